@@ -1,0 +1,3 @@
+//! Containers: pure functions between coded units and bytes.
+
+pub mod ts;

@@ -1,0 +1,3 @@
+//! The `outpost` command.
+
+fn main() {}

@@ -1,0 +1,15 @@
+//! The vocabulary: what flows between the rooms.
+//!
+//! Belongs here: descriptions of audio and video, coded units, and the bits of their own headers.
+//! Does not: containers, devices, encoders.
+
+pub mod aac;
+pub mod audio;
+pub mod grid;
+pub mod h264;
+pub mod packet;
+
+pub use aac::AacConfig;
+pub use audio::{AudioBlock, Channels, Pick};
+pub use grid::CutGrid;
+pub use packet::{Entry, Packet, Program, Track};
