@@ -1,0 +1,2 @@
+//! The threads.
+pub mod level;
