@@ -1,2 +1,8 @@
-//! The threads.
+//! The threads that carry source → encode → mux → ring.
+//!
+//! Belongs here: what runs on the capture side, in plain threads, without a lock or a wait for anyone but
+//! the device. Does not: anything that knows of segments, playlists or clients.
+
+pub mod audio;
 pub mod level;
+pub mod sink;

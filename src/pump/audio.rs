@@ -1,0 +1,160 @@
+//! One sound card's thread: its blocks go to each stream that hears it.
+
+use std::sync::Arc;
+
+use crate::base::{Clock, Counter, Span, Stop};
+use crate::container::ts::{Mux, Sink};
+use crate::encode::AudioEncoder;
+use crate::media::grid::{CutGrid, Cutter};
+use crate::media::{AudioBlock, Pick, Program};
+use crate::source::capture::Capture;
+
+use super::level::{Meter, Trail};
+
+/// What a stream's pump says about itself.
+#[derive(Debug, Default)]
+pub struct PumpStats {
+    /// Blocks of 1024 samples that went in.
+    pub blocks: Counter,
+    /// Time spent on encoding and multiplexing, in nanoseconds.
+    pub busy_nanos: Counter,
+    /// Blocks the encoder refused.
+    pub encoder_errors: Counter,
+    /// The levels of the last minute.
+    pub levels: Trail,
+}
+
+/// One stream's way from a captured block to records in its ring.
+pub struct AudioStream<S> {
+    name: String,
+    pick: Pick,
+    picked: Vec<f32>,
+    meter: Meter,
+    encoder: Box<dyn AudioEncoder>,
+    frame: Span,
+    cutter: Cutter,
+    mux: Mux,
+    sink: S,
+    stats: Arc<PumpStats>,
+    failing: bool,
+}
+
+impl<S: Sink> AudioStream<S> {
+    /// A stream that hears `pick` of its card's channels, cut on `grid`.
+    pub fn new(
+        name: &str,
+        pick: Pick,
+        encoder: Box<dyn AudioEncoder>,
+        grid: CutGrid,
+        sink: S,
+        stats: Arc<PumpStats>,
+    ) -> Self {
+        let config = encoder.config();
+        Self {
+            name: name.to_owned(),
+            pick,
+            picked: Vec::with_capacity(8192),
+            meter: Meter::new(),
+            frame: Span::from_samples(i64::from(config.frame_samples()), config.rate()),
+            cutter: Cutter::new(grid),
+            mux: Mux::new(&Program::audio_only(config.clone())),
+            encoder,
+            sink,
+            stats,
+            failing: false,
+        }
+    }
+
+    fn feed(&mut self, block: &AudioBlock<'_>) {
+        self.picked.clear();
+        pick(self.pick, block, &mut self.picked);
+        let channels = self.pick.channels().count();
+        let block = AudioBlock { pts: block.pts, channels, samples: &self.picked };
+        self.meter.measure(&block, &self.stats.levels);
+        self.stats.blocks.increment();
+
+        let Self { encoder, frame, cutter, mux, sink, .. } = self;
+        let mut failure = None;
+        let done = encoder.encode(&block, &mut |unit| {
+            if let Err(error) = mux.write(unit, sink) {
+                failure = Some(error.to_string());
+            }
+            // The next unit's instant is known already: the segment is complete now, not when it arrives.
+            let next = unit.pts + *frame;
+            if cutter.is_cut(next) {
+                mux.cut(next, sink);
+            }
+        });
+        let failure = done.err().map(|error| error.to_string()).or(failure);
+        self.report(failure);
+    }
+
+    /// Says once that the encoder fails, and once that it works again.
+    fn report(&mut self, failure: Option<String>) {
+        match (&failure, self.failing) {
+            (Some(error), false) => tracing::error!(stream = self.name, %error, "sound is lost in encoding"),
+            (None, true) => tracing::info!(stream = self.name, "encoding works again"),
+            _ => {}
+        }
+        self.failing = failure.is_some();
+        if self.failing {
+            self.stats.encoder_errors.increment();
+        }
+    }
+}
+
+/// Carries sound from a card to its streams until stopped.
+pub fn run<S: Sink>(mut capture: Capture, mut streams: Vec<AudioStream<S>>, clock: &dyn Clock, stop: &Stop) {
+    while let Some(block) = capture.next(stop) {
+        for stream in &mut streams {
+            let begin = clock.now();
+            stream.feed(&block);
+            stream.stats.busy_nanos.add(clock.now().since(begin).as_nanos() as u64);
+        }
+    }
+    for stream in &mut streams {
+        stream.mux.flush(&mut stream.sink);
+    }
+}
+
+/// The channels a stream wants, out of a block of one or two.
+fn pick(pick: Pick, block: &AudioBlock<'_>, into: &mut Vec<f32>) {
+    let frames = block.samples.chunks_exact(block.channels.max(1));
+    let right = block.channels.saturating_sub(1).min(1);
+    match pick {
+        Pick::Mono => {
+            let share = 1.0 / block.channels.max(1) as f32;
+            into.extend(frames.map(|frame| frame.iter().sum::<f32>() * share));
+        }
+        Pick::Stereo => into.extend(frames.flat_map(|frame| [frame[0], frame[right]])),
+        Pick::Left => into.extend(frames.map(|frame| frame[0])),
+        Pick::Right => into.extend(frames.map(|frame| frame[right])),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Pts;
+
+    #[test]
+    fn each_stream_hears_what_it_asked_for() {
+        let stereo: &[f32] = &[0.5, -0.25, 1.0, 0.0];
+        let mono: &[f32] = &[0.5, 1.0];
+        let table: [(Pick, usize, &[f32], &[f32]); 8] = [
+            (Pick::Mono, 2, stereo, &[0.125, 0.5]),
+            (Pick::Stereo, 2, stereo, stereo),
+            (Pick::Left, 2, stereo, &[0.5, 1.0]),
+            (Pick::Right, 2, stereo, &[-0.25, 0.0]),
+            (Pick::Mono, 1, mono, mono),
+            (Pick::Stereo, 1, mono, &[0.5, 0.5, 1.0, 1.0]),
+            (Pick::Left, 1, mono, mono),
+            (Pick::Right, 1, mono, mono),
+        ];
+        for (wish, channels, samples, expected) in table {
+            let mut picked = Vec::new();
+            pick(wish, &AudioBlock { pts: Pts::default(), channels, samples }, &mut picked);
+            assert_eq!(picked, expected, "{wish:?} of {channels}");
+        }
+    }
+}
