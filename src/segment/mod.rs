@@ -3,12 +3,47 @@
 //! Belongs here: collecting packets into segments, how many are kept, what readers see. Does not: how a
 //! playlist is written, or HTTP.
 
+pub mod collector;
+pub mod driver;
+pub mod sequence;
+pub mod window;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::base::time::TICKS_PER_SECOND;
 use crate::base::{Monotonic, Pts, Span, Sync, WallReading, WallTime};
 use crate::container::ts::Join;
+
+pub use driver::{Records, Segmenter, Supply, WindowStats};
+pub use sequence::{Ledger, Sequence};
+
+/// How a stream is cut, and how much of it is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SegmentConfig {
+    /// The distance between two cuts.
+    pub target: Span,
+    /// How much the playlist lists: at least this once it has run so long, and less than a segment more.
+    pub length: Span,
+    /// Ceiling for the bytes of all finished segments, those no longer listed included. Served as long
+    /// as RFC 8216 asks, a window takes twice the bytes of what it lists.
+    pub bytes: usize,
+}
+
+impl Default for SegmentConfig {
+    fn default() -> Self {
+        Self { target: Span::from_millis(2_000), length: Span::from_millis(15 * 60_000), bytes: 64 << 20 }
+    }
+}
+
+impl SegmentConfig {
+    /// Bytes a segment may have: a quarter of the window, so that the three targets which RFC 8216, 6.2.2
+    /// demands fit in, and one that is never ended cannot fill the memory. Larger ones are given up.
+    pub fn largest_segment(&self) -> usize {
+        self.bytes / 4
+    }
+}
 
 /// A finished segment. It never changes.
 #[derive(Clone, Debug)]
@@ -38,10 +73,34 @@ pub struct Body {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TargetDuration(pub u32);
 
+impl TargetDuration {
+    /// How much later than its instant of the grid a cut can fall: one unit, 43 ms for a frame of HE-AAC,
+    /// 100 ms for a picture at 10 per second.
+    const CUT_DELAY: Span = Span::from_millis(100);
+
+    /// For segments cut on a grid of `target`: no whole one, rounded to the nearest second, exceeds it.
+    pub fn of(target: Span) -> Self {
+        let longest = (target + Self::CUT_DELAY).ticks();
+        let seconds = (longest + TICKS_PER_SECOND / 2).div_euclid(TICKS_PER_SECOND);
+        Self(u32::try_from(seconds).unwrap_or(u32::MAX).max(1))
+    }
+
+    /// Its whole seconds.
+    pub fn span(self) -> Span {
+        Span::from_ticks(i64::from(self.0) * TICKS_PER_SECOND)
+    }
+
+    /// Whether EXT-X-TARGETDURATION allows a segment this long (RFC 8216, 4.3.3.1: rounded to the nearest).
+    pub fn allows(self, duration: Span) -> bool {
+        duration < self.span() + Span::from_ticks(TICKS_PER_SECOND / 2)
+    }
+}
+
 /// Bits per second of whole segments, transport overhead included.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rate {
-    /// The largest of any segment so far: BANDWIDTH (RFC 8216, 4.3.4.2).
+    /// The largest so far of any run of segments that lasts 0.5 to 1.5 target durations: the "peak segment
+    /// bit rate" that BANDWIDTH tells (RFC 8216, 4.3.4.2). Never below `average`.
     pub peak: u64,
     /// Of all segments in the window: AVERAGE-BANDWIDTH.
     pub average: u64,
@@ -91,6 +150,9 @@ pub struct Snapshot {
 }
 
 /// The segment now being written, as far as it has come; for the endless stream.
+///
+/// A segment that has to be given up (its end was lost) leaves its number to the next one: the chunks then
+/// begin anew under the same number.
 #[derive(Clone, Debug)]
 pub struct Tail {
     /// The media sequence number it will have.

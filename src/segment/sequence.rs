@@ -1,0 +1,213 @@
+//! Numbers that never go back: not after a restart, not after a power cut.
+//!
+//! Belongs here: media and discontinuity sequence numbers, and the small file that remembers them. Does
+//! not: what is numbered.
+//!
+//! The file does not hold the numbers used last, which would mean a write per segment on an SD card, but
+//! how far they are *reserved*. A run uses numbers below its reservation and extends it in time; the next
+//! run begins where the reservation ended. Players take a leap forward in their stride; a number that
+//! comes twice, for another segment, they do not.
+//!
+//! Where the file is missing or unreadable the media sequence begins with the seconds since 1970. That is
+//! no step back either: a run reserves no more numbers ahead than it has used (32 at least), and segments
+//! last two seconds or more, so that numbers grow no faster than seconds do. (Shorter segments and endless
+//! restarts could outrun them; and without a set clock there is nothing to begin with but its word.)
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::{Deserialize, Serialize};
+use tracing::{info, warn};
+
+use crate::base::WallTime;
+use crate::container::ts::Join;
+
+/// The fewest and the most media sequence numbers reserved at a time; the most are twelve hours of 2 s.
+const FEWEST: u64 = 32;
+const MOST: u64 = 21_600;
+/// Discontinuities reserved at a time. They are rare, and their number has to stay small: hls.js walks a
+/// list of that length at each reload of the playlist.
+const DISCONTINUITIES: u64 = 8;
+/// Larger numbers are not ours: players count in floating point, whole up to 2^53.
+const LARGEST: u64 = 1 << 53;
+
+/// A media sequence number and a discontinuity sequence number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Numbers {
+    /// RFC 8216, 4.3.3.2.
+    pub media: u64,
+    /// RFC 8216, 4.3.3.3.
+    pub discontinuity: u64,
+}
+
+impl Numbers {
+    /// Where to begin if nothing is known: the media sequence in seconds since 1970, the discontinuity
+    /// sequence, which has to stay small, in days.
+    fn from_clock(wall: WallTime) -> Self {
+        let seconds = u64::try_from(wall.as_unix_nanos()).unwrap_or(0) / 1_000_000_000;
+        Self { media: seconds, discontinuity: seconds / 86_400 }
+    }
+
+    fn max(self, other: Self) -> Self {
+        Self {
+            media: self.media.max(other.media),
+            discontinuity: self.discontinuity.max(other.discontinuity),
+        }
+    }
+}
+
+/// The file that remembers how far numbers are reserved, for all renditions of a process.
+#[derive(Debug)]
+pub struct Ledger {
+    path: PathBuf,
+    book: Mutex<Book>,
+}
+
+#[derive(Debug)]
+struct Book {
+    reserved: BTreeMap<String, Numbers>,
+    /// Whether the last write succeeded: failures are told once.
+    written: bool,
+}
+
+impl Ledger {
+    /// Reads the file at `path`. A missing one is what a first start finds; any other trouble is logged,
+    /// and the numbers begin with the clock.
+    pub fn open(path: impl Into<PathBuf>) -> Arc<Self> {
+        let path = path.into();
+        let reserved = read(&path).unwrap_or_else(|error| {
+            if error.kind() != io::ErrorKind::NotFound {
+                warn!(
+                    path = %path.display(), %error,
+                    "cannot read the sequence numbers of the last run, going on from the clock; \
+                     make the file readable or delete it"
+                );
+            }
+            BTreeMap::new()
+        });
+        Arc::new(Self { path, book: Mutex::new(Book { reserved, written: true }) })
+    }
+
+    /// The numbers of the rendition `key`, above all those it ever had. Writes the first reservation, and
+    /// waits for the disk.
+    pub fn sequence(self: &Arc<Self>, key: &str, wall: WallTime) -> Sequence {
+        let clock = Numbers::from_clock(wall);
+        let mut next = {
+            let book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
+            book.reserved.get(key).copied().unwrap_or(clock)
+        };
+        let reserved = ahead(next, FEWEST);
+        if !self.reserve(key, reserved) {
+            // A file that can be read but not written tells the same numbers at every start.
+            next = next.max(clock);
+        }
+        let reserved = ahead(next, FEWEST);
+        Sequence { ledger: Arc::clone(self), key: key.to_owned(), first: next.media, next, reserved }
+    }
+
+    /// Raises a reservation and writes the file; says whether that succeeded.
+    fn reserve(&self, key: &str, until: Numbers) -> bool {
+        let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = book.reserved.get(key).copied().unwrap_or(until);
+        book.reserved.insert(key.to_owned(), known.max(until));
+        let result = write(&self.path, &book.reserved);
+        match (&result, book.written) {
+            (Err(error), true) => warn!(
+                path = %self.path.display(), %error,
+                "cannot save the sequence numbers, after a restart they go on from the clock; \
+                 make the directory writable and see that the disk is not full"
+            ),
+            (Ok(()), false) => info!(path = %self.path.display(), "sequence numbers are saved again"),
+            _ => {}
+        }
+        book.written = result.is_ok();
+        book.written
+    }
+}
+
+fn ahead(next: Numbers, media: u64) -> Numbers {
+    Numbers { media: next.media + media, discontinuity: next.discontinuity + DISCONTINUITIES }
+}
+
+fn read(path: &Path) -> io::Result<BTreeMap<String, Numbers>> {
+    let numbers: BTreeMap<String, Numbers> = serde_json::from_slice(&fs::read(path)?)?;
+    match numbers.values().find(|it| it.media.max(it.discontinuity) > LARGEST) {
+        Some(wrong) => Err(io::Error::other(format!("{wrong:?} is beyond all counting"))),
+        None => Ok(numbers),
+    }
+}
+
+/// Writes the file so that a power cut leaves the old one or the new one, never a part: into another
+/// name, onto the disk, then renamed, and the renaming onto the disk too.
+fn write(path: &Path, numbers: &BTreeMap<String, Numbers>) -> io::Result<()> {
+    let directory = path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::create_dir_all(directory)?;
+    let unfinished = path.with_extension("unfinished");
+    let mut file = File::create(&unfinished)?;
+    file.write_all(&serde_json::to_vec_pretty(numbers)?)?;
+    file.sync_all()?;
+    fs::rename(&unfinished, path)?;
+    File::open(directory)?.sync_all()
+}
+
+/// The numbers of one rendition.
+#[derive(Debug)]
+pub struct Sequence {
+    ledger: Arc<Ledger>,
+    key: String,
+    first: u64,
+    next: Numbers,
+    reserved: Numbers,
+}
+
+impl Sequence {
+    /// The name it has in the file.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// The numbers of the next segment: its own, and that of the discontinuities before it, without one
+    /// that it may begin with itself.
+    pub fn next(&self) -> Numbers {
+        self.next
+    }
+
+    /// Takes the media sequence number for a segment that follows the one before as `join` says.
+    pub fn take(&mut self, join: Join) -> u64 {
+        let media = self.next.media;
+        self.next.media += 1;
+        self.next.discontinuity += u64::from(join == Join::Broken);
+        media
+    }
+
+    /// What should be reserved now, if half of the last reservation is used up.
+    pub fn restock(&mut self) -> Option<Reservation> {
+        let used = self.next.media - self.first;
+        let stock = used.clamp(FEWEST, MOST);
+        let low = self.next.media + stock / 2 > self.reserved.media
+            || self.next.discontinuity + DISCONTINUITIES / 2 > self.reserved.discontinuity;
+        low.then(|| {
+            self.reserved = self.reserved.max(ahead(self.next, stock));
+            Reservation { ledger: Arc::clone(&self.ledger), key: self.key.clone(), until: self.reserved }
+        })
+    }
+}
+
+/// Numbers still to be reserved.
+#[derive(Debug)]
+pub struct Reservation {
+    ledger: Arc<Ledger>,
+    key: String,
+    until: Numbers,
+}
+
+impl Reservation {
+    /// Writes it down. Waits for the disk: not a thing to do where a stream is served.
+    pub fn write(self) {
+        self.ledger.reserve(&self.key, self.until);
+    }
+}

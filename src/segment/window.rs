@@ -1,0 +1,242 @@
+//! Which segments can be fetched: those of the playlist, and those just gone from it.
+//!
+//! Belongs here: bounds by time and by bytes, discontinuity numbers, dates, measured rates; pure. Does
+//! not: packets, threads, files.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::{Dates, Rate, Segment, SegmentConfig, Snapshot, TargetDuration};
+use crate::base::time::TICKS_PER_SECOND;
+use crate::base::{Monotonic, Span, Sync, WallReading};
+use crate::container::ts::Join;
+
+/// A civil clock that moved by less has not been set: two readings differ by how long they took.
+const STEP_NANOS: u64 = 10_000_000;
+
+/// The segments of one rendition.
+#[derive(Debug)]
+pub struct Window {
+    config: SegmentConfig,
+    target: TargetDuration,
+    listed: VecDeque<Listed>,
+    retired: VecDeque<Retired>,
+    /// How long `listed` lasts.
+    duration: Span,
+    listed_bytes: usize,
+    retired_bytes: usize,
+    discontinuity_sequence: u64,
+    dates: Dates,
+    peak: u64,
+    bound: Bound,
+}
+
+#[derive(Debug)]
+struct Listed {
+    segment: Arc<Segment>,
+    /// How long the longest playlist was that listed it.
+    longest: Span,
+}
+
+#[derive(Debug)]
+struct Retired {
+    segment: Arc<Segment>,
+    until: Monotonic,
+}
+
+/// What keeps a window from growing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bound {
+    /// Its length, as configured (or it is still growing towards it).
+    Time,
+    /// Its bytes: it is shorter than configured.
+    Bytes,
+}
+
+/// The civil clock was set, or its standing changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Correction {
+    /// By how much every date moved.
+    pub nanos: i64,
+    /// Whether the dates deserve belief now.
+    pub sync: Sync,
+}
+
+impl Window {
+    /// An empty window. `discontinuity_sequence` is the number of discontinuities before its first segment,
+    /// `reading` says what time it is.
+    pub fn new(config: &SegmentConfig, discontinuity_sequence: u64, reading: &WallReading) -> Self {
+        Self {
+            config: *config,
+            target: TargetDuration::of(config.target),
+            listed: VecDeque::new(),
+            retired: VecDeque::new(),
+            duration: Span::ZERO,
+            listed_bytes: 0,
+            retired_bytes: 0,
+            discontinuity_sequence,
+            dates: Dates::of(reading),
+            peak: 0,
+            bound: Bound::Time,
+        }
+    }
+
+    /// Lists a segment, and lets go of those for which there is no more time or room. Says how many of
+    /// them went sooner than time alone would have asked, because of the bytes.
+    ///
+    /// The newest segment is always listed: the collector sees to it that it is never larger than
+    /// [`SegmentConfig::largest_segment`].
+    pub fn push(&mut self, segment: Segment, now: Monotonic) -> usize {
+        self.duration += segment.duration;
+        self.listed_bytes += segment.body.len;
+        self.listed.push_back(Listed { segment: Arc::new(segment), longest: Span::ZERO });
+        self.measure_peak();
+        self.expire(now);
+        self.retire_by_time(now);
+        let early = self.retire_by_bytes(now) + self.drop_by_bytes();
+        // An eighth of slack, so that a wavering bit rate does not turn this over with every segment.
+        if early > 0 {
+            self.bound = Bound::Bytes;
+        } else if self.duration >= self.config.length && self.bytes() <= self.config.bytes / 8 * 7 {
+            self.bound = Bound::Time;
+        }
+        for listed in &mut self.listed {
+            listed.longest = listed.longest.max(self.duration);
+        }
+        early
+    }
+
+    /// Compares the dates with the clock and corrects all of them if it was set.
+    pub fn set_wall(&mut self, reading: &WallReading) -> Option<Correction> {
+        let dates = Dates::of(reading);
+        let nanos = dates.offset_nanos.saturating_sub(self.dates.offset_nanos);
+        let same = nanos.unsigned_abs() <= STEP_NANOS && dates.sync == self.dates.sync;
+        if same {
+            return None;
+        }
+        self.dates = dates;
+        Some(Correction { nanos, sync: dates.sync })
+    }
+
+    /// What readers see.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        let average = rate(self.listed_bytes, self.duration);
+        Arc::new(Snapshot {
+            listed: self.listed.iter().map(|it| Arc::clone(&it.segment)).collect(),
+            retired: self.retired.iter().map(|it| Arc::clone(&it.segment)).collect(),
+            discontinuity_sequence: self.discontinuity_sequence,
+            target: self.target,
+            dates: self.dates,
+            rate: Rate { peak: self.peak.max(average), average },
+        })
+    }
+
+    /// What keeps it from growing.
+    pub fn bound(&self) -> Bound {
+        self.bound
+    }
+
+    /// How long the playlist lasts.
+    pub fn duration(&self) -> Span {
+        self.duration
+    }
+
+    /// Bytes of all segments that can be fetched.
+    pub fn bytes(&self) -> usize {
+        self.listed_bytes + self.retired_bytes
+    }
+
+    /// How long the list would last without its first segment, if RFC 8216, 6.2.2 lets it go: what
+    /// remains must last three target durations.
+    fn without_first(&self) -> Option<Span> {
+        let rest = self.duration - self.listed.front()?.segment.duration;
+        (rest.ticks() >= 3 * self.target.span().ticks()).then_some(rest)
+    }
+
+    fn retire_by_time(&mut self, now: Monotonic) {
+        while self.without_first().is_some_and(|rest| rest >= self.config.length) {
+            self.retire_first(now);
+        }
+    }
+
+    /// Shortens the list so far that what it lets go still fits beside it for as long as it must be served:
+    /// in steady state that is as many segments as are listed, the one that goes and one of margin.
+    fn retire_by_bytes(&mut self, now: Monotonic) -> usize {
+        let mut count = 0;
+        loop {
+            let largest = self.listed.iter().map(|it| it.segment.body.len).max().unwrap_or(0);
+            if 2 * self.listed_bytes + 3 * largest <= self.config.bytes || self.without_first().is_none() {
+                return count;
+            }
+            self.retire_first(now);
+            count += 1;
+        }
+    }
+
+    /// The ceiling holds in any case: first the segments no playlist lists any more, then the oldest listed.
+    fn drop_by_bytes(&mut self) -> usize {
+        let mut count = 0;
+        while self.bytes() > self.config.bytes {
+            if let Some(oldest) = self.retired.pop_front() {
+                self.retired_bytes -= oldest.segment.body.len;
+            } else if self.listed.len() > 1 {
+                self.unlist();
+            } else {
+                break;
+            }
+            count += 1;
+        }
+        count
+    }
+
+    fn unlist(&mut self) -> Option<Listed> {
+        let first = self.listed.pop_front()?;
+        self.duration -= first.segment.duration;
+        self.listed_bytes -= first.segment.body.len;
+        if first.segment.join == Join::Broken {
+            // RFC 8216, 6.2.2: the number counts the tags that have left the playlist.
+            self.discontinuity_sequence += 1;
+        }
+        Some(first)
+    }
+
+    fn retire_first(&mut self, now: Monotonic) {
+        let Some(Listed { segment, longest }) = self.unlist() else { return };
+        // RFC 8216, 6.2.2: for its own duration and that of the longest playlist it was in, counted from
+        // its removal. (The second edition counts from its first listing, which ends sooner.)
+        let until = now + (segment.duration + longest).to_duration();
+        self.retired_bytes += segment.body.len;
+        self.retired.push_back(Retired { segment, until });
+    }
+
+    /// Lets go of segments whose time is over. One that lists longer than its successor keeps it waiting.
+    fn expire(&mut self, now: Monotonic) {
+        while let Some(oldest) = self.retired.pop_front_if(|it| it.until <= now) {
+            self.retired_bytes -= oldest.segment.body.len;
+        }
+    }
+
+    /// RFC 8216, 4.3.4.2: runs of 0.5 to 1.5 target durations count; those that end with the newest
+    /// segment have not been measured yet.
+    fn measure_peak(&mut self) {
+        let target = self.target.span().ticks();
+        let (mut bytes, mut span) = (0, Span::ZERO);
+        for Listed { segment, .. } in self.listed.iter().rev() {
+            bytes += segment.body.len;
+            span += segment.duration;
+            if 2 * span.ticks() > 3 * target {
+                break;
+            }
+            if 2 * span.ticks() >= target {
+                self.peak = self.peak.max(rate(bytes, span));
+            }
+        }
+    }
+}
+
+/// Bits per second, rounded up.
+fn rate(bytes: usize, span: Span) -> u64 {
+    let bits = bytes as u128 * 8 * TICKS_PER_SECOND as u128;
+    let ticks = u128::try_from(span.ticks()).unwrap_or(0).max(1);
+    u64::try_from(bits.div_ceil(ticks)).unwrap_or(u64::MAX)
+}

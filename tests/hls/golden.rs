@@ -1,0 +1,287 @@
+//! Playlists compared as whole text, and read by a parser that is not ours.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use outpost::base::{Clock, Pts, Span, Sync, WallTime};
+use outpost::container::ts::Join::{self, Broken, Continuous};
+use outpost::playlist::{Resolution, Variant, media, multivariant};
+use outpost::segment::window::Window;
+use outpost::segment::{Rate, Segment, SegmentConfig, Snapshot};
+
+use crate::script::{BOOT_HOUR, clock};
+
+/// A window on a grid of two seconds that has numbered 100 segments and 7 discontinuities before.
+struct Story {
+    window: Window,
+    clock: Arc<outpost::base::SimClock>,
+    next: u64,
+    at: Pts,
+}
+
+impl Story {
+    /// Six seconds long.
+    fn new() -> Self {
+        Self::bounded(6000, 1 << 20)
+    }
+
+    fn bounded(millis: i64, bytes: usize) -> Self {
+        let config = SegmentConfig { length: Span::from_millis(millis), bytes, ..SegmentConfig::default() };
+        let clock = clock();
+        Self { window: Window::new(&config, 7, &clock.wall()), clock, next: 100, at: BOOT_HOUR.to_pts() }
+    }
+
+    fn segment(&mut self, frames: i64, join: Join) -> &mut Self {
+        let duration = Span::from_samples(frames * 1024, 48_000);
+        let body = outpost::segment::Body { chunks: Arc::from([]), len: 188 * 100 };
+        let segment = Segment { sequence: self.next, start: self.at, duration, join, body };
+        self.clock.advance(duration.to_duration());
+        self.window.push(segment, self.clock.now());
+        self.next += 1;
+        self.at += duration;
+        self
+    }
+
+    fn hole(&mut self, millis: i64) -> &mut Self {
+        self.at += Span::from_millis(millis);
+        self.clock.advance(Duration::from_millis(millis.unsigned_abs()));
+        self
+    }
+}
+
+/// Holds text and parser against the expectation.
+fn assert_playlist(snapshot: &Snapshot, expected: &str) {
+    let text = media(snapshot);
+    assert_eq!(text, expected);
+    let parsed = m3u8_rs::parse_media_playlist_res(text.as_bytes()).expect("m3u8-rs reads it");
+    assert_eq!(parsed.version, Some(3));
+    assert_eq!(parsed.target_duration, u64::from(snapshot.target.0));
+    assert_eq!(parsed.discontinuity_sequence, snapshot.discontinuity_sequence);
+    assert_eq!(parsed.media_sequence, snapshot.listed.first().map_or(0, |it| it.sequence));
+    assert!(parsed.independent_segments && !parsed.end_list && parsed.playlist_type.is_none());
+    assert_eq!(parsed.segments.len(), snapshot.listed.len());
+    for (index, (theirs, ours)) in parsed.segments.iter().zip(&snapshot.listed).enumerate() {
+        assert_eq!(theirs.uri, format!("{}.ts", ours.sequence));
+        assert_eq!(theirs.discontinuity, ours.join == Broken);
+        assert!((f64::from(theirs.duration) - ours.duration.as_secs_f64()).abs() < 1e-5);
+        assert_eq!(theirs.program_date_time.is_some(), index == 0 || ours.join == Broken);
+    }
+}
+
+#[test]
+fn nothing_yet() {
+    assert_playlist(
+        &Story::new().window.snapshot(),
+        "#EXTM3U\n\
+         #EXT-X-VERSION:3\n\
+         #EXT-X-TARGETDURATION:2\n\
+         #EXT-X-DISCONTINUITY-SEQUENCE:7\n\
+         #EXT-X-INDEPENDENT-SEGMENTS\n",
+    );
+}
+
+#[test]
+fn one_segment() {
+    assert_playlist(
+        &Story::new().segment(40, Broken).window.snapshot(),
+        "#EXTM3U\n\
+         #EXT-X-VERSION:3\n\
+         #EXT-X-TARGETDURATION:2\n\
+         #EXT-X-MEDIA-SEQUENCE:100\n\
+         #EXT-X-DISCONTINUITY-SEQUENCE:7\n\
+         #EXT-X-INDEPENDENT-SEGMENTS\n\
+         #EXT-X-DISCONTINUITY\n\
+         #EXT-X-PROGRAM-DATE-TIME:2025-11-20T12:00:00.000Z\n\
+         #EXTINF:0.853333,\n\
+         100.ts\n",
+    );
+}
+
+#[test]
+fn a_full_window_slides_and_the_first_discontinuity_leaves_it() {
+    let mut story = Story::new();
+    story.segment(40, Broken);
+    for frames in [94, 94, 93, 94] {
+        story.segment(frames, Continuous);
+    }
+    assert_playlist(
+        &story.window.snapshot(),
+        "#EXTM3U\n\
+         #EXT-X-VERSION:3\n\
+         #EXT-X-TARGETDURATION:2\n\
+         #EXT-X-MEDIA-SEQUENCE:101\n\
+         #EXT-X-DISCONTINUITY-SEQUENCE:8\n\
+         #EXT-X-INDEPENDENT-SEGMENTS\n\
+         #EXT-X-PROGRAM-DATE-TIME:2025-11-20T12:00:00.853Z\n\
+         #EXTINF:2.005334,\n\
+         101.ts\n\
+         #EXTINF:2.005333,\n\
+         102.ts\n\
+         #EXTINF:1.984000,\n\
+         103.ts\n\
+         #EXTINF:2.005333,\n\
+         104.ts\n",
+    );
+}
+
+#[test]
+fn a_discontinuity_enters_moves_through_and_leaves() {
+    let mut story = Story::new();
+    story.segment(94, Broken);
+    for _ in 0..3 {
+        story.segment(94, Continuous);
+    }
+    story.hole(10_000).segment(94, Broken);
+    let head = "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:2\n";
+    assert_playlist(
+        &story.window.snapshot(),
+        &format!(
+            "{head}\
+             #EXT-X-MEDIA-SEQUENCE:102\n\
+             #EXT-X-DISCONTINUITY-SEQUENCE:8\n\
+             #EXT-X-INDEPENDENT-SEGMENTS\n\
+             #EXT-X-PROGRAM-DATE-TIME:2025-11-20T12:00:04.010Z\n\
+             #EXTINF:2.005333,\n\
+             102.ts\n\
+             #EXTINF:2.005333,\n\
+             103.ts\n\
+             #EXT-X-DISCONTINUITY\n\
+             #EXT-X-PROGRAM-DATE-TIME:2025-11-20T12:00:18.021Z\n\
+             #EXTINF:2.005334,\n\
+             104.ts\n"
+        ),
+    );
+    story.segment(94, Continuous).segment(94, Continuous);
+    assert_playlist(
+        &story.window.snapshot(),
+        &format!(
+            "{head}\
+             #EXT-X-MEDIA-SEQUENCE:104\n\
+             #EXT-X-DISCONTINUITY-SEQUENCE:8\n\
+             #EXT-X-INDEPENDENT-SEGMENTS\n\
+             #EXT-X-DISCONTINUITY\n\
+             #EXT-X-PROGRAM-DATE-TIME:2025-11-20T12:00:18.021Z\n\
+             #EXTINF:2.005334,\n\
+             104.ts\n\
+             #EXTINF:2.005333,\n\
+             105.ts\n\
+             #EXTINF:2.005333,\n\
+             106.ts\n"
+        ),
+    );
+    story.segment(94, Continuous);
+    assert_playlist(
+        &story.window.snapshot(),
+        &format!(
+            "{head}\
+             #EXT-X-MEDIA-SEQUENCE:105\n\
+             #EXT-X-DISCONTINUITY-SEQUENCE:9\n\
+             #EXT-X-INDEPENDENT-SEGMENTS\n\
+             #EXT-X-PROGRAM-DATE-TIME:2025-11-20T12:00:20.026Z\n\
+             #EXTINF:2.005333,\n\
+             105.ts\n\
+             #EXTINF:2.005333,\n\
+             106.ts\n\
+             #EXTINF:2.005334,\n\
+             107.ts\n"
+        ),
+    );
+}
+
+#[test]
+fn setting_the_clock_corrects_dates_and_nothing_else() {
+    let mut story = Story::new();
+    story.clock.set_wall(WallTime::from_unix_nanos(0), Sync::Unsynchronised);
+    let boot = story.clock.wall();
+    let correction = story.window.set_wall(&boot).expect("the clock was set");
+    assert_eq!(correction.sync, Sync::Unsynchronised);
+    story.segment(94, Broken).segment(94, Continuous);
+    let before = media(&story.window.snapshot());
+    assert!(before.contains("#EXT-X-PROGRAM-DATE-TIME:1970-01-01T00:00:00.000Z\n"), "{before}");
+
+    // Four seconds on, a time server is heard.
+    story.clock.set_wall(WallTime::from_unix_nanos(1_763_640_004_010_666_666), Sync::Synchronised);
+    let reading = story.clock.wall();
+    let correction = story.window.set_wall(&reading).expect("the clock was set");
+    assert_eq!((correction.nanos, correction.sync), (1_763_640_000_000_000_000, Sync::Synchronised));
+    let after = media(&story.window.snapshot());
+    assert_eq!(after, before.replace("1970-01-01T00:00:00.000Z", "2025-11-20T12:00:00.000Z"));
+
+    // What reading the clock takes is no step.
+    for (nanos, step) in [(9_000_000, false), (-9_000_000, false), (11_000_000, true), (-500_000_000, true)] {
+        let now = story.clock.wall().wall.as_unix_nanos();
+        story.clock.set_wall(WallTime::from_unix_nanos(now + nanos), Sync::Synchronised);
+        let found = story.window.set_wall(&story.clock.wall());
+        assert_eq!(found.map(|it| it.nanos), step.then_some(nanos), "{nanos}");
+        if !step {
+            story.clock.set_wall(WallTime::from_unix_nanos(now), Sync::Synchronised);
+        }
+    }
+}
+
+#[test]
+fn bytes_bound_a_list_that_time_would_let_grow() {
+    // Three segments listed, five just gone: they stay for four segments, and the next comes a hair early.
+    let mut story = Story::bounded(60_000, 10 * 18_800);
+    story.segment(94, Broken);
+    for _ in 0..20 {
+        story.segment(94, Continuous);
+    }
+    let snapshot = story.window.snapshot();
+    assert_playlist(
+        &snapshot,
+        "#EXTM3U\n\
+         #EXT-X-VERSION:3\n\
+         #EXT-X-TARGETDURATION:2\n\
+         #EXT-X-MEDIA-SEQUENCE:118\n\
+         #EXT-X-DISCONTINUITY-SEQUENCE:8\n\
+         #EXT-X-INDEPENDENT-SEGMENTS\n\
+         #EXT-X-PROGRAM-DATE-TIME:2025-11-20T12:00:36.096Z\n\
+         #EXTINF:2.005333,\n\
+         118.ts\n\
+         #EXTINF:2.005334,\n\
+         119.ts\n\
+         #EXTINF:2.005333,\n\
+         120.ts\n",
+    );
+    let retired: Vec<u64> = snapshot.retired.iter().map(|it| it.sequence).collect();
+    assert_eq!(retired, [113, 114, 115, 116, 117]);
+    assert_eq!(snapshot.rate, Rate { peak: 75_000, average: 75_000 });
+}
+
+#[test]
+fn variants() {
+    let audio = Variant {
+        uri: "audio/index.m3u8".into(),
+        rate: Rate { peak: 71_250, average: 69_120 },
+        codecs: "mp4a.40.2".into(),
+        resolution: None,
+        frame_rate: None,
+    };
+    let video = Variant {
+        uri: "hd/index.m3u8".into(),
+        rate: Rate { peak: 2_400_000, average: 2_100_000 },
+        codecs: "avc1.64001f,mp4a.40.2".into(),
+        resolution: Some(Resolution { width: 1280, height: 720 }),
+        frame_rate: Some(30_000.0 / 1001.0),
+    };
+    let text = multivariant(&[video, audio]);
+    assert_eq!(
+        text,
+        "#EXTM3U\n\
+         #EXT-X-VERSION:3\n\
+         #EXT-X-INDEPENDENT-SEGMENTS\n\
+         #EXT-X-STREAM-INF:BANDWIDTH=2400000,AVERAGE-BANDWIDTH=2100000,CODECS=\"avc1.64001f,mp4a.40.2\",\
+         RESOLUTION=1280x720,FRAME-RATE=29.970\n\
+         hd/index.m3u8\n\
+         #EXT-X-STREAM-INF:BANDWIDTH=71250,AVERAGE-BANDWIDTH=69120,CODECS=\"mp4a.40.2\"\n\
+         audio/index.m3u8\n"
+    );
+    let parsed = m3u8_rs::parse_master_playlist_res(text.as_bytes()).expect("m3u8-rs reads it");
+    assert!(parsed.independent_segments);
+    let read: Vec<_> = parsed.variants.iter().map(|it| (it.bandwidth, it.average_bandwidth)).collect();
+    assert_eq!(read, [(2_400_000, Some(2_100_000)), (71_250, Some(69_120))]);
+    assert_eq!(parsed.variants[0].frame_rate, Some(29.97));
+    assert_eq!(parsed.variants[0].resolution.map(|it| (it.width, it.height)), Some((1280, 720)));
+    assert_eq!(parsed.variants[1].codecs.as_deref(), Some("mp4a.40.2"));
+}

@@ -1,0 +1,6 @@
+//! Records in, playlists out: the segmenter and the playlists as a reader of both sees them.
+
+mod golden;
+mod properties;
+mod restart;
+mod script;
