@@ -3,6 +3,17 @@
 //! Belongs here: devices, their names and their moods; holding captured sound to the clock; what is put
 //! in when a device has nothing to give. Does not: encoding, or knowing who listens.
 
+pub mod capture;
+pub mod converter;
+pub mod drift;
+#[cfg(test)]
+mod metronome;
+pub mod stats;
+pub mod steady;
+pub mod synth;
+
+pub use stats::{CaptureStats, State};
+
 use std::time::Duration;
 
 use crate::base::Monotonic;
