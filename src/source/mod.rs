@@ -3,6 +3,7 @@
 //! Belongs here: devices, their names and their moods; holding captured sound to the clock; what is put
 //! in when a device has nothing to give. Does not: encoding, or knowing who listens.
 
+pub mod alsa;
 pub mod capture;
 pub mod converter;
 pub mod drift;

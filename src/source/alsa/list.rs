@@ -1,0 +1,159 @@
+//! What there is to capture from, for `outpost devices`.
+
+use std::fmt;
+use std::ops::RangeInclusive;
+
+use ::alsa::device_name::HintIter;
+use ::alsa::pcm::HwParams;
+use ::alsa::{Card as AlsaCard, Direction};
+
+use super::cards::{Card, Holder, Place, Roots};
+use super::identity::DeviceId;
+use super::trouble::{hush, log_said};
+use super::{open_pcm, params};
+
+/// A device one can capture from.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct CaptureDevice {
+    /// What to write in the configuration: it means the same device after the next boot.
+    pub id: DeviceId,
+    /// For a USB card, its vendor, product and serial number: means it in any port, if it is the only one.
+    pub model: Option<DeviceId>,
+    /// ALSA's name for it.
+    pub pcm: String,
+    /// The name of the card, or the description of the PCM.
+    pub description: String,
+    /// Hardware, or a name that stands for something else.
+    pub kind: Kind,
+    /// What it can do; unknown while another program has it, and for mere names.
+    pub offers: Option<Offers>,
+    /// Whether it can be had.
+    #[serde(rename = "use")]
+    pub usage: Use,
+}
+
+/// What stands behind a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// A capture device of a sound card.
+    Hardware,
+    /// A PCM defined in ALSA's configuration: a sound server, a shared device, a file.
+    Named,
+}
+
+/// What a device can do.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Offers {
+    /// Least and most channels.
+    pub channels: RangeInclusive<u32>,
+    /// Lowest and highest rate, in Hz.
+    pub rates: RangeInclusive<u32>,
+    /// Sample formats, by ALSA's names.
+    pub formats: Vec<String>,
+}
+
+/// Whether a device can be had.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Use {
+    /// It could be opened.
+    Free,
+    /// A program has it, where that can be told: this one.
+    Busy(Option<Holder>),
+    /// It could not be opened for another reason.
+    Failed(String),
+    /// It was not tried.
+    Unknown,
+}
+
+impl fmt::Display for Use {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Free => f.write_str("free"),
+            Self::Busy(None) => f.write_str("busy"),
+            Self::Busy(Some(Holder { pid, name: None })) => write!(f, "busy: process {pid}"),
+            Self::Busy(Some(Holder { pid, name: Some(name) })) => write!(f, "busy: {name} ({pid})"),
+            Self::Failed(reason) => f.write_str(reason),
+            Self::Unknown => f.write_str("-"),
+        }
+    }
+}
+
+/// All capture devices of all sound cards, then the PCMs that ALSA's configuration names. Empty where the
+/// machine has no sound at all.
+pub fn list() -> Vec<CaptureDevice> {
+    hush();
+    let roots = Roots::default();
+    let mut devices = hardware(&roots);
+    devices.extend(named());
+    log_said("all devices");
+    devices
+}
+
+fn hardware(roots: &Roots) -> Vec<CaptureDevice> {
+    let cards = roots.cards();
+    let devices = cards.iter().flat_map(|card| {
+        card.captures.iter().map(move |&device| {
+            let place = Place { card: card.number, device };
+            let (offers, usage) = probe(place, roots);
+            CaptureDevice {
+                id: card.stable_id(device),
+                model: card.model_id(device),
+                pcm: card.pcm(device),
+                description: description(card),
+                kind: Kind::Hardware,
+                offers,
+                usage,
+            }
+        })
+    });
+    devices.collect()
+}
+
+fn description(card: &Card) -> String {
+    i32::try_from(card.number)
+        .ok()
+        .and_then(|number| AlsaCard::new(number).get_name().ok())
+        .unwrap_or_else(|| card.id.clone())
+}
+
+fn probe(place: Place, roots: &Roots) -> (Option<Offers>, Use) {
+    match open_pcm(&place.pcm()).and_then(|pcm| offers(&HwParams::any(&pcm)?)) {
+        Ok(offers) => (Some(offers), Use::Free),
+        Err(error) if [libc::EBUSY, libc::EAGAIN].contains(&error.errno()) => {
+            (None, Use::Busy(roots.holder(place)))
+        }
+        Err(error) => (None, Use::Failed(std::io::Error::from_raw_os_error(error.errno()).to_string())),
+    }
+}
+
+fn offers(hardware: &HwParams<'_>) -> ::alsa::Result<Offers> {
+    Ok(Offers {
+        channels: hardware.get_channels_min()?..=hardware.get_channels_max()?,
+        rates: hardware.get_rate_min()?..=hardware.get_rate_max()?,
+        formats: params::formats(hardware),
+    })
+}
+
+/// Names are not opened: that could start a sound server, or wait for one.
+fn named() -> Vec<CaptureDevice> {
+    let Ok(hints) = HintIter::new(None, c"pcm") else { return vec![] };
+    let devices = hints.filter_map(|hint| {
+        let name = hint.name.filter(|name| name != "null" && !name.contains("CARD="))?;
+        // No direction means both.
+        if hint.direction == Some(Direction::Playback) {
+            return None;
+        }
+        Some(CaptureDevice {
+            id: DeviceId::Pcm(name.clone()),
+            model: None,
+            pcm: name,
+            description: hint.desc.unwrap_or_default().replace('\n', ", "),
+            kind: Kind::Named,
+            offers: None,
+            usage: Use::Unknown,
+        })
+    });
+    devices.collect()
+}
