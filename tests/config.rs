@@ -219,7 +219,8 @@ fn faults_are_told_with_place_and_remedy() {
              \"stereo\", \"left\", \"right\"\n  6 | channels = \"both\"\n    |            ^^^^^^",
         ),
         (
-            synth("source.device = \"hw:1\"").replace("source = { kind", "source = { device = \"hw:1\", kind"),
+            synth("source.device = \"hw:1\"")
+                .replace("source = { kind", "source = { device = \"hw:1\", kind"),
             "outpost.toml:4: this is not TOML: cannot extend value of type inline table with a dotted key\n\
              \x20 4 | source.device = \"hw:1\"\n    | ^^^^^^",
         ),
@@ -314,6 +315,20 @@ fn a_file_that_cannot_be_read_is_named() {
     // A directory, and a file that is no text.
     assert!(matches!(Config::load(Path::new("/")), Err(ConfigError::Unreadable { .. })));
     assert!(matches!(Config::load(Path::new("/proc/self/exe")), Err(ConfigError::Unreadable { .. })));
+}
+
+#[test]
+fn without_a_file_one_is_looked_for() {
+    let places = ["/nowhere/outpost.toml", "docs/scanner.toml", "README.md"];
+    let found = Config::find(&places).expect("the second is there");
+    assert_eq!(found, Path::new("docs/scanner.toml"));
+    let error = Config::find(&["/nowhere/outpost.toml"]).expect_err("it is not there");
+    let text = error.to_string();
+    assert!(text.starts_with("no configuration found: neither ./outpost.toml nor /etc/outpost/outpost.toml"));
+    assert!(text.contains("outpost demo"));
+    // What is offered to be pasted can be pasted.
+    let example = text.find("\nlisten").map(|at| &text[at..]).expect("an example");
+    assert_eq!(parse(example), parse(EXAMPLE));
 }
 
 proptest! {

@@ -3,11 +3,11 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::check::{Level, Opened, Probe};
+use super::check::{Level, Probe};
 use super::config::{Config, StreamConfig};
 use super::devices::DeviceRow;
 use crate::base::Stop;
-use crate::source::SourceError;
+use crate::source::{Signal, SourceError};
 
 /// Why Outpost could not run.
 #[derive(Debug, thiserror::Error)]
@@ -29,19 +29,26 @@ pub fn devices() -> Vec<DeviceRow> {
     Vec::new()
 }
 
-/// Opens the sources of all streams, to try them.
+/// The sources of all streams, to be tried.
 pub fn probe(streams: &[StreamConfig]) -> impl Probe {
-    struct Nothing(usize);
+    Nothing(streams.iter().map(|stream| stream.source.to_string()).collect())
+}
 
-    impl Probe for Nothing {
-        fn opened(&mut self) -> Vec<Result<Opened, SourceError>> {
-            (0..self.0).map(|_| Ok(Opened("nothing yet".to_owned()))).collect()
-        }
+/// Stands in for sources until they are wired.
+struct Nothing(Vec<String>);
 
-        fn levels(&mut self, _: Duration) -> Vec<Option<Level>> {
-            vec![None; self.0]
-        }
+impl Probe for Nothing {
+    fn open(&mut self) -> Vec<Result<String, SourceError>> {
+        let error = |device: &String| SourceError {
+            signal: Signal::Failed,
+            device: device.clone(),
+            problem: "this build cannot listen yet".to_owned(),
+            remedy: "wait for the next".to_owned(),
+        };
+        self.0.iter().map(|device| Err(error(device))).collect()
     }
 
-    Nothing(streams.len())
+    fn levels(&mut self, _: Duration) -> Vec<Option<Level>> {
+        vec![None; self.0.len()]
+    }
 }

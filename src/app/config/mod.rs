@@ -178,13 +178,13 @@ impl Config {
         read::read(text).map_err(|wrong| wrong.in_file(file, text))
     }
 
-    /// The first of [`PLACES`], seen from the directory `here`, where a file lies.
+    /// The first of `places` where a file lies.
     ///
     /// # Errors
     /// If there is none.
-    pub fn find(here: &Path) -> Result<PathBuf, ConfigError> {
-        let mut places = PLACES.iter().map(|place| here.join(place));
-        places.find(|path| path.exists()).ok_or(ConfigError::Nowhere)
+    pub fn find(places: &[impl AsRef<Path>]) -> Result<PathBuf, ConfigError> {
+        let found = places.iter().map(AsRef::as_ref).find(|path| path.exists());
+        found.map(Path::to_owned).ok_or(ConfigError::Nowhere)
     }
 }
 
@@ -217,7 +217,10 @@ mod tests {
     #[test]
     fn state_lies_where_the_environment_says() {
         let table: &[(&[(&str, &str)], &str)] = &[
-            (&[("STATE_DIRECTORY", "/var/lib/private/outpost:/b"), ("HOME", "/root")], "/var/lib/private/outpost"),
+            (
+                &[("STATE_DIRECTORY", "/var/lib/private/outpost:/b"), ("HOME", "/root")],
+                "/var/lib/private/outpost",
+            ),
             (&[("XDG_STATE_HOME", "/home/a/state"), ("HOME", "/home/a")], "/home/a/state/outpost"),
             (&[("XDG_STATE_HOME", "not/absolute"), ("HOME", "/home/a")], "/home/a/.local/state/outpost"),
             (&[], "/var/lib/outpost"),

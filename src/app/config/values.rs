@@ -90,9 +90,11 @@ impl FromStr for Length {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let length = text.parse::<jiff::SignedDuration>().ok();
-        let length = length.filter(jiff::SignedDuration::is_positive).and_then(|l| l.try_into().ok());
-        length.map(|length: std::time::Duration| Self(length.into())).ok_or_else(|| {
-            format!("{text:?} is no length of time; write it with its unit, as \"2s\", \"15min\" or \"1h 30m\"")
+        let length = length.and_then(|length| std::time::Duration::try_from(length).ok()).map(Span::from);
+        length.filter(|length| *length > Span::ZERO).map(Self).ok_or_else(|| {
+            format!(
+                "{text:?} is no length of time; write it with its unit, as \"2s\", \"15min\" or \"1h 30m\""
+            )
         })
     }
 }
@@ -109,7 +111,9 @@ impl FromStr for Origin {
         if named || text == "*" {
             return Ok(Self(text.to_owned()));
         }
-        Err(format!("{text:?} is no origin; write \"*\" or scheme and host alone, as \"https://example.org\""))
+        Err(format!(
+            "{text:?} is no origin; write \"*\" or scheme and host alone, as \"https://example.org\""
+        ))
     }
 }
 
@@ -243,7 +247,7 @@ mod tests {
         {
             assert_eq!(millis(text), Ok(expected), "{text}");
         }
-        for refused in ["", "2", "0s", "-2s", "2 parsecs", "9999999999999999h"] {
+        for refused in ["", "2", "0s", "1ns", "-2s", "2 parsecs", "9999999999999999h"] {
             assert!(refused.parse::<Length>().is_err(), "{refused:?}");
         }
         assert_eq!("64k".parse(), Ok(BitRate(64_000)));
