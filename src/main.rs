@@ -1,3 +1,5 @@
 //! The `outpost` command.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    outpost::app::cli::main()
+}

@@ -1,1 +1,18 @@
-//! To come.
+//! What the person meets: the configuration file, the command line, and the wiring of all rooms into
+//! one program.
+//!
+//! Belongs here: reading what is wanted, saying what is so, starting and stopping. Does not: anything
+//! that happens to sound between the card and the phone.
+
+pub mod address;
+pub mod check;
+pub mod cli;
+pub mod config;
+pub mod demo;
+pub mod devices;
+mod qr;
+pub mod screen;
+pub mod wire;
+
+pub use config::Config;
+pub use wire::run;

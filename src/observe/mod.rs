@@ -1,5 +1,7 @@
-//! What the program says about itself: logs and metrics.
+//! What can be seen of a running Outpost from outside.
 //!
-//! Belongs here: how they are written. Does not: what they say; each room keeps its own numbers.
+//! Belongs here: how logs and metrics are written. Does not: what is measured, which each room keeps
+//! itself.
 
+pub mod logs;
 pub mod metrics;

@@ -1,0 +1,179 @@
+//! The command line.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use super::address::Reach;
+use super::check::{self, Verdict};
+use super::config::{Config, ConfigError, Listen, PLACES};
+use super::screen::Screen;
+use super::wire::RunError;
+use super::{demo, devices, wire};
+use crate::base::{Chain, Stop};
+use crate::observe::logs::{self, BadFilter, Detail};
+
+/// Live streaming from a small board: sound card in, live HLS out, served from memory.
+#[derive(Debug, Parser)]
+#[command(name = "outpost", version, after_help = AFTER, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// Tell in the log how things came about, too (RUST_LOG, if set, goes before it)
+    #[arg(short, long, global = true)]
+    verbose: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the streams of a configuration
+    #[command(after_help = AFTER_RUN)]
+    Run {
+        /// The configuration [default: ./outpost.toml, else /etc/outpost/outpost.toml]
+        config: Option<PathBuf>,
+        #[command(flatten)]
+        serve: Serve,
+    },
+    /// Serve a scanner that isn't there: needs no sound card and no configuration
+    #[command(after_help = AFTER_DEMO)]
+    Demo {
+        #[command(flatten)]
+        serve: Serve,
+    },
+    /// List what can be captured from, and what to call it in the configuration
+    Devices {
+        /// As JSON, for programs
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say what a configuration would do, and show for a few seconds what its sources hear
+    #[command(after_help = AFTER_CHECK)]
+    Check {
+        /// The configuration [default: ./outpost.toml, else /etc/outpost/outpost.toml]
+        config: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Serve {
+    /// Where to serve: 8080, 127.0.0.1:8080, [::]:80; a port alone means every address of the machine
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<Listen>,
+}
+
+const AFTER: &str = "\
+First steps:
+  outpost demo                  hear it without a sound card; open the address it prints
+  outpost devices               find out what your sound card is called
+  outpost check scanner.toml    try a configuration (docs/scanner.toml is one to begin with)
+  outpost run scanner.toml      serve it
+
+What is served, for a stream named radio:
+  /                             the page, for people
+  /radio/index.m3u8             HLS, for players (VLC, mpv, a phone)
+  /radio/live.ts                the endless transport stream
+  /healthz /metrics /api/v1/status
+
+Without a file, the configuration is ./outpost.toml, else /etc/outpost/outpost.toml;
+docs/configuration.md describes every key.
+
+Exit status: 0 all is well, 1 it failed, 2 the command or the configuration is wrong.";
+
+const AFTER_RUN: &str = "\
+Examples:
+  outpost run
+  outpost run scanner.toml --listen 9000
+
+Ends with Ctrl-C or SIGTERM. The configuration is read once, at the start.";
+
+const AFTER_DEMO: &str = "\
+Examples:
+  outpost demo
+  outpost demo --listen 127.0.0.1:9000     for this machine alone
+
+It prints the address to open, with a QR code for the phone. Ends with Ctrl-C.";
+
+const AFTER_CHECK: &str = "\
+Example:
+  outpost check scanner.toml
+
+Exit status: 0 every source delivers (if only silence), 1 one does not, 2 the configuration is wrong.";
+
+/// Why a command did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Logs(#[from] BadFilter),
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// The reason has been told already.
+    #[error("")]
+    Told,
+    #[error("cannot write to standard output")]
+    Output(#[from] io::Error),
+}
+
+/// Does what the command line says. To be called once, by `main`.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let failure = match obey(cli) {
+        Ok(()) => return ExitCode::SUCCESS,
+        // Whoever reads our output has read enough (`outpost devices | head -1`).
+        Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+            return ExitCode::SUCCESS;
+        }
+        Err(failure) => failure,
+    };
+    if !matches!(failure, Failure::Told) {
+        // If this cannot be told either, the status must do.
+        let _ = writeln!(io::stderr(), "outpost: {}", Chain(&failure));
+    }
+    match failure {
+        Failure::Config(_) | Failure::Logs(_) => ExitCode::from(2),
+        Failure::Run(_) | Failure::Told | Failure::Output(_) => ExitCode::FAILURE,
+    }
+}
+
+fn obey(cli: Cli) -> Result<(), Failure> {
+    logs::init(if cli.verbose { Detail::Verbose } else { Detail::Usual })?;
+    let mut out = io::stdout();
+    match cli.command {
+        Command::Run { config, serve } => {
+            let mut config = Config::load(&file(config)?)?;
+            config.listen = serve.listen.unwrap_or(config.listen);
+            wire::run(config, Stop::new(), &|address| {
+                tracing::info!(address = Reach::of(address).best(), "serving");
+            })?;
+        }
+        Command::Demo { serve } => {
+            let config = demo::config(serve.listen.unwrap_or(Listen::everywhere(8080)));
+            wire::run(config, Stop::new(), &|address| {
+                // Nobody reads it: the demo goes on all the same.
+                let _ = write!(io::stdout(), "{}", demo::banner(&Reach::of(address), Screen::ours()));
+            })?;
+        }
+        Command::Devices { json } => {
+            let found = wire::devices();
+            out.write_all(if json { devices::json(&found) } else { devices::table(&found) }.as_bytes())?;
+        }
+        Command::Check { config } => {
+            let path = file(config)?;
+            let config = Config::load(&path)?;
+            let mut probe = wire::probe(&config.streams);
+            let verdict =
+                check::check(&config, &path.display().to_string(), &mut probe, &mut out, Screen::ours())?;
+            if verdict == Verdict::Trouble {
+                return Err(Failure::Told);
+            }
+        }
+    }
+    Ok(out.flush()?)
+}
+
+fn file(named: Option<PathBuf>) -> Result<PathBuf, ConfigError> {
+    named.map_or_else(|| Config::find(&PLACES), Ok)
+}

@@ -1,0 +1,75 @@
+//! Every key there is, as the reader knows them, and the one that was probably meant.
+
+use serde::de::value::Error;
+use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
+
+/// Names at least this similar (Jaro-Winkler, 0 to 1) are offered as what was meant.
+const SIMILAR: f64 = 0.8;
+
+/// The keys of `T`, a struct that is read from a table.
+pub(super) fn of<T: for<'de> Deserialize<'de>>() -> &'static [&'static str] {
+    let mut names = Names(&[]);
+    // It always fails: a struct asks for its fields by name before anything else, and that is all we want.
+    let _ = T::deserialize(&mut names);
+    names.0
+}
+
+struct Names(&'static [&'static str]);
+
+impl<'de> Deserializer<'de> for &mut Names {
+    type Error = Error;
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        fields: &'static [&'static str],
+        _: V,
+    ) -> Result<V::Value, Error> {
+        self.0 = fields;
+        Err(Error::custom("names only"))
+    }
+
+    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Error> {
+        Err(Error::custom("names only"))
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit
+        unit_struct newtype_struct seq tuple tuple_struct map enum identifier ignored_any
+    }
+}
+
+/// What to say of the unknown key `name` in the table `table`, where `here` are the keys that table has.
+pub(super) fn advice(table: &str, name: &str, here: &[&str]) -> String {
+    if let Some(near) = nearest(name, here) {
+        return format!("did you mean `{near}`?");
+    }
+    let all = super::keys();
+    let elsewhere = all.iter().filter_map(|key| key.rsplit_once('.')).filter(|(home, _)| *home != table);
+    let names: Vec<&str> = elsewhere.clone().map(|(_, key)| key).collect();
+    let found = nearest(name, &names).and_then(|near| elsewhere.clone().find(|(_, key)| *key == near));
+    match found {
+        Some(("stream", key)) => format!("did you mean `{key}`, in [[stream]]?"),
+        Some((home, key)) => format!("did you mean `{key}`, in [{home}]?"),
+        None => format!("what can stand here: {}", listed(here, '`')),
+    }
+}
+
+/// What to say of the unknown value `name` where `possible` are the ones there are.
+pub(super) fn choice(name: &str, possible: &[&str]) -> String {
+    match nearest(name, possible) {
+        Some(near) => format!("did you mean \"{near}\"?"),
+        None => format!("what can stand here: {}", listed(possible, '"')),
+    }
+}
+
+fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+    let name = name.to_lowercase();
+    let likeness = |other: &str| strsim::jaro_winkler(&name, other);
+    let nearest = known.iter().copied().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+    nearest.filter(|nearest| likeness(nearest) >= SIMILAR)
+}
+
+fn listed(names: &[&str], quote: char) -> String {
+    names.iter().map(|name| format!("{quote}{name}{quote}")).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,233 @@
+//! What one Outpost is to do: `docs/configuration.md` describes every key.
+//!
+//! Belongs here: the settings as types, their defaults and limits, and reading them from TOML. Does not:
+//! acting on them.
+
+mod fault;
+mod keys;
+mod read;
+mod values;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use bytesize::ByteSize;
+
+pub use fault::Fault;
+pub use values::{BitRate, Length, Listen, Name, Origin};
+
+use crate::media::Pick;
+
+/// Where `outpost run` looks when it is told no file, in this order.
+pub const PLACES: [&str; 2] = ["outpost.toml", "/etc/outpost/outpost.toml"];
+
+/// A configuration that suffices for a scanner on a sound card.
+pub const EXAMPLE: &str = include_str!("../../../docs/scanner.toml");
+
+/// A whole configuration, checked: every value has been found possible.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Where to serve.
+    pub listen: Listen,
+    /// Where what must survive a restart is kept.
+    pub state_dir: PathBuf,
+    /// Which web pages may play the streams (CORS).
+    pub allowed_origin: Origin,
+    /// At least one, each with a name of its own.
+    pub streams: Vec<StreamConfig>,
+}
+
+/// One stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamConfig {
+    /// Its part of the address: `/{name}/index.m3u8`.
+    pub name: Name,
+    /// What people read.
+    pub title: String,
+    /// Where its sound comes from.
+    pub source: SourceConfig,
+    /// Which of the source's channels it carries.
+    pub channels: Pick,
+    /// How it is coded.
+    pub encoder: EncoderConfig,
+    /// What of it can be fetched.
+    pub window: WindowConfig,
+}
+
+/// Where sound comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SourceConfig {
+    /// A sound card.
+    Alsa {
+        /// ALSA name (`hw:1,0`) or stable id (`usb:1-1.2`).
+        device: String,
+    },
+    /// The scanner that isn't there.
+    Synth {
+        /// The same seed always gives the same sound.
+        seed: u64,
+    },
+}
+
+/// Which AAC.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Profile {
+    /// AAC-LC: plays everywhere.
+    #[default]
+    Lc,
+    /// HE-AAC: as good at half the bit rate, below about 48k.
+    He,
+}
+
+/// How sound is coded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EncoderConfig {
+    /// Which AAC.
+    pub profile: Profile,
+    /// How much it may use.
+    pub bitrate: BitRate,
+}
+
+/// What can be fetched: bounded by time and by memory, whichever is reached first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WindowConfig {
+    /// The distance between two cuts, 1 to 10 s.
+    pub segment: Length,
+    /// How far back a listener can go; at least three segments.
+    pub length: Length,
+    /// How much memory its segments may take; at least three segments.
+    pub memory: ByteSize,
+}
+
+impl fmt::Display for SourceConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Alsa { device } => write!(f, "ALSA device {device}"),
+            Self::Synth { seed } => write!(f, "embedded scanner, seed {seed}"),
+        }
+    }
+}
+
+impl fmt::Display for Profile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Lc => "lc",
+            Self::He => "he",
+        })
+    }
+}
+
+impl WindowConfig {
+    /// How much memory one segment takes at this bit rate, in bytes.
+    pub fn segment_bytes(&self, bitrate: BitRate) -> u64 {
+        bytes(self.segment, bitrate)
+    }
+
+    /// How much memory the whole window takes at this bit rate, if it may.
+    pub fn full(&self, bitrate: BitRate) -> ByteSize {
+        ByteSize(bytes(self.length, bitrate))
+    }
+}
+
+/// Transport stream of this length, in bytes: a tenth on top of the coded sound is ample for its headers.
+fn bytes(length: Length, bitrate: BitRate) -> u64 {
+    (length.0.as_secs_f64() * f64::from(bitrate.0) / 8.0 * 1.1) as u64
+}
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file is not there, or not for us.
+    #[error("cannot read the configuration {}: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The file says something that cannot be.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+    /// No file was named and none lies where we look.
+    #[error(
+        "no configuration found: neither ./{} nor {} is there.\n\n\
+         To hear Outpost without one: outpost demo\n\
+         To have your own, put this into ./{0} and change what `outpost devices` tells you:\n\n{example}",
+        PLACES[0], PLACES[1], example = EXAMPLE.trim_end()
+    )]
+    Nowhere,
+}
+
+impl Config {
+    /// Reads the file at `path`.
+    ///
+    /// # Errors
+    /// If it cannot be read, or says something that cannot be.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+        Ok(Self::parse(&text, &path.display().to_string())?)
+    }
+
+    /// Reads `text`; faults are told as faults of the file `file`.
+    ///
+    /// # Errors
+    /// The first thing in it that cannot be.
+    pub fn parse(text: &str, file: &str) -> Result<Self, Fault> {
+        read::read(text).map_err(|wrong| wrong.in_file(file, text))
+    }
+
+    /// The first of `places` where a file lies.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn find(places: &[impl AsRef<Path>]) -> Result<PathBuf, ConfigError> {
+        let found = places.iter().map(AsRef::as_ref).find(|path| path.exists());
+        found.map(Path::to_owned).ok_or(ConfigError::Nowhere)
+    }
+}
+
+/// Every key a configuration can have, as a path through the tables: `stream.encoder.bitrate`.
+pub fn keys() -> Vec<String> {
+    read::all_keys()
+}
+
+/// Where state is kept unless the configuration says otherwise: what systemd gave us, else the XDG state
+/// home, else (a bare system without a home) `/var/lib/outpost`.
+pub fn default_state_dir() -> PathBuf {
+    state_dir_from(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+}
+
+fn state_dir_from(environment: impl Fn(&str) -> Option<String>) -> PathBuf {
+    // systemd.exec(5): several directories are separated by colons.
+    let given = environment("STATE_DIRECTORY");
+    let given = given.as_deref().and_then(|list| list.split(':').next()).map(PathBuf::from);
+    let xdg = || environment("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    let home = || environment("HOME").map(|home| Path::new(&home).join(".local/state"));
+    given
+        .or_else(|| xdg().or_else(home).map(|state| state.join("outpost")))
+        .unwrap_or_else(|| PathBuf::from("/var/lib/outpost"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn state_lies_where_the_environment_says() {
+        let table: &[(&[(&str, &str)], &str)] = &[
+            (
+                &[("STATE_DIRECTORY", "/var/lib/private/outpost:/b"), ("HOME", "/root")],
+                "/var/lib/private/outpost",
+            ),
+            (&[("XDG_STATE_HOME", "/home/a/state"), ("HOME", "/home/a")], "/home/a/state/outpost"),
+            (&[("XDG_STATE_HOME", "not/absolute"), ("HOME", "/home/a")], "/home/a/.local/state/outpost"),
+            (&[], "/var/lib/outpost"),
+        ];
+        for (environment, expected) in table {
+            let get = |name: &str| environment.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned());
+            assert_eq!(state_dir_from(get), Path::new(expected), "{environment:?}");
+        }
+    }
+}

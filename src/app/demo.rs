@@ -1,0 +1,104 @@
+//! Outpost without a sound card: its configuration, and what to open.
+
+use std::fmt::Write as _;
+
+use bytesize::ByteSize;
+
+use super::address::Reach;
+use super::config::{
+    BitRate, Config, EncoderConfig, Length, Listen, Origin, Profile, SourceConfig, StreamConfig,
+    WindowConfig, default_state_dir,
+};
+use super::qr::qr;
+use super::screen::Screen;
+use crate::base::Span;
+use crate::media::Pick;
+
+/// One stream, `radio`, from the embedded scanner.
+pub fn config(listen: Listen) -> Config {
+    Config {
+        listen,
+        // A place of its own, so that trying the demo leaves a real Outpost's numbers alone.
+        state_dir: default_state_dir().join("demo"),
+        allowed_origin: Origin::any(),
+        streams: vec![StreamConfig {
+            name: "radio".parse().expect("a name of small letters"),
+            title: "Outpost demo".to_owned(),
+            source: SourceConfig::Synth { seed: 1 },
+            channels: Pick::Mono,
+            encoder: EncoderConfig { profile: Profile::Lc, bitrate: BitRate(64_000) },
+            window: WindowConfig {
+                segment: Length(Span::from_millis(2_000)),
+                length: Length(Span::from_millis(15 * 60_000)),
+                memory: ByteSize::mib(64),
+            },
+        }],
+    }
+}
+
+/// What to open, told once it is being served.
+pub fn banner(reach: &Reach, screen: Screen) -> String {
+    let base = reach.best();
+    let mut text = format!(
+        "\nOutpost is on the air: a scanner that isn't there, live.\n\n  On this machine  {}\n",
+        reach.here
+    );
+    // Writing to a String cannot fail.
+    let _ = match &reach.network {
+        Some(network) => writeln!(text, "  On a phone       {network}  (in the same network)"),
+        None => writeln!(text, "  On a phone       not now: this address is for this machine alone"),
+    };
+    if let (Some(network), Screen::Terminal) = (&reach.network, screen) {
+        let _ = qr(network).map(|code| write!(text, "\n{code}"));
+    }
+    let _ = write!(
+        text,
+        "\n  In a player      vlc {base}radio/index.m3u8\n\
+        \x20                  mpv, ffplay and gst-play-1.0 take the same address\n\
+        \x20 Endless stream   {base}radio/live.ts\n\
+        \x20 Status           {base}api/v1/status\n\n\
+         Ctrl-C ends it.\n\n"
+    );
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_demo_is_what_a_configuration_would_make_it() {
+        let text = "[[stream]]\nname = \"radio\"\ntitle = \"Outpost demo\"\nsource = { kind = \"synth\" }";
+        let mut written = Config::parse(text, "demo").expect("a configuration");
+        written.state_dir = default_state_dir().join("demo");
+        assert_eq!(config(Listen::everywhere(8080)), written);
+    }
+
+    #[test]
+    fn the_banner_says_what_to_open() {
+        let here = "http://localhost:8080/".to_owned();
+        let network = Some("http://192.168.1.20:8080/".to_owned());
+        let reach = Reach { here: here.clone(), network };
+        assert_eq!(
+            banner(&reach, Screen::Plain),
+            "
+Outpost is on the air: a scanner that isn't there, live.
+
+  On this machine  http://localhost:8080/
+  On a phone       http://192.168.1.20:8080/  (in the same network)
+
+  In a player      vlc http://192.168.1.20:8080/radio/index.m3u8
+                   mpv, ffplay and gst-play-1.0 take the same address
+  Endless stream   http://192.168.1.20:8080/radio/live.ts
+  Status           http://192.168.1.20:8080/api/v1/status
+
+Ctrl-C ends it.
+
+"
+        );
+        assert!(banner(&reach, Screen::Terminal).contains('▀'));
+        let alone = banner(&Reach { here, network: None }, Screen::Terminal);
+        assert!(alone.contains("vlc http://localhost:8080/radio/index.m3u8"));
+        assert!(!alone.contains('▀'), "no code that a phone could not open");
+    }
+}
