@@ -17,7 +17,7 @@ const LIMIT: Duration = Duration::from_secs(80);
 fn every_player_plays_a_minute_of_the_demo_without_a_complaint() {
     // Not in the target folder: VLC runs as `nobody`, who cannot enter a home.
     let dir = std::env::temp_dir().join(format!("outpost-players-{}", std::process::id()));
-    let outpost = Outpost::start(&["demo"], &dir);
+    let outpost = Outpost::start(&["demo"], &[], &dir);
     let url = outpost.url("/radio/index.m3u8");
     let complaints: Vec<String> = std::thread::scope(|scope| {
         let (url, dir) = (&url, &dir);

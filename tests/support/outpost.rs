@@ -12,14 +12,14 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// A running `outpost`, killed when dropped.
 pub(crate) struct Outpost {
     pub(crate) child: Child,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
     dir: PathBuf,
 }
 
 impl Outpost {
-    /// Starts it with `arguments`, such as `["demo"]`, on a free loopback port, and waits until it answers.
-    /// Its state and its log stand in `dir`, which is made.
-    pub(crate) fn start(arguments: &[&str], dir: &Path) -> Self {
+    /// Starts it with `arguments`, such as `["demo"]`, and these variables in its environment, on a free
+    /// loopback port, and waits until it answers. Its state and its log stand in `dir`, which is made.
+    pub(crate) fn start(arguments: &[&str], environment: &[(&str, &str)], dir: &Path) -> Self {
         fs::create_dir_all(dir).expect("a folder for the program's state");
         let address = free_address();
         let log = File::create(dir.join("outpost.log")).expect("a file for the program's log");
@@ -27,6 +27,7 @@ impl Outpost {
             .args(arguments)
             .args(["--listen", &address.to_string()])
             .env("STATE_DIRECTORY", dir)
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a second handle of the log"))
             .stderr(log)
