@@ -1,0 +1,47 @@
+# Two commands to know: `make demo` and `make test`. Each installs what it is missing, and says so.
+
+CARGO := .ci/cargo
+STEP  := .ci/step
+# Words for the demo: make demo ARGS="--listen 127.0.0.1:9000"
+ARGS  ?=
+
+TARGET = $(or $(CARGO_TARGET_DIR),target)
+
+.PHONY: help demo test bench
+
+help:
+	@echo 'Outpost: a streaming box for a small board. Sound card in, live HLS out.'
+	@echo
+	@echo '  make demo    build it and run it with a scanner that is not there; prints the address to open'
+	@echo '               make demo ARGS="--listen 127.0.0.1:9000"   passes its words on'
+	@echo '  make test    every test: formatting, lints, units, players, browser, the ring'"'"'s interleavings'
+	@echo '  make bench   the figures, beside ffmpeg and nginx in the same run'
+	@echo
+	@echo 'Each installs the Debian packages it is missing (as root or with sudo) and says which.'
+	@echo 'Then: $(TARGET)/release/outpost --help, and README.md.'
+
+demo:
+	@.ci/setup build
+	$(CARGO) build --release
+	@exec $(TARGET)/release/outpost demo $(ARGS)
+
+test:
+	@.ci/setup test
+	@if $(CARGO) fmt --version >/dev/null 2>&1; then $(STEP) 'Formatting' $(CARGO) fmt --check; \
+	else echo 'Formatting: not checked, this Rust comes without rustfmt.'; fi
+	@if $(CARGO) clippy --version >/dev/null 2>&1; then \
+	    $(STEP) 'Lints' $(CARGO) clippy --all-targets -- -D warnings; \
+	else echo 'Lints: not checked, this Rust comes without clippy.'; fi
+	@$(STEP) 'Without the AAC encoder' $(CARGO) check --no-default-features
+	@$(STEP) 'Tests' $(CARGO) test
+	@$(STEP) 'The ring, all interleavings (loom)' env RUSTFLAGS='--cfg loom' \
+	    $(CARGO) test --release --manifest-path tests/ring/Cargo.toml
+	@if $(CARGO) miri --version >/dev/null 2>&1; then \
+	    $(STEP) 'The ring, undefined behaviour (Miri)' $(CARGO) miri test --manifest-path tests/ring/Cargo.toml; \
+	else echo 'The ring, undefined behaviour: not checked, this Rust comes without Miri (rustup component of nightly).'; fi
+	@echo && echo 'All tests passed.'
+
+bench:
+	@.ci/setup bench
+	@$(STEP) 'The ring beside rtrb' $(CARGO) bench --bench ring
+	@$(STEP) 'Figures' $(CARGO) bench --bench figures

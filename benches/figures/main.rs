@@ -1,0 +1,186 @@
+//! The figures we promise, each beside the peer that needs the same for the same work in the same run.
+//!
+//! Ratios matter, seconds do not: they are the machine's. It takes about two minutes, uses loopback and
+//! /dev/shm only, and leaves nothing behind.
+
+mod load;
+mod micro;
+#[path = "../../tests/support/outpost.rs"]
+mod outpost;
+mod peers;
+mod process;
+mod segments;
+mod table;
+
+use std::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread::sleep;
+use std::time::Duration;
+
+use crate::outpost::{Outpost, fetch, free_address};
+use crate::peers::{Running, SoundCard};
+use crate::table::{Row, Verdict};
+
+/// How long the live stream is watched.
+const WATCHED: Duration = Duration::from_secs(30);
+/// How long everything may take to find its pace before that.
+const SETTLING: Duration = Duration::from_secs(6);
+/// Below the server's limit, and below the 1,024 files a process may have open.
+const IDLE_CONNECTIONS: u32 = 400;
+
+const PLAYLIST: &str = "/radio/audio/index.m3u8";
+/// Metrics read from /metrics: seconds from the last captured sample of the newest segment to its listing;
+/// seconds from its last packet to its listing; bytes held in windows.
+const CAPTURE_TO_LISTED: &str = "outpost_segment_capture_lag_seconds";
+const PACKET_TO_LISTED: &str = "outpost_segment_lag_seconds";
+const WINDOW_BYTES: &str = "outpost_window_bytes";
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().collect();
+    if let [_, word, address, len] = arguments.as_slice()
+        && word == segments::ORIGIN
+    {
+        return segments::serve(address.parse()?, len.parse()?);
+    }
+    let scratch = Scratch::new()?;
+    let dir = scratch.0.as_path();
+    let mut rows = micro::rows();
+    rows.extend(live(dir)?);
+    table::print(&rows);
+    let missed = rows.iter().filter(|row| row.verdict != Verdict::Met).count();
+    println!("\n{} of {} figures met.", rows.len() - missed, rows.len());
+    Ok(())
+}
+
+/// A folder in RAM, removed at the end.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> std::io::Result<Self> {
+        let dir = PathBuf::from(format!("/dev/shm/outpost-figures-{}", std::process::id()));
+        fs::create_dir_all(dir.join("ffmpeg"))?;
+        fs::create_dir_all(dir.join("www"))?;
+        Ok(Self(dir))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// One sound card, heard by us and by ffmpeg at the same time; then our server beside nginx.
+fn live(dir: &Path) -> Result<Vec<Row>, Box<dyn Error>> {
+    eprintln!("A live stream in real time, beside ffmpeg: {} s", (SETTLING + WATCHED).as_secs());
+    let _card = SoundCard::start(dir)?;
+    let alsa_config = SoundCard::alsa_config(dir);
+    let configuration = dir.join("scanner.toml");
+    fs::write(&configuration, scanner())?;
+    let configuration = configuration.display().to_string();
+    let outpost =
+        Outpost::start(&["run", &configuration], &[("ALSA_CONFIG_PATH", &alsa_config)], &dir.join("outpost"));
+    let ffmpeg = peers::ffmpeg(&alsa_config, &dir.join("ffmpeg"))?;
+    sleep(SETTLING);
+
+    let pids = [outpost.child.id(), ffmpeg.pid()];
+    let before = pids.map(process::cpu_seconds);
+    let mut capture_lag = f64::NAN;
+    let mut packet_lag = f64::NAN;
+    for _ in 0..WATCHED.as_secs() {
+        sleep(Duration::from_secs(1));
+        let metrics = fetch(&outpost.url("/metrics"))?;
+        // `max` takes the number where the other is none.
+        capture_lag = capture_lag.max(metric(&metrics, CAPTURE_TO_LISTED));
+        packet_lag = packet_lag.max(metric(&metrics, PACKET_TO_LISTED));
+    }
+    let after = pids.map(process::cpu_seconds);
+    let [ours, theirs] = [0, 1].map(|n| (after[n] - before[n]) / WATCHED.as_secs_f64());
+    let window_kib = metric(&fetch(&outpost.url("/metrics"))?, WINDOW_BYTES) / 1024.0;
+    let [our_mib, their_mib] =
+        [process::pss_kib(pids[0]) - window_kib, process::pss_kib(pids[1])].map(|kib| kib / 1024.0);
+    drop(ffmpeg);
+
+    let mut rows = vec![
+        Row::beside("audio stream, CPU per second", 0.5, "ffmpeg", (ours * 1e3, theirs * 1e3), "ms"),
+        Row::limit("memory (PSS) besides the window", 10.0, our_mib, "MiB").with_peer("ffmpeg", their_mib, "MiB"),
+        Row::limit("last sample captured -> segment listed", 60.0, capture_lag * 1e3, "ms"),
+        Row::limit("last packet -> segment listed", 10.0, packet_lag * 1e3, "ms"),
+    ];
+    rows.extend(served(&outpost, ours, dir)?);
+    Ok(rows)
+}
+
+/// Our server beside nginx with the same playlist, the same segment, the same idle connections.
+fn served(outpost: &Outpost, our_idle: f64, dir: &Path) -> Result<Vec<Row>, Box<dyn Error>> {
+    eprintln!("The server, beside nginx: 20 s");
+    let www = dir.join("www");
+    let playlist = fetch(&outpost.url(PLAYLIST))?;
+    fs::write(www.join("index.m3u8"), playlist)?;
+    let zipped = Command::new("gzip").arg("--keep").arg(www.join("index.m3u8")).status()?;
+    if !zipped.success() {
+        return Err(format!("gzip: {zipped}").into());
+    }
+    fs::write(www.join("segment.ts"), segments::content(segments::LEN))?;
+    let address = free_address();
+    let nginx = peers::nginx(address, &www)?;
+
+    let pid = outpost.child.id();
+    let playlists = [
+        load::cpu_per_request(pid, our_idle, &outpost.url(PLAYLIST), 64)?,
+        load::cpu_per_request(nginx.pid(), 0.0, &format!("http://{address}/index.m3u8"), 64)?,
+    ]
+    .map(|seconds| seconds * 1e6);
+
+    let origin_address = free_address();
+    let origin = Running::start(Command::new(std::env::current_exe()?).args([
+        segments::ORIGIN,
+        &origin_address.to_string(),
+        &segments::LEN.to_string(),
+    ]))?;
+    let per_gb = 1e9 / segments::LEN as f64;
+    let ours = segments::url(origin_address)
+        .and_then(|url| load::cpu_per_request(origin.pid(), 0.0, &url, 16))
+        .map_or_else(|reason| not_measured(&reason), |seconds| seconds * per_gb);
+    let theirs = load::cpu_per_request(nginx.pid(), 0.0, &format!("http://{address}/segment.ts"), 16)? * per_gb;
+
+    let idle = load::kib_per_idle_connection(pid, outpost.address, PLAYLIST, IDLE_CONNECTIONS)?;
+    let nginx_idle = load::kib_per_idle_connection(nginx.pid(), address, "/index.m3u8", IDLE_CONNECTIONS)?;
+    Ok(vec![
+        Row::beside("playlist, 64 connections, CPU each", 0.7, "nginx", playlists.into(), "us"),
+        Row::beside("segment of 700 KB, CPU per GB", 1.1, "nginx", (ours, theirs), "s"),
+        Row::limit("idle keep-alive connection", 12.0, idle, "KiB").with_peer("nginx", nginx_idle, "KiB"),
+    ])
+}
+
+fn not_measured(reason: &str) -> f64 {
+    eprintln!("not measured: {reason}");
+    f64::NAN
+}
+
+fn scanner() -> String {
+    format!(
+        "[[stream]]
+name = \"radio\"
+[stream.source]
+kind = \"alsa\"
+device = \"{}\"
+channels = \"mono\"
+[stream.encoder]
+bitrate = \"64k\"
+[stream.window]
+segment = \"2s\"
+",
+        SoundCard::DEVICE
+    )
+}
+
+/// The greatest value of a metric over all its labels; not a number if it is not there.
+fn metric(text: &str, name: &str) -> f64 {
+    text.lines()
+        .filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' '])))
+        .filter_map(|line| line.rsplit(' ').next()?.parse().ok())
+        .fold(f64::NAN, f64::max)
+}

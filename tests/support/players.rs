@@ -1,0 +1,157 @@
+//! The players people have, each told to play an address until a minute of sound has come out.
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A player: how it is started, how much sound it has let out, and which of its words are complaints.
+pub(crate) struct Player {
+    pub(crate) name: &'static str,
+    /// The command that plays `url`; it may write into the folder.
+    command: fn(url: &str, dir: &Path) -> Command,
+    /// Seconds of sound so far, from what it wrote into the folder or into its log.
+    heard: fn(dir: &Path, log: &str) -> f64,
+    is_complaint: fn(line: &str) -> bool,
+}
+
+/// What became of playing.
+pub(crate) struct Played {
+    /// Seconds of sound that came out.
+    pub(crate) heard: f64,
+    /// What the player complained of, and what we have to say about it.
+    pub(crate) complaints: Vec<String>,
+}
+
+pub(crate) const PLAYERS: [Player; 4] = [
+    Player {
+        name: "VLC",
+        command: vlc,
+        heard: |dir, _| file_len(&dir.join("sound.wav")) / PCM_BYTES_PER_SECOND,
+        // It also regrets that there is no screen to hang an interface on.
+        is_complaint: |line| line.contains(" error: ") && !line.contains("interface"),
+    },
+    Player {
+        name: "mpv",
+        command: mpv,
+        heard: |_, log| last_number_after(log, "at="),
+        is_complaint: |line| !line.is_empty() && !line.starts_with("at="),
+    },
+    Player {
+        name: "ffmpeg",
+        command: ffmpeg,
+        heard: |dir, _| {
+            let progress = fs::read_to_string(dir.join("progress")).unwrap_or_default();
+            last_number_after(&progress, "out_time_us=") / 1e6
+        },
+        is_complaint: |line| !line.is_empty(),
+    },
+    Player {
+        name: "GStreamer",
+        command: gstreamer,
+        heard: |dir, _| file_len(&dir.join("sound.raw")) / PCM_BYTES_PER_SECOND,
+        is_complaint: |line| line.contains("ERROR") || line.contains("WARN"),
+    },
+];
+
+/// 48 kHz, 16 bits, one channel.
+const PCM_BYTES_PER_SECOND: f64 = 48_000.0 * 2.0;
+
+impl Player {
+    /// Plays `url` until `seconds` of sound came out, the player ended, or `limit` passed. The folder `dir` is made.
+    pub(crate) fn play(&self, url: &str, seconds: f64, limit: Duration, dir: &Path) -> Played {
+        fs::create_dir_all(dir).expect("a folder for the player");
+        give_to_nobody(dir);
+        let log_path = dir.join("log");
+        let log = File::create(&log_path).expect("a file for the player's words");
+        let mut child = (self.command)(url, dir)
+            .env("HOME", dir)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("a second handle of the log"))
+            .stderr(log)
+            .spawn()
+            .unwrap_or_else(|error| panic!("{} does not start: {error}; .ci/setup test installs it", self.name));
+        let deadline = Instant::now() + limit;
+        let mut complaints = Vec::new();
+        let heard = loop {
+            let ended = child.try_wait().expect("the player can be waited for");
+            let heard = (self.heard)(dir, &read(&log_path));
+            if heard >= seconds {
+                break heard;
+            }
+            if let Some(status) = ended {
+                complaints.push(format!("ended after {heard:.1} s of sound ({status})"));
+                break heard;
+            }
+            if Instant::now() > deadline {
+                complaints.push(format!("only {heard:.1} s of sound in {limit:?}"));
+                break heard;
+            }
+            std::thread::sleep(Duration::from_millis(200));
+        };
+        let _ = child.kill();
+        let _ = child.wait();
+        let log = read(&log_path);
+        complaints.extend(log.lines().map(str::trim).filter(|line| (self.is_complaint)(line)).map(str::to_owned));
+        Played { heard, complaints }
+    }
+}
+
+fn vlc(url: &str, dir: &Path) -> Command {
+    // VLC refuses to run as root.
+    let mut command = if is_root() {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "cvlc"]);
+        command
+    } else {
+        Command::new("cvlc")
+    };
+    command.args(["--no-dbus", "--no-video", "--aout=afile", "--audiofile-format=s16", "--audiofile-channels=1"]);
+    command.arg(format!("--audiofile-file={}", dir.join("sound.wav").display())).arg(url);
+    command
+}
+
+fn mpv(url: &str, _: &Path) -> Command {
+    let mut command = Command::new("mpv");
+    command.args(["--no-config", "--no-video", "--ao=null", "--input-terminal=no"]);
+    command.args(["--msg-level=all=warn,statusline=status", "--term-status-msg=at=${=time-pos}", url]);
+    command
+}
+
+fn ffmpeg(url: &str, dir: &Path) -> Command {
+    let mut command = Command::new("ffmpeg");
+    command.args(["-nostdin", "-hide_banner", "-v", "warning", "-xerror", "-progress"]).arg(dir.join("progress"));
+    command.args(["-i", url, "-f", "null", "-"]);
+    command
+}
+
+fn gstreamer(url: &str, dir: &Path) -> Command {
+    let mut command = Command::new("gst-launch-1.0");
+    command.args(["uridecodebin", &format!("uri={url}"), "!", "audioconvert", "!", "audioresample", "!"]);
+    command.args(["audio/x-raw,rate=48000,channels=1,format=S16LE", "!", "filesink", "sync=true"]);
+    command.arg(format!("location={}", dir.join("sound.raw").display())).env("GST_DEBUG", "1").env("NO_COLOR", "1");
+    command
+}
+
+fn is_root() -> bool {
+    nix::unistd::geteuid().is_root()
+}
+
+fn give_to_nobody(dir: &Path) {
+    if is_root() {
+        std::os::unix::fs::chown(dir, Some(65534), Some(65534)).expect("the folder can be given to `nobody`");
+    }
+}
+
+/// Lines end in a carriage return and an escape sequence where a player draws its status anew.
+fn read(log: &Path) -> String {
+    String::from_utf8_lossy(&fs::read(log).unwrap_or_default()).replace("\u{1b}[K", "").replace('\r', "\n")
+}
+
+fn file_len(path: &Path) -> f64 {
+    fs::metadata(path).map_or(0.0, |file| file.len() as f64)
+}
+
+fn last_number_after(text: &str, name: &str) -> f64 {
+    text.rsplit(name).find_map(|rest| rest.split_whitespace().next()?.parse().ok()).unwrap_or(0.0)
+}
