@@ -1,54 +1,112 @@
-//! All rooms joined into one program.
+//! All rooms joined into one program: which thread runs what, and how it ends.
 
+use std::io;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::sync::Arc;
+use std::thread::JoinHandle;
 
-use super::check::{Level, Probe};
-use super::config::{Config, StreamConfig};
-use super::devices::DeviceRow;
-use crate::base::Stop;
-use crate::source::{Signal, SourceError};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
 
-/// Why Outpost could not run.
+use super::config::Config;
+use super::report::BoxReport;
+use super::streams::{self, BuildError, Card, Feed};
+use crate::base::{Clock, Stop};
+use crate::pump;
+use crate::segment::RingRecords;
+use crate::serve::{BindError, Report, ServeConfig, ServeStats, Server, Site};
+use crate::sys::clock::RealClock;
+
+/// Why Outpost could not run, or could not go on.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct RunError(pub String);
+pub enum RunError {
+    /// A stream cannot be built as configured.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// The address cannot be served on.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The system refused a thread, a descriptor or a timer.
+    #[error("cannot start: the system refuses what is needed; see `ulimit -a`")]
+    System(#[from] io::Error),
+    /// A stream's capture side is gone although nobody stopped it.
+    #[error("the stream {0} stopped by itself; please report this with the log before it")]
+    Ended(String),
+}
 
-/// Serves everything in `config` until `stop`. Calls `serving` once it answers, with the address it has
-/// got.
+/// Serves everything in `config` until SIGINT or SIGTERM. Calls `serving` once it answers, with the address
+/// it has got.
 ///
 /// # Errors
 /// If it cannot start, or if what it stands on fails for good.
-pub fn run(config: Config, stop: Stop, serving: &dyn Fn(SocketAddr)) -> Result<(), RunError> {
-    let _ = (config, stop, serving);
-    Err(RunError("this build cannot serve yet".to_owned()))
-}
+pub fn run(config: &Config, serving: &dyn Fn(SocketAddr)) -> Result<(), RunError> {
+    let clock: Arc<dyn Clock> = Arc::new(RealClock);
+    let stop = Stop::new();
+    let (cards, feeds) = streams::build(config, &clock)?;
 
-/// The capture devices of this machine.
-pub fn devices() -> Vec<DeviceRow> {
-    Vec::new()
-}
+    let serve = Arc::new(ServeStats::default());
+    let stations = feeds.iter().map(|feed| Arc::clone(&feed.figures.station)).collect();
+    let (figures, segmenters): (Vec<_>, Vec<_>) =
+        feeds.into_iter().map(|Feed { figures, segmenter, ring }| (figures, (segmenter, ring))).unzip();
+    let names: Vec<String> = figures.iter().map(|stream| stream.name.clone()).collect();
+    let report: Arc<dyn Report> =
+        Arc::new(BoxReport { streams: figures, serve: serve.clone(), clock: clock.clone(), started: clock.now() });
+    let listen = ServeConfig {
+        listen: config.listen.0,
+        allowed_origin: config.allowed_origin.as_str().to_owned(),
+        ..ServeConfig::default()
+    };
+    let server = Server::bind(&listen, Site { stations, report, stats: serve })?;
+    let address = server.local_addr();
 
-/// The sources of all streams, to be tried.
-pub fn probe(streams: &[StreamConfig]) -> impl Probe {
-    Nothing(streams.iter().map(|stream| stream.source.to_string()).collect())
-}
+    // One thread serves: an idle box has one to wake, and no request ever waits for a lock another holds.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let outcome = runtime.block_on(async {
+        let mut tasks = JoinSet::new();
+        for (name, (mut segmenter, ring)) in names.into_iter().zip(segmenters) {
+            let mut records = RingRecords::new(ring)?;
+            tasks.spawn(async move { (name, segmenter.drive(&mut records).await) });
+        }
+        let (mut interrupt, mut terminate) =
+            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        let threads = start(cards, &clock, &stop)?;
+        serving(address);
 
-/// Stands in for sources until they are wired.
-struct Nothing(Vec<String>);
-
-impl Probe for Nothing {
-    fn open(&mut self) -> Vec<Result<String, SourceError>> {
-        let error = |device: &String| SourceError {
-            signal: Signal::Failed,
-            device: device.clone(),
-            problem: "this build cannot listen yet".to_owned(),
-            remedy: "wait for the next".to_owned(),
+        let mut ended = None;
+        let stopping = async {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+                Some(first) = tasks.join_next() => ended = Some(first),
+            }
+            tracing::info!("stopping");
         };
-        self.0.iter().map(|device| Err(error(device))).collect()
-    }
+        let served = server.run(stopping).await;
+        stop.stop();
+        for thread in threads {
+            // A thread that panicked has said so itself.
+            let _ = thread.join();
+        }
+        served?;
+        match ended {
+            None => Ok(()),
+            Some(Ok((_, Err(error)))) => Err(RunError::System(error)),
+            Some(Ok((name, Ok(())))) => Err(RunError::Ended(name)),
+            Some(Err(error)) => Err(RunError::Ended(error.to_string())),
+        }
+    });
+    // An SD card that takes seconds for a write does not keep the program from ending.
+    runtime.shutdown_background();
+    outcome
+}
 
-    fn levels(&mut self, _: Duration) -> Vec<Option<Level>> {
-        vec![None; self.0.len()]
-    }
+/// A thread for each card.
+fn start(cards: Vec<Card>, clock: &Arc<dyn Clock>, stop: &Stop) -> io::Result<Vec<JoinHandle<()>>> {
+    let spawn = |(number, card): (usize, Card)| {
+        let (clock, stop) = (Arc::clone(clock), stop.clone());
+        std::thread::Builder::new()
+            .name(format!("capture-{number}"))
+            .spawn(move || pump::audio::run(card.capture, card.streams, &*clock, &stop))
+    };
+    cards.into_iter().enumerate().map(spawn).collect()
 }

@@ -5,6 +5,7 @@
 
 pub mod collector;
 pub mod driver;
+pub mod ring;
 pub mod sequence;
 pub mod window;
 
@@ -17,6 +18,7 @@ use crate::base::{Monotonic, Pts, Span, Sync, WallReading, WallTime};
 use crate::container::ts::Join;
 
 pub use driver::{Records, Segmenter, Supply, WindowStats};
+pub use ring::RingRecords;
 pub use sequence::{Ledger, Sequence};
 
 /// How a stream is cut, and how much of it is kept.
