@@ -9,11 +9,13 @@ use clap::{Args, Parser, Subcommand};
 use super::address::Reach;
 use super::check::{self, Verdict};
 use super::config::{Config, ConfigError, Listen, PLACES};
+use super::probe::Sources;
 use super::screen::Screen;
 use super::wire::RunError;
 use super::{demo, devices, wire};
-use crate::base::{Chain, Stop};
+use crate::base::Chain;
 use crate::observe::logs::{self, BadFilter, Detail};
+use crate::source::alsa;
 
 /// Live streaming from a small board: sound card in, live HLS out, served from memory.
 #[derive(Debug, Parser)]
@@ -145,25 +147,25 @@ fn obey(cli: Cli) -> Result<(), Failure> {
         Command::Run { config, serve } => {
             let mut config = Config::load(&file(config)?)?;
             config.listen = serve.listen.unwrap_or(config.listen);
-            wire::run(config, Stop::new(), &|address| {
+            wire::run(&config, &|address| {
                 tracing::info!(address = Reach::of(address).best(), "serving");
             })?;
         }
         Command::Demo { serve } => {
             let config = demo::config(serve.listen.unwrap_or(Listen::everywhere(8080)));
-            wire::run(config, Stop::new(), &|address| {
+            wire::run(&config, &|address| {
                 // Nobody reads it: the demo goes on all the same.
                 let _ = write!(io::stdout(), "{}", demo::banner(&Reach::of(address), Screen::ours()));
             })?;
         }
         Command::Devices { json } => {
-            let found = wire::devices();
+            let found = alsa::list();
             out.write_all(if json { devices::json(&found) } else { devices::table(&found) }.as_bytes())?;
         }
         Command::Check { config } => {
             let path = file(config)?;
             let config = Config::load(&path)?;
-            let mut probe = wire::probe(&config.streams);
+            let mut probe = Sources::new(&config.streams);
             let verdict =
                 check::check(&config, &path.display().to_string(), &mut probe, &mut out, Screen::ours())?;
             if verdict == Verdict::Trouble {

@@ -6,12 +6,13 @@ use bytesize::ByteSize;
 
 use super::address::Reach;
 use super::config::{
-    BitRate, Config, EncoderConfig, Length, Listen, Origin, Profile, SourceConfig, StreamConfig,
+    BitRate, Config, EncoderConfig, Length, Listen, Origin, SourceConfig, StreamConfig,
     WindowConfig, default_state_dir,
 };
 use super::qr::qr;
 use super::screen::Screen;
 use crate::base::Span;
+use crate::encode::AacProfile;
 use crate::media::Pick;
 
 /// One stream, `radio`, from the embedded scanner.
@@ -26,7 +27,7 @@ pub fn config(listen: Listen) -> Config {
             title: "Outpost demo".to_owned(),
             source: SourceConfig::Synth { seed: 1 },
             channels: Pick::Mono,
-            encoder: EncoderConfig { profile: Profile::Lc, bitrate: BitRate(64_000) },
+            encoder: EncoderConfig { profile: AacProfile::Lc, bitrate: BitRate(64_000) },
             window: WindowConfig {
                 segment: Length(Span::from_millis(2_000)),
                 length: Length(Span::from_millis(15 * 60_000)),

@@ -10,8 +10,11 @@ pub mod cli;
 pub mod config;
 pub mod demo;
 pub mod devices;
+mod probe;
 mod qr;
+mod report;
 pub mod screen;
+mod streams;
 pub mod wire;
 
 pub use config::Config;

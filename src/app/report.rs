@@ -3,19 +3,19 @@
 //! Belongs here: gathering the rooms' figures into one answer. Does not: counting anything.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use crate::base::{Clock, Monotonic, Pulse, Span, Sync, WallTime};
+use crate::base::{Clock, Monotonic, Pulse, Span, Sync};
 use crate::observe::metrics::{self, Family};
 use crate::pump::audio::PumpStats;
 use crate::pump::level::{Activity, STEP};
-use crate::pump::sink::RingStats;
+use crate::pump::sink::SinkStats;
 use crate::segment::{Dates, WindowStats};
 use crate::serve::{Health, Report, ServeStats, Station};
-use crate::source::Signal;
-use crate::source::stats::CaptureStats;
+use crate::source::{CaptureStats, Signal};
+
 
 /// How many steps of the level trail are told: a minute.
 const TOLD_STEPS: usize = 600;
@@ -27,10 +27,10 @@ pub(super) struct StreamFigures {
     pub(super) codecs: String,
     pub(super) bitrate: u32,
     pub(super) target: Span,
-    pub(super) device: String,
+    pub(super) source: String,
     pub(super) capture: Arc<CaptureStats>,
     pub(super) pump: Arc<PumpStats>,
-    pub(super) ring: Arc<RingStats>,
+    pub(super) ring: Arc<SinkStats>,
     pub(super) window: Arc<WindowStats>,
     pub(super) pulse: Arc<Pulse>,
     pub(super) station: Arc<Station>,
@@ -74,7 +74,7 @@ struct StreamStatus<'a> {
 
 #[derive(Serialize)]
 struct SourceStatus<'a> {
-    device: &'a str,
+    name: &'a str,
     drift_ppm: f64,
     clock_offset_ms: f64,
     losses: u64,
@@ -119,7 +119,7 @@ impl BoxReport {
             signal_since: dates.at_monotonic(state.since).to_string(),
             cause: Some(state.cause.clone()).filter(|cause| !cause.is_empty()),
             source: SourceStatus {
-                device: &stream.device,
+                name: &stream.source,
                 drift_ppm: tenths(stream.capture.ppm.get()),
                 clock_offset_ms: tenths(stream.capture.offset_ms.get()),
                 losses: stream.capture.losses.get(),
@@ -129,7 +129,7 @@ impl BoxReport {
                 peak_dbfs: level.peak,
                 on_air: level.activity == Activity::OnAir,
             },
-            listeners: stream.station.listeners(),
+            listeners: stream.station.listeners(Instant::now()),
             playlist: format!("/{}/index.m3u8", stream.name),
             live_ts: format!("/{}/live.ts", stream.name),
             codecs: &stream.codecs,
@@ -196,7 +196,7 @@ impl BoxReport {
             }),
             ("outpost_encoder_errors", "Blocks the encoder refused", |s| s.pump.encoder_errors.get() as f64),
             ("outpost_ring_dropped_packets", "Packets dropped because the ring was full", |s| {
-                s.ring.dropped_packets.get() as f64
+                s.ring.dropped.get() as f64
             }),
             ("outpost_ring_drops", "Times the ring was full", |s| s.ring.drops.get() as f64),
             ("outpost_segments", "Segments listed", |s| s.window.segments.get() as f64),
@@ -229,7 +229,7 @@ impl BoxReport {
             ("outpost_window_retired_segments", "Segments no longer listed but still served", |s| {
                 s.window.retired.get()
             }),
-            ("outpost_listeners", "People who listen", |s| s.station.listeners() as f64),
+            ("outpost_listeners", "People who listen", |s| s.station.listeners(Instant::now()) as f64),
         ];
         let fill = |family: Family, figure: Figure| {
             self.streams.iter().fold(family, |family, stream| {

@@ -189,7 +189,7 @@ mod tests {
     fn bit_rates_that_make_no_sense_are_refused_with_the_range() {
         let error =
             super::super::aac(params(AacProfile::He, 4_000, Channels::Stereo)).err().expect("refused");
-        assert_eq!(error.to_string(), "HE-AAC stereo at 4 kbit/s is not offered: choose 24 to 128 kbit/s");
+        assert_eq!(error.to_string(), "HE-AAC stereo at 4 kbit/s is not offered: choose 16 to 128 kbit/s");
     }
 
     /// A click at a known sample must be heard at its own timestamp, whatever the encoder's delay.

@@ -70,7 +70,7 @@ pub enum EncodeError {
 /// # Errors
 /// If the parameters do not go together, or this binary has no AAC encoder.
 pub fn aac(params: AacParams) -> Result<Box<dyn AudioEncoder>, EncodeError> {
-    let range = AacParams::bitrates(params.profile, params.channels);
+    let range = params.profile.bitrates();
     if !range.contains(&params.bitrate) {
         return Err(EncodeError::Bitrate { params, range });
     }

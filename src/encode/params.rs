@@ -27,15 +27,31 @@ pub struct AacParams {
     pub channels: Channels,
 }
 
-impl AacParams {
-    /// The bit rates that make sense for a profile and a number of channels. The library itself bends a
-    /// rate it cannot reach to one it can without a word.
-    pub fn bitrates(profile: AacProfile, channels: Channels) -> RangeInclusive<u32> {
-        match (profile, channels) {
-            (AacProfile::Lc, _) => 32_000..=192_000,
-            (AacProfile::He, Channels::Mono) => 16_000..=64_000,
-            (AacProfile::He, Channels::Stereo) => 24_000..=128_000,
+impl AacProfile {
+    /// The bit rates offered. LC: what every receiver is sure to play and still sounds well; HE: what the
+    /// library truly holds at 48 kHz in one channel and in two. It bends any other to these without a word.
+    pub const fn bitrates(self) -> RangeInclusive<u32> {
+        match self {
+            Self::Lc => 32_000..=192_000,
+            Self::He => 16_000..=128_000,
         }
+    }
+
+    /// What suits one channel, in bits per second.
+    pub const fn usual_bitrate(self) -> u32 {
+        match self {
+            Self::Lc => 64_000,
+            Self::He => 32_000,
+        }
+    }
+}
+
+impl fmt::Display for AacProfile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Lc => "lc",
+            Self::He => "he",
+        })
     }
 }
 

@@ -98,7 +98,7 @@ pub enum Signal {
 }
 
 /// Why a source cannot deliver, and what the person can do about it.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[error("{device}: {problem}; {remedy}")]
 pub struct SourceError {
     /// What the source is from now on.

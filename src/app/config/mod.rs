@@ -16,7 +16,9 @@ use bytesize::ByteSize;
 pub use fault::Fault;
 pub use values::{BitRate, Length, Listen, Name, Origin};
 
+use crate::encode::AacProfile;
 use crate::media::Pick;
+use crate::source::alsa::DeviceId;
 
 /// Where `outpost run` looks when it is told no file, in this order.
 pub const PLACES: [&str; 2] = ["outpost.toml", "/etc/outpost/outpost.toml"];
@@ -60,7 +62,7 @@ pub enum SourceConfig {
     /// A sound card.
     Alsa {
         /// ALSA name (`hw:1,0`) or stable id (`usb:1-1.2`).
-        device: String,
+        device: DeviceId,
     },
     /// The scanner that isn't there.
     Synth {
@@ -69,22 +71,11 @@ pub enum SourceConfig {
     },
 }
 
-/// Which AAC.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Profile {
-    /// AAC-LC: plays everywhere.
-    #[default]
-    Lc,
-    /// HE-AAC: as good at half the bit rate, below about 48k.
-    He,
-}
-
 /// How sound is coded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EncoderConfig {
     /// Which AAC.
-    pub profile: Profile,
+    pub profile: AacProfile,
     /// How much it may use.
     pub bitrate: BitRate,
 }
@@ -109,24 +100,16 @@ impl fmt::Display for SourceConfig {
     }
 }
 
-impl fmt::Display for Profile {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Lc => "lc",
-            Self::He => "he",
-        })
-    }
-}
-
 impl WindowConfig {
     /// How much memory one segment takes at this bit rate, in bytes.
     pub fn segment_bytes(&self, bitrate: BitRate) -> u64 {
         bytes(self.segment, bitrate)
     }
 
-    /// How much memory the whole window takes at this bit rate, if it may.
+    /// How much memory the whole window takes at this bit rate, if it may: twice what is listed, because a
+    /// segment stays as long again for those who read of it last (RFC 8216, 6.2.2).
     pub fn full(&self, bitrate: BitRate) -> ByteSize {
-        ByteSize(bytes(self.length, bitrate))
+        ByteSize(2 * bytes(self.length, bitrate))
     }
 }
 

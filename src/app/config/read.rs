@@ -14,11 +14,13 @@ use super::fault::Wrong;
 use super::keys;
 use super::values::{Memory, written};
 use super::{
-    BitRate, Config, EncoderConfig, Length, Listen, Name, Origin, Profile, SourceConfig, StreamConfig,
+    BitRate, Config, EncoderConfig, Length, Listen, Name, Origin, SourceConfig, StreamConfig,
     WindowConfig, default_state_dir,
 };
 use crate::base::Span;
+use crate::encode::AacProfile;
 use crate::media::{Channels, Pick};
+use crate::source::alsa::DeviceId;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -49,7 +51,7 @@ struct Stream {
 #[serde(deny_unknown_fields)]
 struct Source {
     kind: Option<Kind>,
-    device: Option<String>,
+    device: Option<DeviceId>,
     #[serde(default)]
     channels: Pick,
     seed: Option<u64>,
@@ -66,7 +68,7 @@ enum Kind {
 #[serde(deny_unknown_fields)]
 struct Encoder {
     #[serde(default)]
-    profile: Profile,
+    profile: AacProfile,
     bitrate: Option<BitRate>,
 }
 
@@ -193,25 +195,21 @@ impl Check<'_, '_> {
             (Some(Kind::Synth), Some(_), _) => {
                 Err(self.wrong("source.device", "only kind = \"alsa\" has a device; remove it"))
             }
-            (Some(Kind::Alsa), device, _) => match device.filter(|device| !device.trim().is_empty()) {
-                Some(device) => Ok(SourceConfig::Alsa { device }),
-                None => Err(self.wrong("source.device", "missing; `outpost devices` lists what is there")),
-            },
+            (Some(Kind::Alsa), Some(device), _) => Ok(SourceConfig::Alsa { device }),
+            (Some(Kind::Alsa), None, _) => {
+                Err(self.wrong("source.device", "missing; `outpost devices` lists what is there"))
+            }
             (Some(Kind::Synth), _, seed) => Ok(SourceConfig::Synth { seed: seed.unwrap_or(1) }),
         }
     }
 
     fn encoder(&self, encoder: &Encoder, channels: Channels) -> Result<EncoderConfig, Wrong> {
         let profile = encoder.profile;
-        // The limits: for LC what the receivers of ISO/IEC 14496-3 are sure to play and still sounds
-        // well; for HE what fdk-aac truly holds at 48 kHz in one channel and in two.
-        let (usual, low, high) = match profile {
-            Profile::Lc => (64_000, 32_000, 192_000),
-            Profile::He => (32_000, 16_000, 128_000),
-        };
-        let bitrate = encoder.bitrate.unwrap_or(BitRate(usual * channels.count() as u32));
-        if !(low..=high).contains(&bitrate.0) {
-            let (low, high) = (BitRate(low), BitRate(high));
+        let usual = profile.usual_bitrate() * channels.count() as u32;
+        let bitrate = encoder.bitrate.unwrap_or(BitRate(usual));
+        let offered = profile.bitrates();
+        if !offered.contains(&bitrate.0) {
+            let (low, high) = (BitRate(*offered.start()), BitRate(*offered.end()));
             let what = format!("{bitrate} is out of range; profile \"{profile}\" goes from {low} to {high}");
             return Err(self.wrong("encoder.bitrate", what));
         }
@@ -235,10 +233,12 @@ impl Check<'_, '_> {
             );
             return Err(self.wrong("window.length", what));
         }
-        let least = ByteSize(3 * window.segment_bytes(bitrate));
+        // Three are listed, three more stay for those who read of them, and the bit rate has its peaks.
+        let least = ByteSize(8 * window.segment_bytes(bitrate));
         if memory < least {
             let what = format!(
-                "{memory} is too little: three segments of {segment} at {bitrate} take {least}; \
+                "{memory} is too little: three segments of {segment} at {bitrate}, as long again for those who are \
+                 late, and some room take {least}; \
                  give more, or make the segments shorter"
             );
             return Err(self.wrong("window.memory", what));
