@@ -49,7 +49,8 @@ pub fn nal_units(stream: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// Whether an access unit already begins with a delimiter.
 pub fn begins_with_delimiter(access_unit: &[u8]) -> bool {
-    nal_units(access_unit).next().is_some_and(|nal| NalType::of(nal[0]) == NalType::Aud)
+    let first = after_start_code(access_unit).and_then(<[u8]>::first);
+    first.is_some_and(|header| NalType::of(*header) == NalType::Aud)
 }
 
 fn find_start_code(bytes: &[u8]) -> Option<usize> {

@@ -3,6 +3,18 @@
 //! Belongs here: packet, PSI, PES, the multiplexer and a demultiplexer, all pure. Does not: files,
 //! threads, segments; where to cut is decided by whoever calls the multiplexer.
 
+mod adts;
+mod bundle;
+mod demux;
+mod mux;
+mod packet;
+mod pes;
+mod psi;
+
+pub use demux::{Demux, Event, Fault};
+pub use mux::{Mux, MuxError};
+pub use packet::Pid;
+
 use crate::base::Pts;
 
 /// Length of a transport packet (2.4.3.2).
@@ -60,3 +72,6 @@ pub trait Sink {
     /// All records asked for so far are complete.
     fn publish(&mut self);
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,224 @@
+//! AAC frames on their way into one PES packet.
+//!
+//! A frame of its own in each PES packet would double a radio's bit rate: 178 bytes of ADTS frame fill one
+//! packet and a stuffed second one. So several share a PES packet, and it ends with the frame whose end
+//! leaves the least stuffing behind.
+
+use super::mux::PCR_INTERVAL;
+use super::packet::{PAYLOAD_LEN, PCR_FIELD_LEN};
+use super::pes;
+use crate::base::{Pts, Span};
+use crate::media::AacConfig;
+use crate::media::aac::{ADTS_HEADER_LEN, AacError};
+
+/// Bytes of frames in a PES packet: with its header they fill 16 transport packets. A player's buffer for
+/// one AAC stream is 3,584 bytes (2.4.2.7).
+const MAX_BYTES: usize = 16 * PAYLOAD_LEN - pes::AUDIO_HEADER_LEN;
+/// The longest single ADTS frame: 13 bits of length.
+const MAX_FRAME: usize = 0x1FFF;
+/// More frames than that no bundle holds.
+const MAX_FRAMES: usize = 64;
+
+#[derive(Clone, Copy, Debug)]
+struct Frame {
+    pts: Pts,
+    /// Behind its last byte.
+    end: usize,
+}
+
+/// ADTS frames, in order, not yet written.
+#[derive(Clone, Debug)]
+pub(super) struct Bundle {
+    config: AacConfig,
+    /// How long one frame lasts.
+    frame: Span,
+    /// How much sound it may hold.
+    limit: Span,
+    bytes: Vec<u8>,
+    frames: Vec<Frame>,
+}
+
+/// Who carries the program clock.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Clock {
+    /// This stream, last at that time.
+    Here(Option<Pts>),
+    /// The video.
+    Elsewhere,
+}
+
+/// One transport packet of a bundle to come: its bytes, and its PCR.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Piece {
+    pub(super) from: usize,
+    pub(super) to: usize,
+    pub(super) pcr: Option<Pts>,
+}
+
+impl Bundle {
+    /// An empty one that will hold no more than `limit` of sound.
+    pub(super) fn new(config: AacConfig, limit: Span) -> Self {
+        let frame = Span::from_samples(i64::from(config.frame_samples()), config.rate());
+        let bytes = Vec::with_capacity(MAX_BYTES + MAX_FRAME);
+        Self { config, frame, limit, bytes, frames: Vec::with_capacity(MAX_FRAMES) }
+    }
+
+    pub(super) fn frame(&self) -> Span {
+        self.frame
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// When its first frame is heard.
+    pub(super) fn first(&self) -> Option<Pts> {
+        self.frames.first().map(|frame| frame.pts)
+    }
+
+    /// Behind its first `frames` frames.
+    pub(super) fn end(&self, frames: usize) -> usize {
+        frames.checked_sub(1).map_or(0, |last| self.frames[last].end)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.frames.len()
+    }
+
+    /// Whether a frame may still join: an empty bundle takes any.
+    pub(super) fn has_room(&self, len: usize, pts: Pts) -> bool {
+        self.first().is_none_or(|first| {
+            self.bytes.len() + ADTS_HEADER_LEN + len <= MAX_BYTES
+                && pts + self.frame - first <= self.limit
+                && self.frames.len() < MAX_FRAMES
+        })
+    }
+
+    /// Appends a frame, with its header.
+    pub(super) fn push(&mut self, data: &[u8], pts: Pts) -> Result<(), AacError> {
+        let header = self.config.adts_header(data.len())?;
+        self.bytes.extend_from_slice(&header);
+        self.bytes.extend_from_slice(data);
+        self.frames.push(Frame { pts, end: self.bytes.len() });
+        Ok(())
+    }
+
+    /// Takes the first `frames` frames away.
+    pub(super) fn remove(&mut self, frames: usize) {
+        let end = self.end(frames);
+        let left = self.bytes.len() - end;
+        self.bytes.copy_within(end.., 0);
+        self.bytes.truncate(left);
+        self.frames.copy_within(frames.., 0);
+        self.frames.truncate(self.frames.len() - frames);
+        self.frames.iter_mut().for_each(|frame| frame.end -= end);
+    }
+
+    /// With how many frames, at least half of what there is, the PES packet is best filled: the most
+    /// bytes per transport packet.
+    pub(super) fn best_len(&self, clock: Clock) -> usize {
+        let (mut frames, mut best, mut packets) = (0, (1, 0, 1), 0);
+        for piece in self.layout(self.len(), clock) {
+            packets += 1;
+            while self.frames.get(frames).is_some_and(|frame| frame.end <= piece.to) {
+                frames += 1;
+            }
+            let bytes = self.end(frames);
+            let (_, best_bytes, best_packets) = best;
+            if frames * 2 >= self.len() && bytes * best_packets >= best_bytes * packets {
+                best = (frames, bytes, packets);
+            }
+        }
+        best.0
+    }
+
+    /// How the first `frames` frames are spread over transport packets.
+    pub(super) fn layout(&self, frames: usize, clock: Clock) -> Layout<'_> {
+        Layout { bundle: self, end: self.end(frames), at: 0, frame: 0, clock }
+    }
+
+    /// When a frame begins and ends in the file and in time; time between frames is no frame's.
+    fn place(&self, frame: usize) -> (usize, usize, Pts, Span) {
+        let Frame { pts, end } = self.frames[frame];
+        let next = self.frames.get(frame + 1).map_or(self.frame, |next| next.pts - pts);
+        (self.end(frame), end, pts, next.min(self.frame))
+    }
+}
+
+/// The packets of a bundle, one after the other.
+///
+/// A byte arrives [`Layout::LEAD`] before it would be heard, as if the frames were spread evenly over
+/// their time. Where that leaves more than the allowed interval between two PCRs, as with silence of a few
+/// bytes per frame, packets are cut short.
+pub(super) struct Layout<'a> {
+    bundle: &'a Bundle,
+    end: usize,
+    at: usize,
+    /// The frame in which `at` lies.
+    frame: usize,
+    clock: Clock,
+}
+
+impl Layout<'_> {
+    /// A byte's arrival is known to within one PCR interval and one frame; so it never comes late.
+    pub(super) const LEAD: Span = Span::from_millis(150);
+
+    /// When the byte at `at`, not before the present place, arrives.
+    fn arrival(&self, at: usize) -> Pts {
+        let last = self.bundle.len() - 1;
+        let mut frame = self.frame;
+        while frame < last && self.bundle.frames[frame].end <= at {
+            frame += 1;
+        }
+        let (start, end, pts, lasts) = self.bundle.place(frame);
+        let part = lasts.ticks() * (at - start) as i64 / (end - start) as i64;
+        pts + Span::from_ticks(part) - Self::LEAD
+    }
+
+    /// The last byte before `limit` that arrives by `deadline`.
+    fn arrived(&self, deadline: Pts, limit: usize) -> usize {
+        let heard = deadline + Self::LEAD;
+        let mut to = self.at;
+        for frame in self.frame..self.bundle.len() {
+            let (start, end, pts, lasts) = self.bundle.place(frame);
+            if pts > heard {
+                break;
+            }
+            let part = (heard - pts).min(lasts).ticks() * (end - start) as i64 / lasts.ticks().max(1);
+            to = start + part as usize;
+        }
+        to.min(limit)
+    }
+}
+
+impl Iterator for Layout<'_> {
+    type Item = Piece;
+
+    fn next(&mut self) -> Option<Piece> {
+        if self.at == self.end {
+            return None;
+        }
+        let from = self.at;
+        let room = if from == 0 { PAYLOAD_LEN - pes::AUDIO_HEADER_LEN } else { PAYLOAD_LEN };
+        let mut to = self.end.min(from + room);
+        let mut pcr = None;
+        if let Clock::Here(last) = self.clock {
+            // With the first packet, and wherever the next packet would be too late for it.
+            if from == 0 || last.is_none_or(|last| self.arrival(to) - last > PCR_INTERVAL) {
+                let earliest = last.map(|last| last + Span::from_ticks(1));
+                let now = earliest.map_or(self.arrival(from), |earliest| earliest.max(self.arrival(from)));
+                to = self.end.min(from + room - PCR_FIELD_LEN);
+                if self.arrival(to) - now > PCR_INTERVAL {
+                    to = self.arrived(now + PCR_INTERVAL, to).max(from + 1);
+                }
+                self.clock = Clock::Here(Some(now));
+                pcr = Some(now);
+            }
+        }
+        self.at = to;
+        while self.frame + 1 < self.bundle.len() && self.bundle.frames[self.frame].end <= to {
+            self.frame += 1;
+        }
+        Some(Piece { from, to, pcr })
+    }
+}

@@ -1,0 +1,452 @@
+//! The multiplexer judged by the demultiplexer, and by the standard's own rules.
+
+use super::bundle::Layout;
+use super::mux::PCR_INTERVAL;
+use super::packet::{self, Unit};
+use super::psi::{PMT_PID, pid_of};
+use super::*;
+use crate::base::Span;
+use crate::media::grid::Cutter;
+use crate::media::packet::VideoConfig;
+use crate::media::{AacConfig, CutGrid, Entry, Packet, Program, Track};
+use proptest::prelude::*;
+
+/// A sink that keeps everything.
+#[derive(Default)]
+struct Tape {
+    records: Vec<Record>,
+    published: usize,
+}
+
+impl Sink for Tape {
+    fn slot(&mut self, mark: Mark) -> &mut [u8; PACKET_LEN] {
+        self.records.push(Record { mark, packet: [0; PACKET_LEN] });
+        &mut self.records.last_mut().expect("just pushed").packet
+    }
+
+    fn publish(&mut self) {
+        self.published = self.records.len();
+    }
+}
+
+impl Tape {
+    fn packets(&self) -> impl Iterator<Item = &[u8; PACKET_LEN]> {
+        self.records
+            .iter()
+            .filter(|record| !matches!(record.mark, Mark::End { .. }))
+            .map(|record| &record.packet)
+    }
+
+    fn marks(&self) -> Vec<Mark> {
+        self.records.iter().map(|record| record.mark).filter(|mark| *mark != Mark::Continue).collect()
+    }
+}
+
+/// A unit with its own bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Owned {
+    track: Track,
+    pts: Pts,
+    dts: Pts,
+    entry: Entry,
+    data: Vec<u8>,
+}
+
+impl Owned {
+    fn audio(pts: i64, len: usize) -> Self {
+        let pts = Pts::from_ticks(pts);
+        let data = (0..len).map(|n| n as u8 ^ pts.ticks() as u8).collect();
+        Self { track: Track::Audio, pts, dts: pts, entry: Entry::Key, data }
+    }
+
+    fn video(dts: i64, entry: Entry, delay: i64, len: usize) -> Self {
+        let nal = if entry == Entry::Key { 0x65 } else { 0x41 };
+        let mut data = vec![0, 0, 0, 1, 9, 0xF0, 0, 0, 1, nal];
+        data.extend((0..len).map(|n| 1 | n as u8));
+        let dts = Pts::from_ticks(dts);
+        Self { track: Track::Video, pts: dts + Span::from_ticks(delay), dts, entry, data }
+    }
+
+    fn packet(&self) -> Packet<'_> {
+        Packet { track: self.track, pts: self.pts, dts: self.dts, entry: self.entry, data: &self.data }
+    }
+}
+
+#[derive(Default)]
+struct Found {
+    units: Vec<Owned>,
+    clocks: Vec<(u64, Pts)>,
+    faults: Vec<Fault>,
+}
+
+impl Found {
+    fn take(&mut self, event: Event<'_>) {
+        match event {
+            Event::Unit(unit) => {
+                let Packet { track, pts, dts, entry, data } = unit;
+                self.units.push(Owned { track, pts, dts, entry, data: data.to_vec() });
+            }
+            Event::Clock { at, pcr, .. } => self.clocks.push((at, pcr)),
+            Event::Fault { fault, .. } => self.faults.push(fault),
+        }
+    }
+
+    fn of(&self, track: Track) -> Vec<Owned> {
+        self.units.iter().filter(|unit| unit.track == track).cloned().collect()
+    }
+}
+
+fn demux<'a>(near: Pts, pieces: impl Iterator<Item = &'a [u8]>) -> Found {
+    let (mut demux, mut found) = (Demux::new(near), Found::default());
+    pieces.for_each(|piece| demux.feed(piece, |event| found.take(event)));
+    demux.finish(|event| found.take(event));
+    found
+}
+
+fn lc() -> AacConfig {
+    AacConfig::parse(&[0x11, 0x88]).expect("valid")
+}
+
+fn he() -> AacConfig {
+    AacConfig::parse(&[0x2B, 0x09, 0x88, 0x00]).expect("valid")
+}
+
+fn with_video() -> Program {
+    Program { video: Some(VideoConfig { codecs: "avc1.64001f".into() }), audio: Some(lc()) }
+}
+
+/// Muxes units in order, cutting on the grid where the clock's track allows.
+fn mux(program: &Program, units: &[Owned], target: Span) -> Tape {
+    let (mut mux, mut tape) = (Mux::new(program), Tape::default());
+    let mut cutter = Cutter::new(CutGrid::new(target));
+    let clock = psi::clock_of(program);
+    for unit in units {
+        if unit.track == clock && unit.entry == Entry::Key && cutter.is_cut(unit.pts) {
+            mux.cut(unit.pts, &mut tape);
+        }
+        mux.write(&unit.packet(), &mut tape).expect("a unit in order");
+    }
+    mux.flush(&mut tape);
+    assert_eq!(tape.published, tape.records.len(), "all that is written is published");
+    tape
+}
+
+/// What must hold of every stream; gives what the demultiplexer found.
+fn judge(tape: &Tape, near: Pts) -> Found {
+    assert!(tape.packets().all(|packet| packet[0] == 0x47));
+    let found = demux(near, tape.packets().map(|packet| &packet[..]));
+    assert_eq!(found.faults, [], "continuity counters and CRCs");
+    for pair in found.clocks.windows(2) {
+        let gap = pair[1].1 - pair[0].1;
+        assert!(gap > Span::ZERO && gap <= PCR_INTERVAL, "PCR gap of {gap:?} at byte {}", pair[1].0);
+    }
+    // Each segment: PAT, PMT, then media of which the first packet has a PCR and says that decoding can begin.
+    for (n, record) in tape.records.iter().enumerate() {
+        if let Mark::Begin { join, .. } = record.mark {
+            let read = |n: usize| packet::read(&tape.records[n].packet).expect("a sound packet");
+            assert_eq!((read(n).pid, read(n + 1).pid), (Pid::PAT, PMT_PID));
+            // After a hole there may be clocks on their own before it.
+            let first = (n + 2..).map(read).find(|read| read.payload.is_some()).expect("media");
+            assert_eq!((first.unit, first.entry, first.join), (Unit::Starts, Entry::Key, join));
+            assert!(first.pcr.is_some());
+        }
+    }
+    found
+}
+
+/// When the last byte of each audio frame arrives by the program clock, as a decoder reckons it: linear
+/// between PCRs (2.4.2.2).
+fn arrivals(tape: &Tape, clocks: &[(u64, Pts)], lens: &[usize]) -> Vec<Option<Pts>> {
+    let mut bytes_at = Vec::new();
+    for (n, packet) in tape.packets().enumerate() {
+        let read = packet::read(packet).expect("a sound packet");
+        if let (true, Some(payload)) = (read.pid == pid_of(Track::Audio), read.payload) {
+            let header = if read.unit == Unit::Starts { pes::AUDIO_HEADER_LEN } else { 0 };
+            let begin = (n * PACKET_LEN + PACKET_LEN - payload.len()) as u64;
+            bytes_at.extend((header as u64..payload.len() as u64).map(|byte| begin + byte));
+        }
+    }
+    let mut end = 0;
+    lens.iter()
+        .map(|len| {
+            end += len + 7;
+            let at = bytes_at[end - 1];
+            let next = clocks.iter().position(|(clock_at, _)| *clock_at > at)?;
+            let ((from, before), (to, after)) = (clocks[next - 1], clocks[next]);
+            let part = (after - before).ticks() * (at - from) as i64 / (to - from) as i64;
+            Some(before + Span::from_ticks(part))
+        })
+        .collect()
+}
+
+fn radio(config: &AacConfig, start: i64, lens: &[usize]) -> Vec<Owned> {
+    let frame = i64::from(config.frame_samples());
+    lens.iter()
+        .enumerate()
+        .map(|(n, len)| {
+            let ticks = Span::from_samples(n as i64 * frame, config.rate()).ticks();
+            Owned::audio(start + ticks, *len)
+        })
+        .collect()
+}
+
+#[test]
+fn a_radio_at_64_kbit_is_nearly_all_sound() {
+    // Frames that vary as an encoder's do around 171 bytes: 64 kbit/s.
+    let lens: Vec<_> = (0..28_125_usize).map(|n| 171 + n * 7919 % 81 - 40).collect();
+    let adts: usize = lens.iter().map(|len| len + 7).sum();
+    for (millis, most) in [(2000, 1.083), (4000, 1.075)] {
+        let units = radio(&lc(), 900_000, &lens);
+        let tape = mux(&Program::audio_only(lc()), &units, Span::from_millis(millis));
+        let ratio = (tape.packets().count() * PACKET_LEN) as f64 / adts as f64;
+        assert!(ratio <= most, "{ratio} with segments of {millis} ms");
+        assert_eq!(judge(&tape, units[0].pts).units, units);
+    }
+}
+
+#[test]
+fn segments_are_marked_where_the_caller_cuts() {
+    let program = Program::audio_only(lc());
+    let (mut mux, mut tape) = (Mux::new(&program), Tape::default());
+    let at = |n: i64| Pts::from_ticks(n * 1920);
+    let write = |mux: &mut Mux, tape: &mut Tape, n: i64| {
+        mux.write(&Owned::audio(n * 1920, 100).packet(), tape).expect("in order");
+    };
+    mux.cut(at(0), &mut tape); // nothing to end yet
+    (0..3).for_each(|n| write(&mut mux, &mut tape, n));
+    mux.cut(at(3), &mut tape);
+    (3..5).for_each(|n| write(&mut mux, &mut tape, n));
+    mux.interrupt(&mut tape);
+    write(&mut mux, &mut tape, 1); // earlier: after an interruption anything may follow
+    mux.cut(at(2), &mut tape);
+    let (whole, broken) = (Join::Continuous, Join::Broken);
+    assert_eq!(
+        tape.marks(),
+        [
+            Mark::Begin { at: at(0), join: whole },
+            Mark::End { at: at(3) },
+            Mark::Begin { at: at(3), join: whole },
+            Mark::End { at: at(5) },
+            Mark::Begin { at: at(1), join: broken },
+            Mark::End { at: at(2) },
+        ]
+    );
+    let found = demux(at(0), tape.packets().map(|packet| &packet[..]));
+    assert_eq!((found.units.len(), found.faults), (6, vec![]));
+}
+
+#[test]
+fn units_that_cannot_follow_are_refused_and_the_rest_goes_on() {
+    let program = Program::audio_only(lc());
+    let (mut mux, mut tape) = (Mux::new(&program), Tape::default());
+    let mut write = |unit: Owned| mux.write(&unit.packet(), &mut tape);
+    assert_eq!(write(Owned::audio(90_000, 10)), Ok(()));
+    let (track, from) = (Track::Audio, Pts::from_ticks(90_000));
+    for to in [90_000, 0, 990_001] {
+        let expected = MuxError::Jump { track, from, to: Pts::from_ticks(to) };
+        assert_eq!(write(Owned::audio(to, 10)), Err(expected));
+    }
+    assert_eq!(write(Owned::audio(91_920, 9000)), Err(MuxError::Aac(crate::media::aac::AacError::TooLong(9000))));
+    assert_eq!(write(Owned::video(91_920, Entry::Key, 0, 10)), Err(MuxError::NoTrack(Track::Video)));
+    assert_eq!(write(Owned::audio(91_920, 10)), Ok(()));
+}
+
+#[test]
+fn a_picture_every_second_still_has_a_clock() {
+    let units: Vec<_> =
+        (0..5).map(|n| Owned::video(900_000 + n * 90_000, Entry::Key, 3_000, 2_000)).collect();
+    let tape = mux(&with_video(), &units, Span::from_millis(2000));
+    assert_eq!(judge(&tape, units[0].dts).units, units);
+}
+
+#[test]
+fn an_access_unit_without_delimiter_gets_one() {
+    let mut unit = Owned::video(900_000, Entry::Key, 0, 50);
+    let whole = unit.data.clone();
+    unit.data.drain(..6);
+    let tape = mux(&with_video(), &[unit], Span::from_millis(2000));
+    assert_eq!(judge(&tape, Pts::from_ticks(900_000)).units[0].data, whole);
+}
+
+#[test]
+fn sound_does_not_wait_long_beside_video() {
+    let (mut mux, mut tape) = (Mux::new(&with_video()), Tape::default());
+    let mut write = |unit: Owned| mux.write(&unit.packet(), &mut tape).expect("in order");
+    write(Owned::video(900_000, Entry::Key, 0, 50));
+    write(Owned::audio(900_000, 50));
+    // The sound stops, the pictures go on.
+    (1..8).for_each(|n| write(Owned::video(900_000 + n * 3_600, Entry::Dependent, 0, 50)));
+    let found = demux(Pts::from_ticks(900_000), tape.packets().map(|packet| &packet[..]));
+    assert_eq!(found.of(Track::Audio).len(), 1);
+}
+
+#[test]
+fn two_days_over_the_wrap() {
+    // PTS wraps after 26.5 hours. Silence: tiny frames, so that the clock alone makes packets.
+    let config = he();
+    let (mut mux, mut tape) = (Mux::new(&Program::audio_only(config)), Tape::default());
+    let mut cutter = Cutter::new(CutGrid::new(Span::from_millis(10_000)));
+    let start = Pts::from_ticks(5_000_000_123);
+    let (mut demux, mut next, mut clock) = (Demux::new(start), start, None::<Pts>);
+    let frame = Span::from_ticks(3840);
+    let frames = 48 * 3600 * 90_000 / frame.ticks();
+    for n in 0..frames {
+        let pts = start + Span::from_ticks(n * frame.ticks());
+        if cutter.is_cut(pts) {
+            mux.cut(pts, &mut tape);
+        }
+        let unit = Packet { track: Track::Audio, pts, dts: pts, entry: Entry::Key, data: &[0x21, 0x10] };
+        mux.write(&unit, &mut tape).expect("in order");
+        if tape.published == tape.records.len() {
+            for packet in tape.packets() {
+                demux.feed(packet, |event| match event {
+                    Event::Unit(unit) => {
+                        assert_eq!(unit.pts, next);
+                        next += frame;
+                    }
+                    Event::Clock { pcr, .. } => {
+                        let gap = clock.map_or(Span::from_ticks(1), |last| pcr - last);
+                        assert!(gap > Span::ZERO && gap <= PCR_INTERVAL, "{gap:?} at {pcr:?}");
+                        clock = Some(pcr);
+                    }
+                    Event::Fault { fault, at } => panic!("{fault} at byte {at}"),
+                });
+            }
+            tape.records.clear();
+            tape.published = 0;
+        }
+    }
+    assert!(next > start + Span::from_ticks(47 * 3600 * 90_000));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn radio_comes_out_as_it_went_in(
+        high in any::<bool>(),
+        start in 0i64..1 << 40,
+        lens in prop_oneof![
+            proptest::collection::vec(1usize..600, 1..300),
+            proptest::collection::vec(1usize..12, 1..300),
+            proptest::collection::vec(1usize..8000, 1..60),
+        ],
+        target in 200i64..3000,
+    ) {
+        let config = if high { he() } else { lc() };
+        let units = radio(&config, start, &lens);
+        let tape = mux(&Program::audio_only(config), &units, Span::from_millis(target));
+        let found = judge(&tape, units[0].pts);
+        prop_assert_eq!(&found.units, &units);
+        for (unit, arrival) in units.iter().zip(arrivals(&tape, &found.clocks, &lens)) {
+            if let Some(arrival) = arrival {
+                prop_assert!(arrival <= unit.dts, "{:?} arrives {:?} late", unit.pts, arrival - unit.dts);
+            }
+        }
+    }
+
+    #[test]
+    fn sound_with_holes_keeps_its_clock(
+        start in 0i64..1 << 40,
+        steps in proptest::collection::vec((1i64..20_000, 1usize..400), 1..200),
+    ) {
+        let mut pts = start;
+        let units: Vec<_> = steps
+            .iter()
+            .map(|(step, len)| {
+                pts += step;
+                Owned::audio(pts, *len)
+            })
+            .collect();
+        let tape = mux(&Program::audio_only(lc()), &units, Span::from_millis(2000));
+        let found = demux(units[0].pts, tape.packets().map(|packet| &packet[..]));
+        prop_assert_eq!(found.faults, []);
+        prop_assert_eq!(found.units.len(), units.len());
+        for pair in found.clocks.windows(2) {
+            let gap = pair[1].1 - pair[0].1;
+            prop_assert!(gap > Span::ZERO && gap <= PCR_INTERVAL, "PCR gap of {:?}", gap);
+        }
+        for (unit, (_, clock)) in units.iter().zip(&found.clocks) {
+            prop_assert!(*clock <= unit.pts);
+        }
+    }
+
+    #[test]
+    fn picture_and_sound_come_out_as_they_went_in(
+        start in 0i64..1 << 40,
+        pictures in proptest::collection::vec((900i64..30_000, 0i64..4, 1usize..5000, 0u8..10), 1..80),
+        cut in 1usize..400,
+    ) {
+        let mut dts = start;
+        let mut units = Vec::new();
+        for (n, (step, delay, len, kind)) in pictures.iter().enumerate() {
+            let entry = if n == 0 || *kind == 0 { Entry::Key } else { Entry::Dependent };
+            units.push(Owned::video(dts, entry, delay * 3_000, *len));
+            dts += step;
+        }
+        units.extend((0..(dts - start) / 1920).map(|n| Owned::audio(start + n * 1920, 40)));
+        units.sort_by_key(|unit| (unit.dts, unit.track == Track::Audio));
+        let tape = mux(&with_video(), &units, Span::from_millis(2000));
+        let found = judge(&tape, units[0].dts);
+        for track in [Track::Video, Track::Audio] {
+            let expected: Vec<_> = units.iter().filter(|unit| unit.track == track).cloned().collect();
+            let mut found = found.of(track);
+            // PTS of frames in one PES packet are counted from its first; these are whole ticks.
+            found.sort_by_key(|unit| unit.dts);
+            prop_assert_eq!(found, expected);
+        }
+        // However the bytes are divided, the same comes out.
+        let bytes: Vec<u8> = tape.packets().flatten().copied().collect();
+        let other = demux(units[0].dts, bytes.chunks(cut));
+        prop_assert_eq!(other.units, found.units);
+    }
+
+    #[test]
+    fn a_lost_packet_costs_no_more_than_its_pes_packets(lost in 2usize..90, start in 0i64..1 << 34) {
+        let units = radio(&lc(), start, &[171; 100]);
+        let tape = mux(&Program::audio_only(lc()), &units, Span::from_millis(60_000));
+        let kept = tape.packets().enumerate().filter(|(n, _)| *n != lost).map(|(_, packet)| &packet[..]);
+        let found = demux(units[0].pts, kept);
+        prop_assert!(found.faults.len() <= 2, "{:?}", found.faults);
+        prop_assert!(found.units.len() >= 100 - 2 * 17);
+        prop_assert!(found.units.iter().all(|unit| units.contains(unit)));
+    }
+
+    #[test]
+    fn rubbish_before_and_between_is_skipped(rubbish in proptest::collection::vec(any::<u8>(), 1..400)) {
+        let units = radio(&lc(), 90_000, &[171; 40]);
+        let tape = mux(&Program::audio_only(lc()), &units, Span::from_millis(300));
+        let stream: Vec<u8> = tape.packets().flatten().copied().collect();
+        let found = demux(units[0].pts, [&rubbish[..], &stream, &stream].into_iter());
+        prop_assert!(found.units.len() >= 40, "{} units", found.units.len());
+    }
+
+    #[test]
+    fn no_bytes_make_the_demultiplexer_panic(
+        packets in proptest::collection::vec(
+            (prop_oneof![Just(0u16), Just(0x1000), Just(0x100), Just(0x101)], any::<u8>(), any::<u8>(),
+             proptest::collection::vec(any::<u8>(), 184)),
+            0..40,
+        ),
+        damage in proptest::collection::vec((any::<proptest::sample::Index>(), any::<u8>()), 0..20),
+    ) {
+        // A sound beginning, so that the streams are known; then packets that are right only in their PID.
+        let mut bytes: Vec<u8> = mux(&with_video(), &[Owned::video(0, Entry::Key, 0, 9)], PCR_INTERVAL)
+            .packets().flatten().copied().collect();
+        for (pid, flags, counter, payload) in packets {
+            bytes.extend([0x47, flags & 0x40 | (pid >> 8) as u8, pid as u8, counter & 0x3F]);
+            bytes.extend(payload);
+        }
+        for (at, byte) in damage {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+        }
+        let _ = demux(Pts::default(), bytes.chunks(97));
+    }
+}
+
+#[test]
+fn the_lead_covers_what_a_decoder_cannot_know() {
+    // One PCR interval of interpolation and the longest frame (HE-AAC at 48 kHz).
+    assert!(Layout::LEAD >= PCR_INTERVAL + Span::from_samples(2048, 48_000));
+}
