@@ -1,0 +1,224 @@
+//! Replies: status, header fields, body.
+
+use bytes::Bytes;
+use hyper::header::{
+    ACCEPT_RANGES, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ALLOW, CACHE_CONTROL, CONTENT_ENCODING,
+    CONTENT_LENGTH, CONTENT_RANGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderName, HeaderValue,
+    LAST_MODIFIED, REFERRER_POLICY, RETRY_AFTER, VARY, X_CONTENT_TYPE_OPTIONS,
+};
+use hyper::{HeaderMap, Response, StatusCode};
+use jiff::Timestamp;
+
+use super::body::{Body, Pieces};
+use super::negotiate::{self, Coding, Part};
+use super::route::METHODS;
+use super::text::Text;
+use crate::segment::Segment;
+
+pub(super) type Reply = Response<Body>;
+
+pub(super) const PLAYLIST: HeaderValue = HeaderValue::from_static("application/vnd.apple.mpegurl");
+const TRANSPORT_STREAM: HeaderValue = HeaderValue::from_static("video/mp2t");
+const PLAIN: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const OPEN_METRICS: HeaderValue =
+    HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+
+/// A segment never changes under its number.
+const FOR_GOOD: HeaderValue = HeaderValue::from_static("public, max-age=3600, immutable");
+/// The page may change with the next start of the program: ask, and get 304.
+const REVALIDATE: HeaderValue = HeaderValue::from_static("no-cache");
+const NEVER: HeaderValue = HeaderValue::from_static("no-store");
+/// What is not there now may be there soon.
+const BRIEFLY: HeaderValue = HeaderValue::from_static("public, max-age=1");
+
+/// The page takes nothing from elsewhere; hls.js plays from `blob:` addresses and works in a worker made of one.
+const POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; \
+     media-src 'self' blob:; worker-src 'self' blob:; manifest-src 'self'; base-uri 'none'; form-action 'none'; \
+     frame-ancestors 'none'",
+);
+
+/// Fields a page from elsewhere may read and send (CORS, Fetch standard 3.2).
+const EXPOSED: HeaderValue = HeaderValue::from_static("Content-Range, Date, ETag");
+const SENDABLE: HeaderValue = HeaderValue::from_static("Range, If-Range, If-None-Match, If-Modified-Since");
+const A_DAY: HeaderValue = HeaderValue::from_static("86400");
+
+fn reply(status: StatusCode, kind: HeaderValue, cache: HeaderValue, body: Body) -> Reply {
+    let mut reply = Response::new(body);
+    *reply.status_mut() = status;
+    let headers = reply.headers_mut();
+    // Room for all that follow: the map never grows.
+    headers.reserve(12);
+    headers.insert(CONTENT_TYPE, kind);
+    headers.insert(CACHE_CONTROL, cache);
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    reply
+}
+
+fn field(reply: &mut Reply, name: HeaderName, value: impl Into<HeaderValue>) {
+    reply.headers_mut().insert(name, value.into());
+}
+
+fn formatted(text: String) -> HeaderValue {
+    HeaderValue::try_from(text).expect("digits and punctuation are a field value")
+}
+
+fn modified_field(reply: &mut Reply, modified: Option<Timestamp>) {
+    let printer = jiff::fmt::rfc2822::DateTimePrinter::new();
+    let date = modified.and_then(|stamp| printer.timestamp_to_rfc9110_string(&stamp).ok());
+    if let Some(date) = date.and_then(|date| HeaderValue::try_from(date).ok()) {
+        field(reply, LAST_MODIFIED, date);
+    }
+}
+
+/// A text held in both codings: whichever the client likes, or 304.
+pub(super) fn text(
+    asked: &HeaderMap,
+    text: &Text,
+    kind: HeaderValue,
+    cache: HeaderValue,
+    modified: Option<Timestamp>,
+) -> Reply {
+    let coding = negotiate::coding(asked);
+    let tag = text.tag(coding);
+    let mut reply = if negotiate::is_unchanged(asked, tag, modified) {
+        unchanged(cache)
+    } else {
+        let mut whole = reply(StatusCode::OK, kind, cache, Body::Full(text.bytes(coding).clone()));
+        if coding == Coding::Gzip {
+            field(&mut whole, CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        modified_field(&mut whole, modified);
+        whole
+    };
+    field(&mut reply, ETAG, tag.clone());
+    field(&mut reply, VARY, ACCEPT_ENCODING);
+    reply
+}
+
+const ACCEPT_ENCODING: HeaderValue = HeaderValue::from_static("Accept-Encoding");
+
+/// 304 carries the fields that keep a cache's copy fresh (RFC 9110, 15.4.5).
+fn unchanged(cache: HeaderValue) -> Reply {
+    let mut reply = Response::new(Body::Empty);
+    *reply.status_mut() = StatusCode::NOT_MODIFIED;
+    field(&mut reply, CACHE_CONTROL, cache);
+    reply
+}
+
+/// A file of the page.
+pub(super) fn asset(asked: &HeaderMap, text_of: &Text, kind: HeaderValue) -> Reply {
+    text(asked, text_of, kind, REVALIDATE, None)
+}
+
+/// The page itself.
+pub(super) fn page(asked: &HeaderMap, text_of: &Text, kind: HeaderValue) -> Reply {
+    let mut reply = asset(asked, text_of, kind);
+    field(&mut reply, CONTENT_SECURITY_POLICY, POLICY);
+    field(&mut reply, REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    reply
+}
+
+/// A segment, or the part of it that was asked for.
+pub(super) fn segment(asked: &HeaderMap, segment: &Segment, completed: Option<Timestamp>) -> Reply {
+    let len = segment.body.len;
+    // Sequence numbers are never used twice; the media time guards against a lost record of them.
+    let tag = formatted(format!("\"{:x}-{:x}-{len:x}\"", segment.sequence, segment.start.ticks()));
+    let chunks = || segment.body.chunks.clone();
+    let whole =
+        || reply(StatusCode::OK, TRANSPORT_STREAM, FOR_GOOD, Body::Chunks(Pieces::new(chunks(), 0..len)));
+    let mut reply = if negotiate::is_unchanged(asked, &tag, completed) {
+        unchanged(FOR_GOOD)
+    } else {
+        match negotiate::part(asked, &tag, len) {
+            Part::Whole => whole(),
+            Part::Bytes(range) => {
+                let extent = format!("bytes {}-{}/{len}", range.start, range.end - 1);
+                let body = Body::Chunks(Pieces::new(chunks(), range));
+                let mut part = reply(StatusCode::PARTIAL_CONTENT, TRANSPORT_STREAM, FOR_GOOD, body);
+                field(&mut part, CONTENT_RANGE, formatted(extent));
+                part
+            }
+            Part::Beyond => {
+                let mut beyond = plain(StatusCode::RANGE_NOT_SATISFIABLE, "no byte of that range is there\n");
+                field(&mut beyond, CONTENT_RANGE, formatted(format!("bytes */{len}")));
+                return beyond;
+            }
+        }
+    };
+    field(&mut reply, ETAG, tag);
+    field(&mut reply, ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    modified_field(&mut reply, completed);
+    reply
+}
+
+/// The endless transport stream.
+pub(super) fn live(body: Body) -> Reply {
+    reply(StatusCode::OK, TRANSPORT_STREAM, NEVER, body)
+}
+
+/// An answer of the API.
+pub(super) fn json(text: String) -> Reply {
+    reply(StatusCode::OK, JSON, NEVER, Body::Full(Bytes::from(text)))
+}
+
+/// The metrics.
+pub(super) fn metrics(text: String) -> Reply {
+    reply(StatusCode::OK, OPEN_METRICS, NEVER, Body::Full(Bytes::from(text)))
+}
+
+/// A line for people.
+pub(super) fn plain(status: StatusCode, line: impl Into<Bytes>) -> Reply {
+    let cache = if status == StatusCode::NOT_FOUND { BRIEFLY } else { NEVER };
+    reply(status, PLAIN, cache, Body::Full(line.into()))
+}
+
+/// 405, and which methods there are.
+pub(super) fn wrong_method() -> Reply {
+    let mut reply = plain(StatusCode::METHOD_NOT_ALLOWED, "this server is only read: GET, HEAD or OPTIONS\n");
+    field(&mut reply, ALLOW, HeaderValue::from_static(METHODS));
+    reply
+}
+
+/// 503: not yet; ask again in so many seconds.
+pub(super) fn not_yet(seconds: u32, line: &'static str) -> Reply {
+    let mut reply = plain(StatusCode::SERVICE_UNAVAILABLE, line);
+    field(&mut reply, RETRY_AFTER, seconds);
+    reply
+}
+
+/// The answer to OPTIONS. For what may be read from elsewhere, [`allow_origin`] adds the rest.
+pub(super) fn options() -> Reply {
+    let mut reply = Response::new(Body::Empty);
+    *reply.status_mut() = StatusCode::NO_CONTENT;
+    field(&mut reply, ALLOW, HeaderValue::from_static(METHODS));
+    reply
+}
+
+/// Lets web pages of this origin read the reply.
+pub(super) fn allow_origin(reply: &mut Reply, origin: &HeaderValue) {
+    field(reply, ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+    if reply.status() == StatusCode::NO_CONTENT {
+        field(reply, ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(METHODS));
+        field(reply, ACCESS_CONTROL_ALLOW_HEADERS, SENDABLE);
+        field(reply, ACCESS_CONTROL_MAX_AGE, A_DAY);
+    } else {
+        field(reply, ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
+    }
+}
+
+/// What HEAD gets: the fields without the body, its length among them (RFC 9110, 9.3.2).
+pub(super) fn without_body(mut reply: Reply) -> Reply {
+    if let Some(len) = http_body::Body::size_hint(reply.body()).exact().filter(|_| has_length(reply.status()))
+    {
+        field(&mut reply, CONTENT_LENGTH, len);
+    }
+    *reply.body_mut() = Body::Empty;
+    reply
+}
+
+fn has_length(status: StatusCode) -> bool {
+    status != StatusCode::NOT_MODIFIED && status != StatusCode::NO_CONTENT
+}

@@ -1,0 +1,306 @@
+//! One stream as the server holds it: what was last put on its shelf, rendered once, and who takes from it.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwapOption;
+use bytes::Bytes;
+use hyper::header::HeaderValue;
+use jiff::Timestamp;
+use tokio::sync::Notify;
+use tokio::sync::futures::OwnedNotified;
+
+use super::listeners::Listeners;
+use super::text::Text;
+use crate::base::{Counter, Sync, WallTime};
+use crate::segment::{Segment, Shelf, Snapshot, Tail, TargetDuration};
+
+/// The name of the one rendition a stream has.
+pub const RENDITION: &str = "audio";
+
+/// A playlist's text from what is on the shelf.
+type Renderer = Box<dyn Fn(&Snapshot) -> String + Send + std::marker::Sync>;
+
+/// How the playlists of a stream are written.
+pub struct Render {
+    /// The media playlist; its segments are called `{sequence}.ts`.
+    pub media: Renderer,
+    /// The multivariant playlist; it refers to `audio/index.m3u8` (see [`RENDITION`]).
+    pub multivariant: Renderer,
+}
+
+/// One stream: a [`Shelf`] on one side, replies on the other.
+pub struct Station {
+    name: String,
+    title: String,
+    target: TargetDuration,
+    render: Render,
+    shown: ArcSwapOption<Shown>,
+    tail: ArcSwapOption<Tail>,
+    changed: Arc<Notify>,
+    closing: AtomicBool,
+    listeners: Mutex<Listeners>,
+    live: AtomicUsize,
+    /// How often the playlists were rendered.
+    pub renders: Counter,
+    /// How often a listener of the endless stream was too slow and lost some of it.
+    pub skips: Counter,
+}
+
+/// What requests are answered from, replaced whole.
+pub(super) struct Shown {
+    pub(super) snapshot: Arc<Snapshot>,
+    pub(super) media: Text,
+    pub(super) multivariant: Text,
+    /// When it was put up; only if the clock is to be believed.
+    pub(super) modified: Option<Timestamp>,
+    /// How long a cache may give out the playlists.
+    pub(super) cache: HeaderValue,
+}
+
+impl Shown {
+    /// The sequence number of the newest segment; something is always listed.
+    pub(super) fn newest(&self) -> u64 {
+        self.snapshot.listed.last().map_or(0, |newest| newest.sequence)
+    }
+
+    /// A segment that is listed, or retired and not yet gone.
+    pub(super) fn segment(&self, sequence: u64) -> Option<&Arc<Segment>> {
+        let find = |segments: &[Arc<Segment>]| {
+            segments.binary_search_by_key(&sequence, |segment| segment.sequence).ok()
+        };
+        let Snapshot { listed, retired, .. } = &*self.snapshot;
+        find(listed).map(|at| &listed[at]).or_else(|| find(retired).map(|at| &retired[at]))
+    }
+
+    /// When a segment was complete; only if the clock is to be believed.
+    pub(super) fn completed(&self, segment: &Segment) -> Option<Timestamp> {
+        let dates = &self.snapshot.dates;
+        let wall = dates.at(segment.start + segment.duration);
+        matches!(dates.sync, Sync::Synchronised).then(|| timestamp(wall)).flatten()
+    }
+}
+
+fn timestamp(wall: WallTime) -> Option<Timestamp> {
+    Timestamp::from_nanosecond(i128::from(wall.as_unix_nanos())).ok()
+}
+
+impl Station {
+    /// A stream with nothing on its shelf yet.
+    ///
+    /// `name` is its place in the URLs (see [`super::is_stream_name`]), `title` is what people read.
+    pub fn new(name: &str, title: &str, target: TargetDuration, render: Render) -> Self {
+        Self {
+            name: name.to_owned(),
+            title: title.to_owned(),
+            target,
+            render,
+            shown: ArcSwapOption::empty(),
+            tail: ArcSwapOption::empty(),
+            changed: Arc::new(Notify::new()),
+            closing: AtomicBool::new(false),
+            listeners: Mutex::new(Listeners::new(targets(target, 4))),
+            live: AtomicUsize::new(0),
+            renders: Counter::default(),
+            skips: Counter::default(),
+        }
+    }
+
+    /// Its place in the URLs.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What people call it.
+    pub fn title(&self) -> &str {
+        &self.title
+    }
+
+    /// What is on the shelf now; `None` until the first segment is listed.
+    pub fn snapshot(&self) -> Option<Arc<Snapshot>> {
+        self.shown.load().as_ref().map(|shown| shown.snapshot.clone())
+    }
+
+    /// How many listen: those who fetched a playlist or a segment within the last four target durations, told
+    /// apart by address and user agent, and the connections of the endless stream.
+    pub fn listeners(&self, now: Instant) -> usize {
+        self.crowd().count(now) + self.live.load(Relaxed)
+    }
+
+    pub(super) fn saw(&self, address: IpAddr, agent: &[u8], now: Instant) {
+        self.crowd().saw(address, agent, now);
+    }
+
+    fn crowd(&self) -> MutexGuard<'_, Listeners> {
+        self.listeners.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts a listener of the endless stream until the guard is dropped.
+    pub(super) fn tune_in(self: &Arc<Self>) -> TunedIn {
+        self.live.fetch_add(1, Relaxed);
+        TunedIn(self.clone())
+    }
+
+    /// What is listed now; `None` until the first segment is.
+    pub(super) fn shown(&self) -> Option<Arc<Shown>> {
+        self.shown.load_full()
+    }
+
+    /// The segment being written, once there is one.
+    pub(super) fn tail(&self) -> Option<Arc<Tail>> {
+        self.tail.load_full()
+    }
+
+    /// Ends with the next change after this call.
+    pub(super) fn change(&self) -> OwnedNotified {
+        self.changed.clone().notified_owned()
+    }
+
+    /// Waits for the first segment, three target durations at most.
+    pub(super) async fn first_segment(&self) -> Option<Arc<Shown>> {
+        let patience = tokio::time::sleep(targets(self.target, 3));
+        tokio::pin!(patience);
+        loop {
+            let change = self.change();
+            if let Some(shown) = self.shown() {
+                return Some(shown);
+            }
+            if self.is_closing() {
+                return None;
+            }
+            tokio::select! {
+                () = change => {}
+                () = &mut patience => return None,
+            }
+        }
+    }
+
+    /// How long to wait before asking again for what is not there yet, in seconds.
+    pub(super) fn retry_after(&self) -> u32 {
+        self.target.0.max(1)
+    }
+
+    /// The server stops: ends all that waits for more.
+    pub(super) fn close(&self) {
+        self.closing.store(true, Relaxed);
+        self.changed.notify_waiters();
+    }
+
+    pub(super) fn is_closing(&self) -> bool {
+        self.closing.load(Relaxed)
+    }
+}
+
+impl Shelf for Station {
+    fn list(&self, snapshot: Arc<Snapshot>) {
+        if snapshot.listed.is_empty() {
+            return;
+        }
+        let now = snapshot.listed.last().map(|newest| snapshot.dates.at(newest.start + newest.duration));
+        let shown = Shown {
+            media: Text::new(Bytes::from((self.render.media)(&snapshot))),
+            multivariant: Text::new(Bytes::from((self.render.multivariant)(&snapshot))),
+            modified: now.filter(|_| snapshot.dates.sync == Sync::Synchronised).and_then(timestamp),
+            cache: half_a_target(snapshot.target),
+            snapshot,
+        };
+        self.shown.store(Some(Arc::new(shown)));
+        self.renders.increment();
+        self.changed.notify_waiters();
+    }
+
+    fn extend(&self, tail: Tail) {
+        self.tail.store(Some(Arc::new(tail)));
+        self.changed.notify_waiters();
+    }
+}
+
+/// A live playlist may be kept for half a target duration: a new one is due no later than after one and a
+/// half (RFC 8216, 6.2.1), and players come back after a half (6.3.4).
+fn half_a_target(target: TargetDuration) -> HeaderValue {
+    HeaderValue::try_from(format!("public, max-age={}", target.0 / 2)).expect("digits are a field value")
+}
+
+fn targets(target: TargetDuration, count: u32) -> Duration {
+    Duration::from_secs(u64::from(target.0.max(1)) * u64::from(count))
+}
+
+impl fmt::Debug for Station {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Station").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// Somebody listens to the endless stream.
+#[derive(Debug)]
+pub(super) struct TunedIn(Arc<Station>);
+
+impl TunedIn {
+    pub(super) fn station(&self) -> &Station {
+        &self.0
+    }
+}
+
+impl Drop for TunedIn {
+    fn drop(&mut self) {
+        self.0.live.fetch_sub(1, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::live::tests::{segment, snapshot, station};
+    use super::super::negotiate::Coding;
+    use super::*;
+
+    #[test]
+    fn playlists_are_rendered_once_per_change() {
+        let station = station();
+        assert!(station.shown().is_none() && station.snapshot().is_none());
+        station.list(Arc::new(snapshot(vec![])));
+        assert!(station.shown().is_none(), "an empty playlist helps nobody");
+        station.list(Arc::new(snapshot(vec![segment(7)])));
+        let first = station.shown().expect("listed");
+        station.list(Arc::new(snapshot(vec![segment(7), segment(8)])));
+        let second = station.shown().expect("listed");
+        assert_eq!(station.renders.get(), 2);
+        assert_eq!(first.media.bytes(Coding::Identity), "media 7");
+        assert_eq!(second.media.bytes(Coding::Identity), "media 7 8");
+        assert_ne!(first.media.tag(Coding::Identity), second.media.tag(Coding::Identity));
+        assert_eq!(first.multivariant.tag(Coding::Gzip), second.multivariant.tag(Coding::Gzip));
+        assert_eq!(second.cache, "public, max-age=1");
+    }
+
+    #[test]
+    fn listed_and_retired_segments_are_found_and_no_others() {
+        let station = station();
+        let mut shelf = snapshot(vec![segment(7), segment(8)]);
+        shelf.retired = vec![Arc::new(segment(5)), Arc::new(segment(6))];
+        station.list(Arc::new(shelf));
+        let shown = station.shown().expect("listed");
+        for sequence in 0..12 {
+            let found = shown.segment(sequence).map(|segment| segment.sequence);
+            assert_eq!(found, (5..=8).contains(&sequence).then_some(sequence));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_first_segment_is_waited_for_but_not_for_ever() {
+        let station = Arc::new(station());
+        let start = tokio::time::Instant::now();
+        assert!(station.first_segment().await.is_none());
+        assert_eq!(start.elapsed(), Duration::from_secs(6));
+
+        let waiter = tokio::spawn({
+            let station = station.clone();
+            async move { station.first_segment().await.is_some() }
+        });
+        tokio::task::yield_now().await;
+        station.list(Arc::new(snapshot(vec![segment(7)])));
+        assert!(waiter.await.expect("no panic"));
+        assert_eq!(start.elapsed(), Duration::from_secs(6));
+    }
+}
