@@ -41,8 +41,8 @@ function render() {
   const { state } = player;
   document.documentElement.dataset.state = state;
   write("sentence", status || state !== "idle" ? words.player(state, player.problem) : "Connecting…");
-  const active = state === "playing" || state === "connecting" || (state === "error" && !player.problem);
-  $("play").setAttribute("aria-label", active ? "Pause" : `Listen to ${station?.title ?? "the radio"}`);
+  $("play").dataset.act = player.active ? "pause" : "listen";
+  $("play").setAttribute("aria-label", player.active ? "Pause" : `Listen to ${station?.title ?? "the radio"}`);
   $("play").disabled = !station;
   renderPosition();
   renderNotice(status, reachable);
@@ -56,7 +56,7 @@ function render() {
     $("playlist").href = station.playlist;
     $("live-ts").href = station.live_ts;
   }
-  renderStations(status.streams);
+  renderStations(status.streams, reachable);
   renderSession();
 }
 
@@ -75,19 +75,19 @@ function renderPosition() {
   const away = player.lag !== null && player.lag > 2 * (station?.target_seconds ?? 2);
   $("behind").dataset.seconds = seconds === null ? "" : seconds.toFixed(1);
   write("behind", seconds === null ? "" : `${words.length(seconds)} behind live`);
-  $("back").disabled = player.state !== "playing" && player.state !== "paused";
+  $("back").disabled = !player.seekable;
   $("live").disabled = !away;
   write("live-words", away ? "Back to live" : "Live");
 }
 
 function renderLamp(level) {
   const known = server.status && server.reachable && station;
-  const [air, text] = known ? words.air(station.signal, level ? level.onAir : null) : ["unknown", "Looking for the radio"];
+  const [air, text] = known ? words.air(station.signal, level ? level.onAir : null) : ["unknown", server.reachable ? "Looking for the radio" : "Out of reach"];
   if ($("air").dataset.air !== air) $("air").dataset.air = air;
   write("air-words", text);
 }
 
-function renderStations(streams) {
+function renderStations(streams, reachable) {
   const list = $("stations").querySelector("ul");
   $("stations").hidden = streams.length < 2;
   document.documentElement.dataset.stations = streams.length < 2 ? "one" : "many";
@@ -97,7 +97,7 @@ function renderStations(streams) {
   }
   streams.forEach((stream, i) => {
     const link = list.children[i].firstElementChild;
-    const [air, text] = words.air(stream.signal, stream.level.on_air);
+    const [air, text] = reachable ? words.air(stream.signal, stream.level?.on_air ?? null) : ["unknown", ""];
     link.href = `/${stream.name}`;
     link.dataset.air = air;
     link.querySelector(".name").textContent = stream.title;
@@ -149,6 +149,7 @@ function neighbour(by) {
 }
 
 let drawn = 0;
+let numbered = 0;
 let described = 0;
 
 function draw(time) {
@@ -161,10 +162,13 @@ function draw(time) {
   renderLamp(level);
   const live = Math.min(server.now() - UNHEARD, (levels.newest ?? Infinity) + 1000);
   const edge = trace.draw(levels, live, behind() === null ? null : player.date);
+  if (time - numbered > 250) {
+    numbered = time;
+    write("level", level ? `${Math.round(level.rms)} dB`.replace("-", "−") : "– dB");
+  }
   if (time - described < 1000) return;
   described = time;
   meter.describe(level);
-  write("level", level ? `${Math.round(level.rms)} dB`.replace("-", "−") : "– dB");
   const old = (server.now() - edge) / 1000;
   write("edge-new", old < 5 ? "now" : `${words.length(old)} ago`);
   write("edge-old", `${words.length(old < 5 ? 60 : old + 60)} ago`);

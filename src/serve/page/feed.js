@@ -1,6 +1,7 @@
 // What the server tells: its status, its clock, and the levels of the last minutes. No page, no sound.
 
 const KEPT_STEPS = 9600; // 16 minutes of 100 ms steps: a little more than the longest window
+const SILENCE = -120; // dBFS
 
 async function json(path) {
   const response = await fetch(path, { cache: "no-store", signal: AbortSignal.timeout(5000) });
@@ -84,11 +85,11 @@ export class Levels {
     const last = Math.round(time / step_ms);
     for (let back = 0; back < rms_dbfs.length; back += 1) {
       const i = rms_dbfs.length - 1 - back;
-      this.#steps.set(last - back, { rms: rms_dbfs[i], peak: peak_dbfs[i], onAir: Boolean(on_air[i]) });
+      // JSON has no minus infinity: digital silence may arrive as null.
+      this.#steps.set(last - back, { rms: rms_dbfs[i] ?? SILENCE, peak: peak_dbfs[i] ?? SILENCE, onAir: Boolean(on_air[i]) });
     }
     for (const step of this.#steps.keys()) {
-      if (step > last - KEPT_STEPS) continue;
-      this.#steps.delete(step);
+      if (step <= last - KEPT_STEPS) this.#steps.delete(step);
     }
   }
 

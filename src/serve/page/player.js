@@ -73,10 +73,9 @@ export class Player {
   play() {
     const held = this.state === "paused" && !this.#interrupted && this.#loaded;
     const fresh = performance.now() - this.#stopped < 800 * this.#station.window.seconds;
+    if (!held || !fresh) return this.live(); // never played, taken away, or left the window
+    if (this.lag > 2 * this.#station.target_seconds) this.#following = false; // goes on where it was paused
     this.#wanted = true;
-    this.#interrupted = false;
-    if (!held || !fresh) return this.#connect(); // what was paused has left the window
-    this.#following = false;
     this.#hls?.startLoad();
     this.#start();
     this.#settle("connecting");
@@ -93,22 +92,36 @@ export class Player {
     this.#settle(this.#loaded ? "paused" : "idle");
   }
 
+  /** Playing, or trying to: what one can do now is pause. */
+  get active() {
+    return this.#wanted && !this.#interrupted;
+  }
+
   toggle() {
-    if (this.#wanted && !this.#interrupted) this.pause();
+    if (this.active) this.pause();
     else this.play();
+  }
+
+  /** There is something to go back to. */
+  get seekable() {
+    return (this.state === "playing" || this.state === "paused") && this.#audio.seekable.length > 0;
   }
 
   /** Goes back by so many seconds, at most to the beginning of the window. */
   back(seconds) {
+    if (!this.seekable) return;
     const range = this.#audio.seekable;
-    if (!range.length) return;
     this.#following = false;
     this.#seek(Math.max(range.start(0) + this.#station.target_seconds, this.#audio.currentTime - seconds));
   }
 
   /** Returns to the live edge, and plays. */
   live() {
-    if (!this.#wanted) this.play();
+    if (!this.active) {
+      this.#wanted = true;
+      this.#interrupted = false;
+      return this.#connect();
+    }
     this.#following = true;
     const edge = this.#edge();
     if (edge !== null) this.#seek(edge);
@@ -116,7 +129,7 @@ export class Player {
 
   /** Starts over at the live edge: the server was restarted, its window is a new one. */
   restart() {
-    if (this.#wanted && !this.#interrupted) this.#connect();
+    if (this.active) this.#connect();
     else this.#release();
   }
 
@@ -130,7 +143,10 @@ export class Player {
   /** Seconds between the playhead and where a listener who follows live would be, or null. */
   get lag() {
     const edge = this.#edge();
-    return edge === null || !this.#loaded ? null : edge - this.#audio.currentTime;
+    if (edge === null || !this.#loaded) return null;
+    // hls.js asks for nothing while paused, so its edge stands still.
+    const paused = this.state === "paused" && this.#hls ? (performance.now() - this.#stopped) / 1000 : 0;
+    return edge + paused - this.#audio.currentTime;
   }
 
   /** Wall time of what is heard, in milliseconds on the server's clock, or null if unknown. */
@@ -266,7 +282,7 @@ export class Player {
 
   #still() {
     this.#moving = false;
-    if (this.#wanted && !this.#interrupted) this.#settle(this.#retry ? "error" : "connecting");
+    if (this.active) this.#settle(this.#retry ? "error" : "connecting");
   }
 
   #outsidePause() {
@@ -278,13 +294,13 @@ export class Player {
   }
 
   #returned() {
-    if (this.#wanted && this.#interrupted) this.play();
+    if (this.#wanted && this.#interrupted) this.live();
     else this.nudge();
   }
 
   /** Once a second: an element that stands still without an error, or drifts off behind live, is helped. */
   #watch() {
-    if (!this.#wanted || this.#interrupted || this.#audio.paused || this.#retry) return;
+    if (!this.active || this.#audio.paused || this.#retry) return;
     const target = this.#station.target_seconds;
     const patience = 1000 * Math.max(10, 5 * target); // the server may hold a first playlist for 3 targets
     if (performance.now() - this.#reached.at > patience) {

@@ -36,7 +36,7 @@ export function listeners(count) {
 export function air(signal, onAir) {
   if (signal === "starting") return ["unknown", "Starting"];
   if (signal !== "live") return ["lost", "No signal"];
-  if (onAir === null) return ["unknown", "Listening in"];
+  if (onAir === null) return ["unknown", "Level not known"];
   return onAir ? ["on", "On air"] : ["quiet", "Quiet"];
 }
 
@@ -50,7 +50,7 @@ const CAUSES = {
 
 /** What stands in the way of listening, as [text, detail], or null when nothing does. */
 export function notice({ reachable, station, synchronised, now }) {
-  if (!reachable) return ["Outpost does not answer", "Trying again, nothing to do here."];
+  if (!reachable) return ["Outpost does not answer", "This page keeps trying by itself."];
   if (!station) return ["No stations yet", "The configuration of this box names no stream."];
   if (station.signal === "live") return null;
   if (station.signal === "starting") return ["The radio is starting", station.cause ?? ""];
