@@ -1,1 +1,227 @@
-// To come.
+// The page: puts what the server tells and what the player does before the listener's eyes and thumb.
+
+import { Levels, Server, repeat } from "./feed.js";
+import { Meter, Trace } from "./meter.js";
+import { Player } from "./player.js";
+import * as words from "./words.js";
+
+const BACK = 30; // seconds per press
+const UNHEARD = 1300; // ms: the newest level may be this old when the next poll brings more, so the meter runs smoothly
+
+const $ = (id) => document.getElementById(id);
+const calm = matchMedia("(prefers-reduced-motion: reduce)");
+const server = new Server();
+const player = new Player($("audio"), render);
+const meter = new Meter($("meter"));
+const trace = new Trace($("trace"));
+let station = null; // the chosen one, as the status last described it
+let levels = new Levels("");
+let restarts = 0;
+
+/** Writes only what differs: screen readers and the layout are left alone otherwise. */
+function write(id, text) {
+  if ($(id).textContent !== text) $(id).textContent = text;
+}
+
+/** The wall time whose level is shown: that of the sound being heard, else the newest. */
+function shownTime() {
+  const heard = player.state === "playing" ? player.date : null;
+  return heard ?? Math.min(server.now() - UNHEARD, levels.newest ?? Infinity);
+}
+
+/** Seconds between the microphone and the ear, or null when nothing plays. */
+function behind() {
+  if (player.state !== "playing" && player.state !== "paused") return null;
+  const date = player.date;
+  return date === null ? player.latency : Math.max(0, (server.now() - date) / 1000);
+}
+
+function render() {
+  const { status, reachable } = server;
+  const { state } = player;
+  document.documentElement.dataset.state = state;
+  write("sentence", status || state !== "idle" ? words.player(state, player.problem) : "Connecting…");
+  $("play").dataset.act = player.active ? "pause" : "listen";
+  $("play").setAttribute("aria-label", player.active ? "Pause" : `Listen to ${station?.title ?? "the radio"}`);
+  $("play").disabled = !station;
+  renderPosition();
+  renderNotice(status, reachable);
+  if (!status) return;
+  $("clock").hidden = status.clock === "synchronised";
+  write("version", `Outpost ${status.version}`);
+  if (station) {
+    write("title", station.title);
+    write("listeners", words.listeners(station.listeners));
+    document.title = `${station.title} · Outpost`;
+    $("playlist").href = station.playlist;
+    $("live-ts").href = station.live_ts;
+  }
+  renderStations(status.streams, reachable);
+  renderSession();
+}
+
+function renderNotice(status, reachable) {
+  const notice = status || !reachable
+    ? words.notice({ reachable, station, synchronised: status?.clock === "synchronised", now: server.now() })
+    : null;
+  $("notice").hidden = !notice;
+  write("notice-text", notice?.[0] ?? "");
+  write("notice-detail", notice?.[1] ?? "");
+}
+
+/** How far behind live, and what the two side buttons can do about it. */
+function renderPosition() {
+  const seconds = behind();
+  const away = player.lag !== null && player.lag > 2 * (station?.target_seconds ?? 2);
+  $("behind").dataset.seconds = seconds === null ? "" : seconds.toFixed(1);
+  write("behind", seconds === null ? "" : `${words.length(seconds)} behind live`);
+  $("back").disabled = !player.seekable;
+  $("live").disabled = !away;
+  write("live-words", away ? "Back to live" : "Live");
+}
+
+function renderLamp(level) {
+  const known = server.status && server.reachable && station;
+  const [air, text] = known ? words.air(station.signal, level ? level.onAir : null) : ["unknown", server.reachable ? "Looking for the radio" : "Out of reach"];
+  if ($("air").dataset.air !== air) $("air").dataset.air = air;
+  write("air-words", text);
+}
+
+function renderStations(streams, reachable) {
+  const list = $("stations").querySelector("ul");
+  $("stations").hidden = streams.length < 2;
+  document.documentElement.dataset.stations = streams.length < 2 ? "one" : "many";
+  if (list.children.length !== streams.length) {
+    const blank = $("stations").querySelector("template").content;
+    list.replaceChildren(...streams.map(() => blank.cloneNode(true)));
+  }
+  streams.forEach((stream, i) => {
+    const link = list.children[i].firstElementChild;
+    const [air, text] = reachable ? words.air(stream.signal, stream.level?.on_air ?? null) : ["unknown", ""];
+    link.href = `/${stream.name}`;
+    link.dataset.air = air;
+    link.querySelector(".name").textContent = stream.title;
+    link.querySelector(".air-words").textContent = text;
+    if (stream.name === station?.name) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  });
+}
+
+/** What the lock screen shows. */
+function renderSession() {
+  const session = navigator.mediaSession;
+  if (!session || !station || !window.MediaMetadata) return;
+  session.playbackState = { playing: "playing", paused: "paused", idle: "none" }[player.state] ?? "playing";
+  const artist = station.signal === "live" ? "Live" : "No signal";
+  if (session.metadata?.title === station.title && session.metadata.artist === artist) return;
+  session.metadata = new MediaMetadata({
+    title: station.title,
+    artist,
+    album: "Outpost",
+    artwork: [{ src: "/assets/icon.png", sizes: "512x512", type: "image/png" }],
+  });
+}
+
+/** Follows the address: /{stream}, or / for the first. */
+function choose() {
+  const streams = server.status?.streams ?? [];
+  const name = location.pathname.split("/")[1];
+  const chosen = streams.find((stream) => stream.name === name) ?? streams[0] ?? null;
+  if (chosen && chosen.name !== station?.name) {
+    levels = new Levels(chosen.name);
+    levels.poll();
+  }
+  station = chosen;
+  if (station) player.choose(station);
+}
+
+function tune(path) {
+  if (path === location.pathname) return;
+  history.pushState(null, "", path);
+  choose();
+  render();
+}
+
+function neighbour(by) {
+  const streams = server.status.streams;
+  const i = streams.findIndex((stream) => stream.name === station.name);
+  tune(`/${streams[(i + by + streams.length) % streams.length].name}`);
+}
+
+let drawn = 0;
+let numbered = 0;
+let described = 0;
+
+function draw(time) {
+  requestAnimationFrame(draw); // stops by itself while the page is hidden
+  if (time - drawn < (calm.matches ? 1000 : 30)) return;
+  drawn = time;
+  const shown = shownTime();
+  const level = server.reachable ? levels.at(shown) : null;
+  meter.draw(level, time);
+  renderLamp(level);
+  const live = Math.min(server.now() - UNHEARD, (levels.newest ?? Infinity) + 1000);
+  const edge = trace.draw(levels, live, behind() === null ? null : player.date);
+  if (time - numbered > 250) {
+    numbered = time;
+    write("level", level ? `${Math.round(level.rms)} dB`.replace("-", "−") : "– dB");
+  }
+  if (time - described < 1000) return;
+  described = time;
+  meter.describe(level);
+  const old = (server.now() - edge) / 1000;
+  write("edge-new", old < 5 ? "now" : `${words.length(old)} ago`);
+  write("edge-old", `${words.length(old < 5 ? 60 : old + 60)} ago`);
+  renderPosition();
+}
+
+async function pollStatus() {
+  const answered = server.reachable;
+  await server.poll();
+  choose();
+  if (server.restarted !== restarts) player.restart();
+  else if (server.reachable && !answered) player.nudge();
+  restarts = server.restarted;
+  render();
+}
+
+$("play").addEventListener("click", () => player.toggle());
+$("back").addEventListener("click", () => player.back(BACK));
+$("live").addEventListener("click", () => player.live());
+$("stations").addEventListener("click", (event) => {
+  const link = event.target.closest("a");
+  if (!link || event.metaKey || event.ctrlKey || event.shiftKey) return;
+  event.preventDefault();
+  tune(link.getAttribute("href"));
+});
+addEventListener("popstate", () => {
+  choose();
+  render();
+});
+addEventListener("keydown", (event) => {
+  if (event.target !== document.body || !station || event.metaKey || event.ctrlKey || event.altKey) return;
+  const act = { " ": () => player.toggle(), ArrowLeft: () => player.back(BACK), End: () => player.live() }[event.key];
+  if (!act) return;
+  event.preventDefault();
+  act();
+});
+
+const commands = {
+  play: () => player.play(),
+  pause: () => player.pause(),
+  stop: () => player.pause(),
+  seekbackward: () => player.back(BACK),
+  previoustrack: () => neighbour(-1),
+  nexttrack: () => neighbour(1),
+};
+for (const [name, act] of Object.entries(commands)) {
+  try {
+    navigator.mediaSession?.setActionHandler(name, act);
+  } catch {
+    // A command this browser does not know.
+  }
+}
+
+repeat(pollStatus, () => (document.hidden ? 15_000 : 2000));
+repeat(() => (document.hidden || !station ? null : levels.poll()), () => 1000);
+requestAnimationFrame(draw);

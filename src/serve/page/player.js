@@ -1,1 +1,319 @@
-// To come.
+// The sound: one <audio> element, fed by the browser's own HLS where it is Apple's and by hls.js elsewhere, and
+// brought back whenever it stops without being told to. No words, no drawing.
+
+// Apple's players, and only they, tell the date of what is playing: the sign that the browser's own HLS is the better
+// one, for it plays on behind the lock screen. Others that claim to play HLS are still served by hls.js.
+const APPLE = typeof HTMLMediaElement.prototype.getStartDate === "function";
+
+const BACKOFF = [1000, 2000, 4000, 8000, 15000]; // ms before each further attempt
+
+let library = null;
+
+function hlsLibrary() {
+  library ??= new Promise((resolve, reject) => {
+    const script = document.createElement("script");
+    script.src = "/assets/hls.light.min.js";
+    script.onload = () => resolve(window.Hls);
+    script.onerror = () => {
+      script.remove();
+      library = null; // so that the next attempt asks again
+      reject(new Error("hls.js did not load"));
+    };
+    document.head.append(script);
+  });
+  return library;
+}
+
+export class Player {
+  /** idle, connecting, playing, paused or error (waiting to try again). */
+  state = "idle";
+  /** Why nothing can be played in this browser at all, or null. */
+  problem = null;
+
+  #audio;
+  #changed;
+  #hls = null;
+  #station = null;
+  #wanted = false; // the listener wants sound
+  #interrupted = false; // the phone took the sound away: a call, another program
+  #following = true; // at the live edge, and to be kept there; false once the listener went back
+  #moving = false; // the playhead advances
+  #reached = { position: 0, at: 0 }; // where the playhead last advanced, and when (performance.now)
+  #stopped = 0; // when the listener paused
+  #attempts = 0;
+  #retry = 0; // timer of the next attempt; 0 when none is due
+  #attempt = null; // what that attempt will do
+  #mended = 0; // when a decoding error was last mended
+  #visit = 0; // which connection this is, so that a slow answer to an old one is dropped
+
+  constructor(audio, changed) {
+    this.#audio = audio;
+    this.#changed = changed;
+    audio.addEventListener("timeupdate", () => this.#advance());
+    audio.addEventListener("waiting", () => this.#still());
+    audio.addEventListener("pause", () => this.#outsidePause());
+    audio.addEventListener("ended", () => this.#wanted && this.#again());
+    audio.addEventListener("error", () => this.#wanted && !this.#hls && this.#again());
+    addEventListener("online", () => this.nudge());
+    document.addEventListener("visibilitychange", () => document.hidden || this.#returned());
+    setInterval(() => this.#watch(), 1000);
+    if (!APPLE) hlsLibrary().catch(() => {}); // early, so that the first tap starts at once
+  }
+
+  /** Tunes to a station of the status; plays on if something was playing. */
+  choose(station) {
+    const same = this.#station?.playlist === station.playlist;
+    this.#station = station;
+    if (same) return;
+    this.#release();
+    if (this.#wanted) this.#connect();
+    else this.#settle("idle");
+  }
+
+  play() {
+    const held = this.state === "paused" && !this.#interrupted && this.#loaded;
+    const fresh = performance.now() - this.#stopped < 800 * this.#station.window.seconds;
+    if (!held || !fresh) return this.live(); // never played, taken away, or left the window
+    if (this.lag > 2 * this.#station.target_seconds) this.#following = false; // goes on where it was paused
+    this.#wanted = true;
+    this.#hls?.startLoad();
+    this.#start();
+    this.#settle("connecting");
+  }
+
+  pause() {
+    this.#wanted = false;
+    this.#interrupted = false;
+    this.#stopped = performance.now();
+    this.#cancelRetry();
+    this.#hls?.stopLoad(); // a paused phone asks for nothing
+    this.#audio.pause();
+    this.#moving = false;
+    this.#settle(this.#loaded ? "paused" : "idle");
+  }
+
+  /** Playing, or trying to: what one can do now is pause. */
+  get active() {
+    return this.#wanted && !this.#interrupted;
+  }
+
+  toggle() {
+    if (this.active) this.pause();
+    else this.play();
+  }
+
+  /** There is something to go back to. */
+  get seekable() {
+    return (this.state === "playing" || this.state === "paused") && this.#audio.seekable.length > 0;
+  }
+
+  /** Goes back by so many seconds, at most to the beginning of the window. */
+  back(seconds) {
+    if (!this.seekable) return;
+    const range = this.#audio.seekable;
+    this.#following = false;
+    this.#seek(Math.max(range.start(0) + this.#station.target_seconds, this.#audio.currentTime - seconds));
+  }
+
+  /** Returns to the live edge, and plays. */
+  live() {
+    if (!this.active) {
+      this.#wanted = true;
+      this.#interrupted = false;
+      return this.#connect();
+    }
+    this.#following = true;
+    const edge = this.#edge();
+    if (edge !== null) this.#seek(edge);
+  }
+
+  /** Starts over at the live edge: the server was restarted, its window is a new one. */
+  restart() {
+    if (this.active) this.#connect();
+    else this.#release();
+  }
+
+  /** There is reason to hope: does now what was to be tried later. */
+  nudge() {
+    if (!this.#retry) return;
+    this.#cancelRetry();
+    this.#attempt();
+  }
+
+  /** Seconds between the playhead and where a listener who follows live would be, or null. */
+  get lag() {
+    const edge = this.#edge();
+    if (edge === null || !this.#loaded) return null;
+    // hls.js asks for nothing while paused, so its edge stands still.
+    const paused = this.state === "paused" && this.#hls ? (performance.now() - this.#stopped) / 1000 : 0;
+    return edge + paused - this.#audio.currentTime;
+  }
+
+  /** Wall time of what is heard, in milliseconds on the server's clock, or null if unknown. */
+  get date() {
+    if (!this.#loaded || !this.#audio.currentTime) return null;
+    const date = this.#hls
+      ? this.#hls.playingDate?.getTime()
+      : this.#audio.getStartDate?.().getTime() + this.#audio.currentTime * 1000;
+    return Number.isFinite(date) ? date : null;
+  }
+
+  /** Estimated seconds behind live where the playlist carries no dates, or null. */
+  get latency() {
+    return this.#hls?.latency || null;
+  }
+
+  get #loaded() {
+    return this.#hls !== null || this.#audio.hasAttribute("src");
+  }
+
+  #edge() {
+    if (this.#hls) return this.#hls.liveSyncPosition;
+    const range = this.#audio.seekable;
+    return range.length ? range.end(range.length - 1) : null;
+  }
+
+  #seek(position) {
+    this.#audio.currentTime = position;
+    this.#reached = { position, at: performance.now() };
+  }
+
+  async #connect() {
+    this.#release();
+    const visit = this.#visit;
+    this.#following = true;
+    this.#reached = { position: 0, at: performance.now() };
+    this.#settle("connecting");
+    if (APPLE) return this.#useBrowser();
+    try {
+      const Hls = await hlsLibrary();
+      if (visit !== this.#visit) return;
+      if (Hls.isSupported()) this.#useHls(Hls);
+      else if (this.#audio.canPlayType("application/vnd.apple.mpegurl")) this.#useBrowser();
+      else this.#giveUp("This browser cannot play HLS. Try another player below.");
+    } catch {
+      if (visit === this.#visit) this.#again();
+    }
+  }
+
+  #useBrowser() {
+    this.#audio.src = this.#station.playlist;
+    this.#start();
+  }
+
+  #useHls(Hls) {
+    const hls = new Hls({
+      liveDurationInfinity: true, // lock screens then say "live" instead of a length
+      backBufferLength: 60, // seconds; hls.js keeps everything otherwise, all day
+    });
+    this.#hls = hls;
+    hls.on(Hls.Events.ERROR, (_, error) => error.fatal && this.#fatal(Hls, error));
+    hls.loadSource(this.#station.playlist);
+    hls.attachMedia(this.#audio);
+    this.#start();
+  }
+
+  #fatal(Hls, error) {
+    const now = performance.now();
+    if (error.type === Hls.ErrorTypes.MEDIA_ERROR && now - this.#mended > 10_000) {
+      this.#mended = now;
+      this.#hls.recoverMediaError();
+      this.#start();
+    } else {
+      this.#again(error.type === Hls.ErrorTypes.NETWORK_ERROR);
+    }
+  }
+
+  #start() {
+    this.#audio.play().catch((error) => {
+      // AbortError: we ourselves loaded something else meanwhile.
+      if (error.name === "NotAllowedError") this.pause(); // a tap is needed
+      else if (error.name === "NotSupportedError" && !this.#hls) this.#again();
+    });
+  }
+
+  /** Tries again after a while; `gently` keeps what is buffered and the place in the window. */
+  #again(gently = false) {
+    if (this.#retry) return;
+    const wait = BACKOFF[Math.min(this.#attempts, BACKOFF.length - 1)];
+    const resume = gently && this.#attempts < 3 && this.#hls?.levels.length > 0;
+    this.#attempts += 1;
+    this.#attempt = () => {
+      this.#retry = 0;
+      if (!resume) return this.#connect();
+      this.#hls.startLoad();
+      if (!this.#moving) this.#settle("connecting");
+    };
+    // Some chance in it, so that all listeners do not return to a restarted box in the same instant.
+    this.#retry = setTimeout(this.#attempt, wait * (0.75 + Math.random() / 2));
+    if (!this.#moving) this.#settle("error");
+  }
+
+  #cancelRetry() {
+    clearTimeout(this.#retry);
+    this.#retry = 0;
+  }
+
+  #giveUp(problem) {
+    this.problem = problem;
+    this.#wanted = false;
+    this.#settle("error");
+  }
+
+  #release() {
+    this.#visit += 1;
+    this.#cancelRetry();
+    this.#hls?.destroy();
+    this.#hls = null;
+    this.#moving = false;
+    if (!this.#audio.hasAttribute("src")) return;
+    this.#audio.removeAttribute("src");
+    this.#audio.load();
+  }
+
+  #advance() {
+    const position = this.#audio.currentTime;
+    if (!this.#wanted || this.#audio.paused || position === this.#reached.position) return;
+    this.#reached = { position, at: performance.now() };
+    this.#moving = true;
+    this.#attempts = 0;
+    this.#settle("playing");
+  }
+
+  #still() {
+    this.#moving = false;
+    if (this.active) this.#settle(this.#retry ? "error" : "connecting");
+  }
+
+  #outsidePause() {
+    // Our own pauses have cleared #wanted; loading something new has already started it again.
+    if (!this.#wanted || !this.#audio.paused || this.#audio.ended || this.#retry) return;
+    this.#interrupted = true;
+    this.#moving = false;
+    this.#settle("paused");
+  }
+
+  #returned() {
+    if (this.#wanted && this.#interrupted) this.live();
+    else this.nudge();
+  }
+
+  /** Once a second: an element that stands still without an error, or drifts off behind live, is helped. */
+  #watch() {
+    if (!this.active || this.#audio.paused || this.#retry) return;
+    const target = this.#station.target_seconds;
+    const patience = 1000 * Math.max(10, 5 * target); // the server may hold a first playlist for 3 targets
+    if (performance.now() - this.#reached.at > patience) {
+      this.#moving = false;
+      this.#again();
+    } else if (this.#following && this.#moving && this.lag > 3 * target) {
+      this.live(); // each stall adds to the delay; whoever follows live gets it back
+    }
+  }
+
+  #settle(state) {
+    if (state === this.state) return;
+    this.state = state;
+    this.#changed();
+  }
+}

@@ -1,1 +1,73 @@
-// To come.
+// What people read: pure functions from states to plain words. Nothing here touches the page or the network.
+
+/** "45 s", "2:05", "1:02:05": a length of time in whole seconds. */
+export function length(seconds) {
+  const s = Math.max(0, Math.round(seconds));
+  if (s < 60) return `${s} s`;
+  const two = (n) => String(n).padStart(2, "0");
+  const minutes = Math.floor(s / 60);
+  return minutes < 60
+    ? `${minutes}:${two(s % 60)}`
+    : `${Math.floor(minutes / 60)}:${two(minutes % 60)}:${two(s % 60)}`;
+}
+
+/** "for 3 minutes": how long something has lasted, where no time of day can be trusted. */
+function lasting(seconds) {
+  const steps = [[86400, "day"], [3600, "hour"], [60, "minute"], [1, "second"]];
+  const [unit, name] = steps.find(([unit]) => seconds >= unit) ?? [1, "second"];
+  const n = Math.max(0, Math.floor(seconds / unit));
+  return `for ${n} ${name}${n === 1 ? "" : "s"}`;
+}
+
+/** "since 14:03", or with the day if that was not today. Both times are milliseconds on the server's clock. */
+function since(then, now) {
+  const date = new Date(then);
+  const time = date.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+  if (date.toDateString() === new Date(now).toDateString()) return `since ${time}`;
+  const day = date.toLocaleDateString([], { day: "numeric", month: "short" });
+  return `since ${day}, ${time}`;
+}
+
+export function listeners(count) {
+  return count === 0 ? "Nobody listening" : `${count} listening`;
+}
+
+/** The lamp: what the radio is doing, as [state for the colour, words]. */
+export function air(signal, onAir) {
+  if (signal === "starting") return ["unknown", "Starting"];
+  if (signal !== "live") return ["lost", "No signal"];
+  if (onAir === null) return ["unknown", "Level not known"];
+  return onAir ? ["on", "On air"] : ["quiet", "Quiet"];
+}
+
+// Said only where the server names no cause of its own.
+const CAUSES = {
+  "no-device": "The sound card is not connected.",
+  busy: "Another program is using the sound card.",
+  stalled: "The sound card is there but delivers nothing.",
+  failed: "The source has failed.",
+};
+
+/** What stands in the way of listening, as [text, detail], or null when nothing does. */
+export function notice({ reachable, station, synchronised, now }) {
+  if (!reachable) return ["Outpost does not answer", "This page keeps trying by itself."];
+  if (!station) return ["No stations yet", "The configuration of this box names no stream."];
+  if (station.signal === "live") return null;
+  if (station.signal === "starting") return ["The radio is starting", station.cause ?? ""];
+  const then = Date.parse(station.signal_since);
+  const when = synchronised ? since(then, now) : lasting((now - then) / 1000);
+  return [`No signal from the radio ${when}`, station.cause ?? CAUSES[station.signal] ?? ""];
+}
+
+const STATES = {
+  idle: "Tap to listen",
+  connecting: "Connecting…",
+  playing: "Playing",
+  paused: "Paused",
+  error: "Connection lost, trying again…",
+};
+
+/** What the player is doing, in one short line. */
+export function player(state, problem) {
+  return (state === "error" && problem) || STATES[state];
+}

@@ -1,0 +1,70 @@
+// Tables for the parts of the page that are pure: its words, and the levels it keeps. tests/page.rs opens this in
+// Chromium and reads the outcome. Local time is UTC there.
+
+import { Levels } from "/assets/feed.js";
+import * as words from "/assets/words.js";
+
+const now = Date.parse("2026-11-20T15:00:00Z");
+const station = (signal, signal_since, cause = null) => ({ signal, signal_since, cause });
+const notice = (station, rest = {}) => words.notice({ reachable: true, synchronised: true, now, station, ...rest });
+
+// Steps of 100 ms: -30 dBFS on air, then silence, which ends at `end`.
+const levels = new Levels("radio");
+const at = (time) => levels.at(Date.parse(time));
+levels.add({ step_ms: 100, end: "2026-11-20T12:00:00.300Z", rms_dbfs: [-30, null, -60], peak_dbfs: [-20, null, -50], on_air: [1, 0, 0] });
+const loud = { rms: -30, peak: -20, onAir: true };
+const silent = { rms: -120, peak: -120, onAir: false };
+const quiet = { rms: -60, peak: -50, onAir: false };
+
+const cases = [
+  ["no time", words.length(0), "0 s"],
+  ["below a minute", words.length(59.4), "59 s"],
+  ["rounded up to a minute", words.length(59.6), "1:00"],
+  ["minutes", words.length(125), "2:05"],
+  ["hours", words.length(3725), "1:02:05"],
+  ["never negative", words.length(-3), "0 s"],
+
+  ["nobody", words.listeners(0), "Nobody listening"],
+  ["one", words.listeners(1), "1 listening"],
+
+  ["on air", words.air("live", true), ["on", "On air"]],
+  ["quiet", words.air("live", false), ["quiet", "Quiet"]],
+  ["level unknown", words.air("live", null), ["unknown", "Level not known"]],
+  ["lost beats on air", words.air("stalled", true), ["lost", "No signal"]],
+  ["starting", words.air("starting", false), ["unknown", "Starting"]],
+
+  ["all is well", notice(station("live", "2026-11-20T14:03:10Z")), null],
+  ["server gone", notice(station("live", ""), { reachable: false }), ["Outpost does not answer", "This page keeps trying by itself."]],
+  ["no stream", notice(null), ["No stations yet", "The configuration of this box names no stream."]],
+  ["today", notice(station("no-device", "2026-11-20T14:03:10Z")), ["No signal from the radio since 14:03", "The sound card is not connected."]],
+  ["the server's cause is better", notice(station("busy", "2026-11-20T14:03:10Z", "held by arecord (812)"))[1], "held by arecord (812)"],
+  ["another day", notice(station("failed", "2026-11-18T23:59:00Z"))[0].includes("18"), true],
+  ["no time of day without a clock", notice(station("stalled", "2026-11-20T14:57:00Z"), { synchronised: false })[0], "No signal from the radio for 3 minutes"],
+  ["one of them", notice(station("stalled", "2026-11-20T14:00:00Z"), { synchronised: false })[0], "No signal from the radio for 1 hour"],
+
+  ["a reason beats trying again", words.player("error", "no HLS here"), "no HLS here"],
+  ["paused", words.player("paused", null), "Paused"],
+
+  ["before what is known", at("2026-11-20T11:59:59.900Z"), null],
+  ["inside the first step", at("2026-11-20T12:00:00.050Z"), loud],
+  ["a step's end belongs to it", at("2026-11-20T12:00:00.100Z"), loud],
+  ["null is silence", at("2026-11-20T12:00:00.150Z"), silent],
+  ["the newest", at("2026-11-20T12:00:00.300Z"), quiet],
+  ["long after the newest", at("2026-11-20T12:00:01Z"), null],
+];
+
+// More arrives: old steps stay. Then the clock is set: they go.
+levels.add({ step_ms: 100, end: "2026-11-20T12:00:00.400Z", rms_dbfs: [-60, -10], peak_dbfs: [-50, -3], on_air: [0, 1] });
+cases.push(["kept", at("2026-11-20T12:00:00.050Z"), loud]);
+cases.push(["added", at("2026-11-20T12:00:00.400Z"), { rms: -10, peak: -3, onAir: true }]);
+levels.add({ step_ms: 100, end: "1970-01-01T00:10:00Z", rms_dbfs: [-60], peak_dbfs: [-50], on_air: [0] });
+cases.push(["forgotten", at("2026-11-20T12:00:00.050Z"), null]);
+cases.push(["dated anew", at("1970-01-01T00:10:00Z"), quiet]);
+levels.add({ step_ms: 100, end: "not a date", rms_dbfs: [-1], peak_dbfs: [-1], on_air: [0] });
+cases.push(["rubbish is left out", levels.newest, Date.parse("1970-01-01T00:10:00Z")]);
+
+const wrong = cases
+  .map(([name, got, want]) => [name, JSON.stringify(got), JSON.stringify(want)])
+  .filter(([, got, want]) => got !== want)
+  .map(([name, got, want]) => `${name}: ${got}, not ${want}`);
+document.getElementById("outcome").textContent = wrong.length ? wrong.join("\n") : `${cases.length} cases hold`;
