@@ -169,3 +169,23 @@ pub trait Shelf: Send + std::marker::Sync {
     /// The segment being written grew, or a new one began.
     fn extend(&self, tail: Tail);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_segment_on_the_grid_exceeds_the_target_duration() {
+        for (target, seconds) in
+            [(100, 1), (1000, 1), (2000, 2), (2390, 2), (2400, 3), (2500, 3), (10_000, 10)]
+        {
+            let target = Span::from_millis(target);
+            assert_eq!(TargetDuration::of(target).0, seconds, "{target:?}");
+            for frame in [1920, 3840] {
+                assert!(TargetDuration::of(target).allows(target + Span::from_ticks(frame)), "{target:?}");
+            }
+        }
+        let two = TargetDuration(2);
+        assert!(two.allows(Span::from_ticks(224_999)) && !two.allows(Span::from_ticks(225_000)));
+    }
+}

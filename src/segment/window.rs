@@ -240,3 +240,44 @@ fn rate(bytes: usize, span: Span) -> u64 {
     let ticks = u128::try_from(span.ticks()).unwrap_or(0).max(1);
     u64::try_from(bits.div_ceil(ticks)).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::{Pts, WallTime};
+    use crate::segment::Body;
+
+    #[test]
+    fn peak_and_average_rates() {
+        /// Milliseconds and bytes of each segment of a list on a grid of 2 s; the peak and the average.
+        type Case = (&'static [(i64, usize)], u64, u64);
+        let table: &[Case] = &[
+            (&[], 0, 0),
+            (&[(2000, 2500)], 10_000, 10_000),
+            (&[(2000, 2500), (2000, 5000), (2000, 2500)], 20_000, 13_334),
+            // A first segment that ends with the next instant of the grid says little about the rate...
+            (&[(50, 1000), (2000, 2500)], 13_659, 13_659),
+            (&[(50, 1000)], 160_000, 160_000),
+            // ...and several that are short count together (2.5 s of 3,000 bytes beside 2 s of 2,000).
+            (&[(500, 2000), (500, 500), (1500, 500), (2000, 2000)], 20_000, 8889),
+        ];
+        for (segments, peak, average) in table {
+            let now = Monotonic::from_nanos(0);
+            let reading = WallReading { monotonic: now, wall: WallTime::default(), sync: Sync::Synchronised };
+            let mut window = Window::new(&SegmentConfig::default(), 0, &reading);
+            for (millis, len) in *segments {
+                window.push(
+                    Segment {
+                        sequence: 0,
+                        start: Pts::default(),
+                        duration: Span::from_millis(*millis),
+                        join: Join::Continuous,
+                        body: Body { chunks: Arc::from([]), len: *len },
+                    },
+                    now,
+                );
+            }
+            assert_eq!(window.snapshot().rate, Rate { peak: *peak, average: *average }, "{segments:?}");
+        }
+    }
+}
