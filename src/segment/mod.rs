@@ -26,8 +26,9 @@ pub struct SegmentConfig {
     pub target: Span,
     /// How much the playlist lists: at least this once it has run so long, and less than a segment more.
     pub length: Span,
-    /// Ceiling for the bytes of all finished segments, those no longer listed included. Served as long
-    /// as RFC 8216 asks, a window takes twice the bytes of what it lists.
+    /// Ceiling for the bytes of all finished segments, those no longer listed included: because they stay
+    /// as long as RFC 8216 asks, a window takes twice the bytes of what it lists. The segment being
+    /// written comes on top.
     pub bytes: usize,
 }
 
