@@ -216,7 +216,7 @@ impl Segmenter {
             rendition = self.sequence.key(),
             seconds = correction.nanos as f64 / 1e9,
             synchronised,
-            "the system clock was set: corrected the dates of the window"
+            "the dates of the window follow the system clock, which was set or is trusted otherwise than before"
         );
         let snapshot = self.window.snapshot();
         if !snapshot.listed.is_empty() {

@@ -28,8 +28,9 @@ pub struct SegmentConfig {
     pub target: Span,
     /// How much the playlist lists: at least this once it has run so long, and less than a segment more.
     pub length: Span,
-    /// Ceiling for the bytes of all finished segments, those no longer listed included. Served as long
-    /// as RFC 8216 asks, a window takes twice the bytes of what it lists.
+    /// Ceiling for the bytes of all finished segments, those no longer listed included: because they stay
+    /// as long as RFC 8216 asks, a window takes twice the bytes of what it lists. The segment being
+    /// written comes on top.
     pub bytes: usize,
 }
 
@@ -170,4 +171,24 @@ pub trait Shelf: Send + std::marker::Sync {
 
     /// The segment being written grew, or a new one began.
     fn extend(&self, tail: Tail);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_segment_on_the_grid_exceeds_the_target_duration() {
+        for (target, seconds) in
+            [(100, 1), (1000, 1), (2000, 2), (2390, 2), (2400, 3), (2500, 3), (10_000, 10)]
+        {
+            let target = Span::from_millis(target);
+            assert_eq!(TargetDuration::of(target).0, seconds, "{target:?}");
+            for frame in [1920, 3840] {
+                assert!(TargetDuration::of(target).allows(target + Span::from_ticks(frame)), "{target:?}");
+            }
+        }
+        let two = TargetDuration(2);
+        assert!(two.allows(Span::from_ticks(224_999)) && !two.allows(Span::from_ticks(225_000)));
+    }
 }

@@ -240,3 +240,69 @@ fn rate(bytes: usize, span: Span) -> u64 {
     let ticks = u128::try_from(span.ticks()).unwrap_or(0).max(1);
     u64::try_from(bits.div_ceil(ticks)).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::{Pts, WallTime};
+    use crate::segment::Body;
+
+    fn window(config: SegmentConfig) -> Window {
+        let (monotonic, wall) = (Monotonic::default(), WallTime::default());
+        Window::new(&config, 0, &WallReading { monotonic, wall, sync: Sync::Synchronised })
+    }
+
+    /// A segment more, listed when its media ends.
+    fn push(window: &mut Window, millis: i64, len: usize) -> usize {
+        let last = window.listed.back().map(|it| Arc::clone(&it.segment));
+        let (start, sequence) =
+            last.map_or((Pts::default(), 0), |it| (it.start + it.duration, it.sequence + 1));
+        let duration = Span::from_millis(millis);
+        let body = Body { chunks: Arc::from([]), len };
+        let segment = Segment { sequence, start, duration, join: Join::Continuous, body };
+        window.push(segment, (start + duration).to_monotonic())
+    }
+
+    #[test]
+    fn peak_and_average_rates() {
+        /// Milliseconds and bytes of each segment of a list on a grid of 2 s; the peak and the average.
+        type Case = (&'static [(i64, usize)], u64, u64);
+        let table: &[Case] = &[
+            (&[], 0, 0),
+            (&[(2000, 2500)], 10_000, 10_000),
+            (&[(2000, 2500), (2000, 5000), (2000, 2500)], 20_000, 13_334),
+            // A first segment that ends with the next instant of the grid says little about the rate...
+            (&[(50, 1000), (2000, 2500)], 13_659, 13_659),
+            (&[(50, 1000)], 160_000, 160_000),
+            // ...and several that are short count together (2.5 s of 3,000 bytes beside 2 s of 2,000).
+            (&[(500, 2000), (500, 500), (1500, 500), (2000, 2000)], 20_000, 8889),
+        ];
+        for (segments, peak, average) in table {
+            let mut window = window(SegmentConfig::default());
+            for (millis, len) in *segments {
+                push(&mut window, *millis, *len);
+            }
+            assert_eq!(window.snapshot().rate, Rate { peak: *peak, average: *average }, "{segments:?}");
+        }
+    }
+    #[test]
+    fn memory_is_told_to_bind_until_it_no_longer_does() {
+        // A minute of segments of 2 s, and as much again to be served, within 100,000 bytes.
+        let config =
+            SegmentConfig { length: Span::from_millis(60_000), bytes: 100_000, ..SegmentConfig::default() };
+        let mut window = window(config);
+        let mut turns = Vec::new();
+        // Bytes of a segment, how many of them: too many, just about too many, few, too many.
+        for (len, count) in [(5000, 100), (1580, 100), (1000, 200), (5000, 100)] {
+            for n in 0..count {
+                let before = window.bound();
+                push(&mut window, 2000, len + n % 3 * 100);
+                assert!(window.bytes() <= config.bytes);
+                if window.bound() != before {
+                    turns.push(window.bound());
+                }
+            }
+        }
+        assert_eq!(turns, [Bound::Bytes, Bound::Time, Bound::Bytes]);
+    }
+}

@@ -4,3 +4,4 @@ mod golden;
 mod properties;
 mod restart;
 mod script;
+mod telling;

@@ -24,8 +24,10 @@ enum Turn {
     Stray { packets: usize },
     /// A segment that ends before it begins.
     Backwards,
-    /// Media time leaps on, outside a segment or inside.
+    /// Media time leaps on between two segments.
     Hole { millis: i64 },
+    /// It leaps on within one.
+    HoleInside { millis: i64 },
     /// Nothing comes for a while.
     Silence { millis: u64 },
 }
@@ -39,6 +41,7 @@ fn turn() -> impl Strategy<Value = Turn> {
         1 => (0usize..3).prop_map(|packets| Turn::Stray { packets }),
         1 => Just(Turn::Backwards),
         1 => (1i64..30_000).prop_map(|millis| Turn::Hole { millis }),
+        1 => (2500i64..30_000).prop_map(|millis| Turn::HoleInside { millis }),
         1 => (1u64..30_000).prop_map(|millis| Turn::Silence { millis }),
     ]
 }
@@ -74,6 +77,11 @@ fn batches(turns: &[Turn]) -> Vec<(Duration, Vec<Record>)> {
                 ));
             }
             Turn::Hole { millis } => at += Span::from_millis(millis),
+            Turn::HoleInside { millis } => {
+                let records = segment(at, Span::from_millis(millis), 5, Join::Continuous);
+                batches.push((Duration::from_millis(millis as u64), records));
+                at += Span::from_millis(millis);
+            }
             Turn::Silence { millis } => batches.push((Duration::from_millis(millis), Vec::new())),
         }
     }
