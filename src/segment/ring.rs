@@ -18,7 +18,7 @@ impl RingRecords {
     /// # Errors
     /// If the runtime cannot watch the ring's bell.
     pub fn new(ring: Consumer<Record>) -> io::Result<Self> {
-        AsyncFd::with_interest(ring, Interest::READABLE).map(Self)
+        AsyncFd::register_with_interest(ring, Interest::READABLE).map(Self)
     }
 }
 
