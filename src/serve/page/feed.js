@@ -17,9 +17,12 @@ export function repeat(task, interval) {
     if (running) return;
     clearTimeout(timer);
     running = true;
-    await task();
-    running = false;
-    timer = setTimeout(run, interval());
+    try {
+      await task();
+    } finally {
+      running = false;
+      timer = setTimeout(run, interval());
+    }
   };
   document.addEventListener("visibilitychange", () => document.hidden || run());
   addEventListener("online", run);

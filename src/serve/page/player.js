@@ -3,7 +3,8 @@
 
 // Apple's players, and only they, tell the date of what is playing: the sign that the browser's own HLS is the better
 // one, for it plays on behind the lock screen. Others that claim to play HLS are still served by hls.js.
-const APPLE = typeof HTMLMediaElement.prototype.getStartDate === "function";
+const HLS = "application/vnd.apple.mpegurl";
+const APPLE = "getStartDate" in HTMLMediaElement.prototype && document.createElement("audio").canPlayType(HLS) !== "";
 
 const BACKOFF = [1000, 2000, 4000, 8000, 15000]; // ms before each further attempt
 
@@ -189,7 +190,7 @@ export class Player {
       const Hls = await hlsLibrary();
       if (visit !== this.#visit) return;
       if (Hls.isSupported()) this.#useHls(Hls);
-      else if (this.#audio.canPlayType("application/vnd.apple.mpegurl")) this.#useBrowser();
+      else if (this.#audio.canPlayType(HLS)) this.#useBrowser();
       else this.#giveUp("This browser cannot play HLS. Try another player below.");
     } catch {
       if (visit === this.#visit) this.#again();
