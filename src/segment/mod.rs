@@ -5,7 +5,6 @@
 
 pub mod collector;
 pub mod driver;
-pub mod ring;
 pub mod sequence;
 pub mod window;
 
@@ -18,7 +17,6 @@ use crate::base::{Monotonic, Pts, Span, Sync, WallReading, WallTime};
 use crate::container::ts::Join;
 
 pub use driver::{Records, Segmenter, Supply, WindowStats};
-pub use ring::RingRecords;
 pub use sequence::{Ledger, Sequence};
 
 /// How a stream is cut, and how much of it is kept.
