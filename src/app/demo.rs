@@ -6,8 +6,8 @@ use bytesize::ByteSize;
 
 use super::address::Reach;
 use super::config::{
-    BitRate, Config, EncoderConfig, Length, Listen, Origin, SourceConfig, StreamConfig,
-    WindowConfig, default_state_dir,
+    BitRate, Config, EncoderConfig, Length, Listen, Origin, SourceConfig, StreamConfig, WindowConfig,
+    default_state_dir,
 };
 use super::qr::qr;
 use super::screen::Screen;

@@ -47,11 +47,9 @@ pub fn json(devices: &[CaptureDevice]) -> String {
 fn cells(device: &CaptureDevice) -> [String; HEADS.len()] {
     let range = |low: &u32, high: &u32| if low == high { low.to_string() } else { format!("{low}-{high}") };
     let [channels, rates, formats] = match &device.offers {
-        Some(Offers { channels, rates, formats }) => [
-            range(channels.start(), channels.end()),
-            range(rates.start(), rates.end()),
-            formats.join(","),
-        ],
+        Some(Offers { channels, rates, formats }) => {
+            [range(channels.start(), channels.end()), range(rates.start(), rates.end()), formats.join(",")]
+        }
         None => ["?"; 3].map(str::to_owned),
     };
     [device.id.to_string(), channels, rates, formats, device.usage.to_string(), device.description.clone()]

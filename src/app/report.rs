@@ -16,7 +16,6 @@ use crate::segment::{Dates, WindowStats};
 use crate::serve::{Health, Report, ServeStats, Station};
 use crate::source::{CaptureStats, Signal};
 
-
 /// How many steps of the level trail are told: a minute.
 const TOLD_STEPS: usize = 600;
 
@@ -152,9 +151,8 @@ impl BoxReport {
             .filter_map(|stream| {
                 let age = stream.pulse.age(now);
                 let patience = stream.target.to_duration() * 3 + Duration::from_secs(2);
-                (age > patience).then(|| {
-                    format!("{}: no segment for {:.0} s", stream.name, age.as_secs_f64())
-                })
+                (age > patience)
+                    .then(|| format!("{}: no segment for {:.0} s", stream.name, age.as_secs_f64()))
             })
             .collect()
     }
@@ -179,14 +177,20 @@ impl BoxReport {
     fn stream_families(&self) -> Vec<Family> {
         type Figure = fn(&StreamFigures) -> f64;
         let counters: [(&str, &str, Figure); 13] = [
-            ("outpost_capture_losses", "Overruns and other losses of captured sound", |s| s.capture.losses.get() as f64),
+            ("outpost_capture_losses", "Overruns and other losses of captured sound", |s| {
+                s.capture.losses.get() as f64
+            }),
             ("outpost_capture_opened", "Times the device was opened", |s| s.capture.opened.get() as f64),
-            ("outpost_capture_silence_frames", "Frames of silence put in for missing sound, at 48 kHz", |s| {
-                s.capture.silence.get() as f64
-            }),
-            ("outpost_capture_dropped_frames", "Frames left out because their time was filled already", |s| {
-                s.capture.dropped.get() as f64
-            }),
+            (
+                "outpost_capture_silence_frames",
+                "Frames of silence put in for missing sound, at 48 kHz",
+                |s| s.capture.silence.get() as f64,
+            ),
+            (
+                "outpost_capture_dropped_frames",
+                "Frames left out because their time was filled already",
+                |s| s.capture.dropped.get() as f64,
+            ),
             ("outpost_capture_resyncs", "Unannounced jumps of captured sound against the clock", |s| {
                 s.capture.resyncs.get() as f64
             }),
@@ -211,11 +215,15 @@ impl BoxReport {
             ("outpost_signal_live", "Whether the source delivers", |s| {
                 f64::from(u8::from(s.capture.state().signal == Signal::Live))
             }),
-            ("outpost_level_rms_dbfs", "Level over the last tenth of a second", |s| s.pump.levels.now().rms.into()),
-            ("outpost_level_peak_dbfs", "Loudest sample of the last tenth of a second", |s| {
-                s.pump.levels.now().peak.into()
+            ("outpost_level_rms_dbfs", "Level over the last tenth of a second", |s| {
+                hundredths(s.pump.levels.now().rms)
             }),
-            ("outpost_capture_drift_ppm", "How much faster than it claims the device runs", |s| s.capture.ppm.get()),
+            ("outpost_level_peak_dbfs", "Loudest sample of the last tenth of a second", |s| {
+                hundredths(s.pump.levels.now().peak)
+            }),
+            ("outpost_capture_drift_ppm", "How much faster than it claims the device runs", |s| {
+                s.capture.ppm.get()
+            }),
             ("outpost_capture_offset_seconds", "Media time against the capture time of its sound", |s| {
                 s.capture.offset_ms.get() / 1e3
             }),
@@ -232,9 +240,9 @@ impl BoxReport {
             ("outpost_listeners", "People who listen", |s| s.station.listeners(Instant::now()) as f64),
         ];
         let fill = |family: Family, figure: Figure| {
-            self.streams.iter().fold(family, |family, stream| {
-                family.with(&[("stream", &stream.name)], figure(stream))
-            })
+            self.streams
+                .iter()
+                .fold(family, |family, stream| family.with(&[("stream", &stream.name)], figure(stream)))
         };
         let counters = counters.map(|(name, help, figure)| fill(Family::counter(name, help), figure));
         let gauges = gauges.map(|(name, help, figure)| fill(Family::gauge(name, help), figure));
@@ -254,10 +262,26 @@ impl BoxReport {
             requests,
             count("outpost_http_sent_bytes", "Bytes handed to the kernel", serve.sent_bytes.get()),
             count("outpost_http_connections", "Connections accepted", serve.opened.get()),
-            count("outpost_http_refused", "Connections turned away, all places being taken", serve.refused.get()),
-            count("outpost_http_slow_requests", "Connections closed for a slow request", serve.slow_requests.get()),
-            count("outpost_http_stalled", "Connections closed because their reply was not taken", serve.stalled.get()),
-            count("outpost_http_malformed", "Requests that were not HTTP, or too large", serve.malformed.get()),
+            count(
+                "outpost_http_refused",
+                "Connections turned away, all places being taken",
+                serve.refused.get(),
+            ),
+            count(
+                "outpost_http_slow_requests",
+                "Connections closed for a slow request",
+                serve.slow_requests.get(),
+            ),
+            count(
+                "outpost_http_stalled",
+                "Connections closed because their reply was not taken",
+                serve.stalled.get(),
+            ),
+            count(
+                "outpost_http_malformed",
+                "Requests that were not HTTP, or too large",
+                serve.malformed.get(),
+            ),
             Family::gauge("outpost_http_open_connections", "Connections open now")
                 .with(&[], serve.connections() as f64),
         ]
@@ -266,6 +290,11 @@ impl BoxReport {
 
 fn tenths(value: f64) -> f64 {
     (value * 10.0).round() / 10.0
+}
+
+/// A level as it is kept: in hundredths.
+fn hundredths(level: f32) -> f64 {
+    (f64::from(level) * 100.0).round() / 100.0
 }
 
 fn json(value: &impl Serialize) -> String {

@@ -81,7 +81,9 @@ pub(super) fn build(config: &Config, clock: &Arc<dyn Clock>) -> Result<(Vec<Card
         cards.push(card);
     }
     // In the order of the configuration, which is the order people see.
-    feeds.sort_by_key(|feed| config.streams.iter().position(|stream| stream.name.as_str() == feed.figures.name));
+    feeds.sort_by_key(|feed| {
+        config.streams.iter().position(|stream| stream.name.as_str() == feed.figures.name)
+    });
     Ok((cards, feeds))
 }
 
@@ -116,9 +118,10 @@ fn build_stream(
         bitrate: stream.encoder.bitrate.0,
         channels: stream.channels.channels(),
     };
-    let encoder = encode::aac(params).map_err(|source| BuildError::Encoder { stream: name.to_owned(), source })?;
-    let (producer, consumer) = ring::channel(RING_PACKETS)
-        .map_err(|source| BuildError::Ring { stream: name.to_owned(), source })?;
+    let encoder =
+        encode::aac(params).map_err(|source| BuildError::Encoder { stream: name.to_owned(), source })?;
+    let (producer, consumer) =
+        ring::channel(RING_PACKETS).map_err(|source| BuildError::Ring { stream: name.to_owned(), source })?;
     let codecs = encoder.config().codecs();
     let target = stream.window.segment.0;
     let segments = SegmentConfig {

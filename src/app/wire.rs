@@ -13,7 +13,7 @@ use super::report::BoxReport;
 use super::streams::{self, BuildError, Card, Feed};
 use crate::base::{Clock, Stop};
 use crate::pump;
-use crate::segment::RingRecords;
+use crate::ring::Reader;
 use crate::serve::{BindError, Report, ServeConfig, ServeStats, Server, Site};
 use crate::sys::clock::RealClock;
 
@@ -49,8 +49,12 @@ pub fn run(config: &Config, serving: &dyn Fn(SocketAddr)) -> Result<(), RunError
     let (figures, segmenters): (Vec<_>, Vec<_>) =
         feeds.into_iter().map(|Feed { figures, segmenter, ring }| (figures, (segmenter, ring))).unzip();
     let names: Vec<String> = figures.iter().map(|stream| stream.name.clone()).collect();
-    let report: Arc<dyn Report> =
-        Arc::new(BoxReport { streams: figures, serve: serve.clone(), clock: clock.clone(), started: clock.now() });
+    let report: Arc<dyn Report> = Arc::new(BoxReport {
+        streams: figures,
+        serve: serve.clone(),
+        clock: clock.clone(),
+        started: clock.now(),
+    });
     let listen = ServeConfig {
         listen: config.listen.0,
         allowed_origin: config.allowed_origin.as_str().to_owned(),
@@ -64,7 +68,7 @@ pub fn run(config: &Config, serving: &dyn Fn(SocketAddr)) -> Result<(), RunError
     let outcome = runtime.block_on(async {
         let mut tasks = JoinSet::new();
         for (name, (mut segmenter, ring)) in names.into_iter().zip(segmenters) {
-            let mut records = RingRecords::new(ring)?;
+            let mut records = Reader::new(ring)?;
             tasks.spawn(async move { (name, segmenter.drive(&mut records).await) });
         }
         let (mut interrupt, mut terminate) =

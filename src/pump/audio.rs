@@ -76,10 +76,14 @@ impl<S: Sink> AudioStream<S> {
         let Self { encoder, frame, cutter, mux, sink, .. } = self;
         let mut failure = None;
         let done = encoder.encode(&block, &mut |unit| {
+            if cutter.is_cut(unit.pts) {
+                mux.cut(unit.pts, sink);
+            }
             if let Err(error) = mux.write(unit, sink) {
                 failure = Some(error.to_string());
             }
-            // The next unit's instant is known already: the segment is complete now, not when it arrives.
+            // The next unit's instant is known already: if a segment begins with it, this one is complete
+            // now, not when the next unit comes.
             let next = unit.pts + *frame;
             if cutter.is_cut(next) {
                 mux.cut(next, sink);

@@ -4,6 +4,8 @@
 //! other. Does not: what the items are, or what to do when the ring is full (`pump::sink`).
 
 mod bell;
+mod reader;
 pub mod spsc;
 
 pub use bell::{Consumer, Producer, channel};
+pub use reader::{Reader, Supply};

@@ -15,18 +15,10 @@ use super::window::{Bound, Window};
 use super::{Segment, SegmentConfig, Shelf, Tail};
 use crate::base::{Clock, Counter, Gauge, Monotonic, Pulse, Sync};
 use crate::container::ts::{Join, Record};
+use crate::ring::{Reader, Supply};
 
 /// How often the civil clock is looked at.
 const WALL_INTERVAL: Duration = Duration::from_secs(1);
-
-/// Whether records can still come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Supply {
-    /// There are some, or there will be.
-    Open,
-    /// All have been read, and whoever wrote them is gone.
-    Closed,
-}
 
 /// Where records come from, in order: the reading end of a ring.
 pub trait Records: Send {
@@ -41,6 +33,20 @@ pub trait Records: Send {
 
     /// Gives the places of the oldest `count` records back.
     fn release(&mut self, count: usize);
+}
+
+impl Records for Reader<Record> {
+    fn ready(&mut self) -> impl Future<Output = io::Result<Supply>> + Send {
+        Reader::ready(self)
+    }
+
+    fn read(&mut self) -> &[Record] {
+        Reader::read(self)
+    }
+
+    fn release(&mut self, count: usize) {
+        Reader::release(self, count);
+    }
 }
 
 /// Figures of one rendition's window.

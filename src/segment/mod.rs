@@ -16,7 +16,8 @@ use crate::base::time::TICKS_PER_SECOND;
 use crate::base::{Monotonic, Pts, Span, Sync, WallReading, WallTime};
 use crate::container::ts::Join;
 
-pub use driver::{Records, Segmenter, Supply, WindowStats};
+pub use crate::ring::Supply;
+pub use driver::{Records, Segmenter, WindowStats};
 pub use sequence::{Ledger, Sequence};
 
 /// How a stream is cut, and how much of it is kept.

@@ -19,7 +19,7 @@ pub(super) struct Asset {
 static INDEX: LazyLock<Asset> =
     LazyLock::new(|| asset("index.html", "text/html; charset=utf-8", include_bytes!("page/index.html")));
 
-static ASSETS: LazyLock<[Asset; 10]> = LazyLock::new(|| {
+static ASSETS: LazyLock<[Asset; 11]> = LazyLock::new(|| {
     const SCRIPT: &str = "text/javascript; charset=utf-8";
     [
         asset("app.js", SCRIPT, include_bytes!("page/app.js")),
@@ -31,6 +31,7 @@ static ASSETS: LazyLock<[Asset; 10]> = LazyLock::new(|| {
         asset("hls.LICENSE", "text/plain; charset=utf-8", include_bytes!("page/hls.LICENSE")),
         asset("style.css", "text/css; charset=utf-8", include_bytes!("page/style.css")),
         asset("icon.svg", "image/svg+xml", include_bytes!("page/icon.svg")),
+        asset("icon.png", "image/png", include_bytes!("page/icon.png")),
         asset(
             "manifest.webmanifest",
             "application/manifest+json",

@@ -102,8 +102,8 @@ impl Capture {
     /// One read from an open device, which stays open unless it fails.
     fn listen(&mut self, mut open: Open, stop: &Stop) {
         let wanted = self.steady.wanted();
-        let stopped = open.pacing == Pacing::Clock
-            && self.clock.sleep_until(self.steady.time_after(wanted), stop);
+        let stopped =
+            open.pacing == Pacing::Clock && self.clock.sleep_until(self.steady.time_after(wanted), stop);
         if stopped {
             self.open = Some(open);
             return;

@@ -74,7 +74,9 @@ impl AudioDevice for Synth {
         let SynthOptions { sound, format, ppm } = self.options;
         let generator = match sound {
             Sound::Scanner { seed } => Generator::Scanner(
-                (0..format.channels as u64).map(|c| Scanner::new(seed.wrapping_add(c), format.rate)).collect(),
+                (0..format.channels as u64)
+                    .map(|c| Scanner::new(seed.wrapping_add(c), format.rate))
+                    .collect(),
             ),
             Sound::Tone { frequency, dbfs } => Generator::Tone {
                 step: frequency / f64::from(format.rate),

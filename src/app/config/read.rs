@@ -14,8 +14,8 @@ use super::fault::Wrong;
 use super::keys;
 use super::values::{Memory, written};
 use super::{
-    BitRate, Config, EncoderConfig, Length, Listen, Name, Origin, SourceConfig, StreamConfig,
-    WindowConfig, default_state_dir,
+    BitRate, Config, EncoderConfig, Length, Listen, Name, Origin, SourceConfig, StreamConfig, WindowConfig,
+    default_state_dir,
 };
 use crate::base::Span;
 use crate::encode::AacProfile;
