@@ -1,1 +1,9 @@
-//! To come.
+//! The lock-free ring between the threads that make media and the tasks that serve it, and its bell.
+//!
+//! Belongs here: passing items from one producer to one consumer without either ever waiting for the
+//! other. Does not: what the items are, or what to do when the ring is full (`pump::sink`).
+
+mod bell;
+pub mod spsc;
+
+pub use bell::{Consumer, Producer, channel};
