@@ -41,14 +41,17 @@ impl Adts {
         bytes.extend_from_slice(payload);
         let mut at = 0;
         while bytes.len() - at >= ADTS_HEADER_LEN {
-            if at >= begun && let Some(pts) = pts.take() {
+            if at >= begun
+                && let Some(pts) = pts.take()
+            {
                 (self.anchor, self.since) = (Some(pts), 0);
             }
             let frame = &bytes[at..];
             let Ok(len) = aac::adts_frame_len(frame) else {
                 tell(Err(Fault::Adts));
                 // The next thing that looks like the beginning of a frame.
-                at += 1 + frame[1..].windows(2).take_while(|w| !(w[0] == 0xFF && w[1] & 0xF6 == 0xF0)).count();
+                at +=
+                    1 + frame[1..].windows(2).take_while(|w| !(w[0] == 0xFF && w[1] & 0xF6 == 0xF0)).count();
                 continue;
             };
             let Some(frame) = frame.get(..len) else { break };

@@ -67,7 +67,14 @@ impl Stream {
         }
     }
 
-    fn write(&mut self, sink: &mut impl Sink, unit: Unit, about: &Adaptation, head: &[u8], body: &[u8]) -> usize {
+    fn write(
+        &mut self,
+        sink: &mut impl Sink,
+        unit: Unit,
+        about: &Adaptation,
+        head: &[u8],
+        body: &[u8],
+    ) -> usize {
         let id = (self.pid, self.counter.take());
         packet::write(sink.slot(Mark::Continue), id, unit, about, head, body)
     }
@@ -107,7 +114,8 @@ impl Mux {
     /// A multiplexer whose first unit begins a segment.
     pub fn new(program: &Program) -> Self {
         let wait = if program.video.is_some() { AUDIO_WAIT_WITH_VIDEO } else { AUDIO_WAIT };
-        let audio = program.audio.clone().map(|config| (Stream::new(Track::Audio), Bundle::new(config, wait)));
+        let audio =
+            program.audio.clone().map(|config| (Stream::new(Track::Audio), Bundle::new(config, wait)));
         Self {
             pat: Table::pat(),
             pmt: Table::pmt(program),

@@ -109,7 +109,8 @@ pub(super) enum Progress {
 
 /// Reads the header of a PES packet of a track.
 pub(super) fn read(bytes: &[u8], track: Track) -> Progress {
-    let Some([0, 0, 1, stream, len_high, len_low, marker, flags, header_len]) = bytes.first_chunk::<9>() else {
+    let Some([0, 0, 1, stream, len_high, len_low, marker, flags, header_len]) = bytes.first_chunk::<9>()
+    else {
         return if bytes.len() < FIXED_LEN { Progress::Short } else { Progress::Malformed };
     };
     let of_track = match track {
@@ -154,15 +155,13 @@ mod tests {
             (
                 Head::video(at(133_200), at(126_000), &with_delimiter),
                 &[
-                    0, 0, 1, 0xE0, 0, 0, 0x84, 0xC0, 10, 0x31, 0x00, 0x09, 0x10, 0xA1, 0x11, 0x00, 0x07, 0xD8,
-                    0x61,
+                    0, 0, 1, 0xE0, 0, 0, 0x84, 0xC0, 10, 0x31, 0x00, 0x09, 0x10, 0xA1, 0x11, 0x00, 0x07,
+                    0xD8, 0x61,
                 ],
             ),
             (
                 Head::video(at((1 << 33) - 1), at((1 << 33) - 1), &idr),
-                &[
-                    0, 0, 1, 0xE0, 0, 0, 0x84, 0x80, 5, 0x2F, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0, 0, 1, 0x09, 0xF0,
-                ],
+                &[0, 0, 1, 0xE0, 0, 0, 0x84, 0x80, 5, 0x2F, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0, 0, 1, 0x09, 0xF0],
             ),
         ];
         for (head, expected) in table {

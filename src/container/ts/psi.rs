@@ -91,12 +91,7 @@ impl Table {
     pub(super) fn pat() -> Self {
         let [high, low] = PMT_PID.bits().to_be_bytes();
         let [number_high, number_low] = PROGRAM_NUMBER.to_be_bytes();
-        Self::new(
-            Pid::PAT,
-            PAT,
-            TRANSPORT_STREAM_ID,
-            &[number_high, number_low, 0xE0 | high, low],
-        )
+        Self::new(Pid::PAT, PAT, TRANSPORT_STREAM_ID, &[number_high, number_low, 0xE0 | high, low])
     }
 
     pub(super) fn pmt(program: &Program) -> Self {

@@ -246,7 +246,10 @@ fn units_that_cannot_follow_are_refused_and_the_rest_goes_on() {
         let expected = MuxError::Jump { track, from, to: Pts::from_ticks(to) };
         assert_eq!(write(Owned::audio(to, 10)), Err(expected));
     }
-    assert_eq!(write(Owned::audio(91_920, 9000)), Err(MuxError::Aac(crate::media::aac::AacError::TooLong(9000))));
+    assert_eq!(
+        write(Owned::audio(91_920, 9000)),
+        Err(MuxError::Aac(crate::media::aac::AacError::TooLong(9000)))
+    );
     assert_eq!(write(Owned::video(91_920, Entry::Key, 0, 10)), Err(MuxError::NoTrack(Track::Video)));
     assert_eq!(write(Owned::audio(91_920, 10)), Ok(()));
 }
