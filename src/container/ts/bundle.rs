@@ -22,6 +22,7 @@ const MAX_FRAMES: usize = 64;
 #[derive(Clone, Copy, Debug)]
 struct Frame {
     pts: Pts,
+    start: usize,
     /// Behind its last byte.
     end: usize,
 }
@@ -97,9 +98,10 @@ impl Bundle {
     /// Appends a frame, with its header.
     pub(super) fn push(&mut self, data: &[u8], pts: Pts) -> Result<(), AacError> {
         let header = self.config.adts_header(data.len())?;
+        let start = self.bytes.len();
         self.bytes.extend_from_slice(&header);
         self.bytes.extend_from_slice(data);
-        self.frames.push(Frame { pts, end: self.bytes.len() });
+        self.frames.push(Frame { pts, start, end: self.bytes.len() });
         Ok(())
     }
 
@@ -111,7 +113,9 @@ impl Bundle {
         self.bytes.truncate(left);
         self.frames.copy_within(frames.., 0);
         self.frames.truncate(self.frames.len() - frames);
-        self.frames.iter_mut().for_each(|frame| frame.end -= end);
+        for frame in &mut self.frames {
+            (frame.start, frame.end) = (frame.start - end, frame.end - end);
+        }
     }
 
     /// With how many frames, at least half of what there is, the PES packet is best filled: the most
@@ -137,11 +141,12 @@ impl Bundle {
         Layout { bundle: self, end: self.end(frames), at: 0, frame: 0, clock }
     }
 
-    /// When a frame begins and ends in the file and in time; time between frames is no frame's.
-    fn place(&self, frame: usize) -> (usize, usize, Pts, Span) {
-        let Frame { pts, end } = self.frames[frame];
-        let next = self.frames.get(frame + 1).map_or(self.frame, |next| next.pts - pts);
-        (self.end(frame), end, pts, next.min(self.frame))
+    /// How long a frame is heard; the time of a hole behind it is no frame's.
+    fn lasts(&self, frame: usize) -> Span {
+        match self.frames.get(frame + 1) {
+            Some(next) => (next.pts - self.frames[frame].pts).min(self.frame),
+            None => self.frame,
+        }
     }
 }
 
@@ -163,28 +168,41 @@ impl Layout<'_> {
     /// A byte's arrival is known to within one PCR interval and one frame; so it never comes late.
     pub(super) const LEAD: Span = Span::from_millis(150);
 
-    /// When the byte at `at`, not before the present place, arrives.
-    fn arrival(&self, at: usize) -> Pts {
+    /// The frame in which the byte at `at` lies, which is not before the present place.
+    fn frame_at(&self, at: usize) -> usize {
         let last = self.bundle.len() - 1;
         let mut frame = self.frame;
         while frame < last && self.bundle.frames[frame].end <= at {
             frame += 1;
         }
-        let (start, end, pts, lasts) = self.bundle.place(frame);
-        let part = lasts.ticks() * (at - start) as i64 / (end - start) as i64;
-        pts + Span::from_ticks(part) - Self::LEAD
+        frame
+    }
+
+    /// When the byte at `at`, which lies in `frame`, arrives.
+    fn arrival(&self, at: usize, frame: usize) -> Pts {
+        let Frame { pts, start, end } = self.bundle.frames[frame];
+        // 32 bits hold a frame's ticks times its bytes, and are divided faster.
+        let part = self.bundle.lasts(frame).ticks() as u32 * (at - start) as u32 / (end - start) as u32;
+        pts + Span::from_ticks(i64::from(part)) - Self::LEAD
+    }
+
+    /// Whether the byte at `at`, which lies in `frame`, arrives after `deadline`.
+    fn is_late(&self, at: usize, frame: usize, deadline: Pts) -> bool {
+        // Most frames are all in time.
+        let heard = self.bundle.frames[frame].pts + self.bundle.frame;
+        heard - Self::LEAD > deadline && self.arrival(at, frame) > deadline
     }
 
     /// The last byte before `limit` that arrives by `deadline`.
     fn arrived(&self, deadline: Pts, limit: usize) -> usize {
         let heard = deadline + Self::LEAD;
         let mut to = self.at;
-        for frame in self.frame..self.bundle.len() {
-            let (start, end, pts, lasts) = self.bundle.place(frame);
-            if pts > heard {
+        for (frame, Frame { pts, start, end }) in self.bundle.frames.iter().enumerate().skip(self.frame) {
+            if *pts > heard {
                 break;
             }
-            let part = (heard - pts).min(lasts).ticks() * (end - start) as i64 / lasts.ticks().max(1);
+            let lasts = self.bundle.lasts(frame);
+            let part = (heard - *pts).min(lasts).ticks() * (end - start) as i64 / lasts.ticks().max(1);
             to = start + part as usize;
         }
         to.min(limit)
@@ -201,24 +219,24 @@ impl Iterator for Layout<'_> {
         let from = self.at;
         let room = if from == 0 { PAYLOAD_LEN - pes::AUDIO_HEADER_LEN } else { PAYLOAD_LEN };
         let mut to = self.end.min(from + room);
+        let mut frame = self.frame_at(to);
         let mut pcr = None;
-        if let Clock::Here(last) = self.clock {
+        if let Clock::Here(last) = self.clock
             // With the first packet, and wherever the next packet would be too late for it.
-            if from == 0 || last.is_none_or(|last| self.arrival(to) - last > PCR_INTERVAL) {
-                let earliest = last.map(|last| last + Span::from_ticks(1));
-                let now = earliest.map_or(self.arrival(from), |earliest| earliest.max(self.arrival(from)));
-                to = self.end.min(from + room - PCR_FIELD_LEN);
-                if self.arrival(to) - now > PCR_INTERVAL {
-                    to = self.arrived(now + PCR_INTERVAL, to).max(from + 1);
-                }
-                self.clock = Clock::Here(Some(now));
-                pcr = Some(now);
+            && (from == 0 || last.is_none_or(|last| self.is_late(to, frame, last + PCR_INTERVAL)))
+        {
+            let earliest = last.map_or(Pts::from_ticks(i64::MIN), |last| last + Span::from_ticks(1));
+            let now = earliest.max(self.arrival(from, self.frame));
+            to = self.end.min(from + room - PCR_FIELD_LEN);
+            frame = self.frame_at(to);
+            if self.is_late(to, frame, now + PCR_INTERVAL) {
+                to = self.arrived(now + PCR_INTERVAL, to).max(from + 1);
+                frame = self.frame_at(to);
             }
+            self.clock = Clock::Here(Some(now));
+            pcr = Some(now);
         }
-        self.at = to;
-        while self.frame + 1 < self.bundle.len() && self.bundle.frames[self.frame].end <= to {
-            self.frame += 1;
-        }
+        (self.at, self.frame) = (to, frame);
         Some(Piece { from, to, pcr })
     }
 }

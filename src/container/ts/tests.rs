@@ -369,8 +369,9 @@ proptest! {
             let gap = pair[1].1 - pair[0].1;
             prop_assert!(gap > Span::ZERO && gap <= PCR_INTERVAL, "PCR gap of {:?}", gap);
         }
-        for (unit, (_, clock)) in units.iter().zip(&found.clocks) {
-            prop_assert!(*clock <= unit.pts);
+        let lens: Vec<_> = units.iter().map(|unit| unit.data.len()).collect();
+        for (unit, arrival) in units.iter().zip(arrivals(&tape, &found.clocks, &lens)) {
+            prop_assert!(arrival.is_none_or(|arrival| arrival <= unit.dts));
         }
     }
 

@@ -1,0 +1,75 @@
+//! In its steady state the multiplexer takes no memory: every allocation of this program is counted.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use outpost::base::Pts;
+use outpost::container::ts::{Mark, Mux, PACKET_LEN, Sink};
+use outpost::media::packet::VideoConfig;
+use outpost::media::{AacConfig, Entry, Packet, Program, Track};
+
+struct Counting;
+
+static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: everything is the system's allocator; only a counter is added.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Relaxed);
+        // SAFETY: the caller keeps GlobalAlloc's contract, which is the system's.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: `pointer` came from `alloc` above, that is from the system.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+/// Counts packets and forgets them.
+struct Count(usize, [u8; PACKET_LEN]);
+
+impl Sink for Count {
+    fn slot(&mut self, _: Mark) -> &mut [u8; PACKET_LEN] {
+        self.0 += 1;
+        &mut self.1
+    }
+
+    fn publish(&mut self) {}
+}
+
+// One test in this program, so that nothing else allocates beside it.
+#[test]
+fn not_one_allocation_however_units_come() {
+    let audio = AacConfig::parse(&[0x11, 0x88]).expect("valid");
+    let video = VideoConfig { codecs: "avc1.64001f".into() };
+    let data = vec![1; 60_000];
+    for program in
+        [Program::audio_only(audio.clone()), Program { video: Some(video), audio: Some(audio.clone()) }]
+    {
+        let (mut mux, mut sink) = (Mux::new(&program), Count(0, [0; PACKET_LEN]));
+        let before = ALLOCATIONS.load(Relaxed);
+        let mut units = 0_usize;
+        for n in 0..20_000 {
+            let pts = Pts::from_ticks(n * 1920);
+            if n % 94 == 0 {
+                mux.cut(pts, &mut sink);
+            }
+            if n % 2 == 0 && program.video.is_some() {
+                let entry = if n % 94 == 0 { Entry::Key } else { Entry::Dependent };
+                let data = &data[..20 + n as usize * 7919 % 59_000];
+                let unit = Packet { track: Track::Video, pts, dts: pts, entry, data };
+                units += usize::from(mux.write(&unit, &mut sink).is_ok());
+            }
+            // All lengths there can be, the longest that is refused among them.
+            let data = &data[..n as usize * 37 % 8_190];
+            let unit = Packet { track: Track::Audio, pts, dts: pts, entry: Entry::Key, data };
+            units += usize::from(mux.write(&unit, &mut sink).is_ok());
+        }
+        assert_eq!(ALLOCATIONS.load(Relaxed) - before, 0);
+        assert!(units > 19_000 && sink.0 > 20_000, "{units} units, {} packets", sink.0);
+    }
+}
