@@ -124,8 +124,8 @@ impl Converter {
         let needed = self.needed();
         let input = InterleavedSlice::new(input, self.channels, needed)
             .expect("the caller brings the frames asked for");
-        let mut output = InterleavedSlice::new_mut(output, self.channels, BLOCK)
-            .expect("the caller has room for a block");
+        let mut output =
+            InterleavedSlice::new_mut(output, self.channels, BLOCK).expect("the caller has room for a block");
         self.inner
             .process_into_buffer(&input, &mut output, None)
             .expect("both buffers have the size the resampler asked for");

@@ -219,8 +219,8 @@ impl Listener {
                 *age += 1;
                 if *age == 96 {
                     let centre = i as f64 + 1.0 - *age as f64 + *moment / *energy;
-                    let nanos = block.pts.to_monotonic().as_nanos()
-                        + (centre * 1e9 / f64::from(SAMPLE_RATE)) as i64;
+                    let nanos =
+                        block.pts.to_monotonic().as_nanos() + (centre * 1e9 / f64::from(SAMPLE_RATE)) as i64;
                     let late = (nanos + BEAT / 2).rem_euclid(BEAT) - BEAT / 2;
                     self.clicks.push((nanos, late as f64 / 1e6));
                     self.click = None;

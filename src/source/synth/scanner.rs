@@ -84,8 +84,7 @@ impl Section {
 
     fn run(&mut self, input: f32) -> f32 {
         let [x1, x2, y1, y2] = self.past;
-        let output =
-            self.x[0] * input + self.x[1] * x1 + self.x[2] * x2 + self.y[0] * y1 + self.y[1] * y2;
+        let output = self.x[0] * input + self.x[1] * x1 + self.x[2] * x2 + self.y[0] * y1 + self.y[1] * y2;
         self.past = [input, x1, output, y1];
         output
     }
