@@ -45,7 +45,7 @@ enum Pacing {
 struct Open {
     input: Box<dyn AudioInput>,
     pacing: Pacing,
-    /// When the device last gave sound, or was opened.
+    /// When the device last gave sound of use, or was opened.
     heard: Monotonic,
     /// When it began to.
     live: Option<Monotonic>,
@@ -112,64 +112,62 @@ impl Capture {
         let asked = self.clock.now();
         let heard = open.input.read(&mut self.samples, wanted, PATIENCE);
         let now = self.clock.now();
-        match heard {
+        let taken = match heard {
             Ok(Heard::Frames { end, .. }) if !self.samples.is_empty() => {
-                let taken = self.hear(&mut open, now, Timing::Captured(believable(end, now)));
-                self.rest_unless(taken, asked, stop);
+                self.hear(&mut open, now, Timing::Captured(believable(end, now)))
             }
             Ok(Heard::AfterLoss { end, .. }) if !self.samples.is_empty() => {
                 self.stats.losses.increment();
-                let taken = self.hear(&mut open, now, Timing::AfterLoss(believable(end, now)));
-                self.rest_unless(taken, asked, stop);
+                self.hear(&mut open, now, Timing::AfterLoss(believable(end, now)))
             }
-            Ok(_) if now.since(open.heard) >= DEAD => return self.lose(&self.dead()),
-            Ok(_) => {
-                self.steady.silence(now - SLACK);
-                self.rest_unless(0, asked, stop);
-            }
+            Ok(_) => 0,
             Err(error) => return self.lose(&error),
+        };
+        if taken == 0 {
+            if now.since(open.heard) >= DEAD {
+                return self.lose(&self.dead());
+            }
+            self.steady.silence(now - SLACK);
+            // Sound whose time is over already is a backlog, to be read away without delay.
+            let rest = asked + REST;
+            let until = if self.samples.is_empty() { rest } else { rest.min(self.steady.time_after(1)) };
+            self.clock.sleep_until(until, stop);
         }
         self.open = Some(open);
     }
 
-    /// After a read that brought nothing of use: waits a little, if the device did not.
-    fn rest_unless(&self, taken: usize, asked: Monotonic, stop: &Stop) {
-        if taken == 0 {
-            self.clock.sleep_until(asked + REST, stop);
-        }
-    }
-
     /// Takes the samples that were read; says how many frames of them were of use.
     fn hear(&mut self, open: &mut Open, now: Monotonic, timing: Timing) -> usize {
-        open.heard = now;
-        let live = *open.live.get_or_insert(now);
-        if now.since(live) >= LAST_RETRY {
-            self.backoff.reset();
-        }
-        if live == now {
+        let taken = match open.pacing {
+            Pacing::Device => self.steady.push(&self.samples, timing),
+            Pacing::Clock => self.steady.push(&self.samples, Timing::Unstamped),
+        };
+        self.check_pace(open, now);
+        if taken > 0 {
+            open.heard = now;
+            let live = *open.live.get_or_insert(now);
+            if now.since(live) >= LAST_RETRY {
+                self.backoff.reset();
+            }
             self.tell_live(open.input.format(), now);
         }
+        taken
+    }
+
+    /// Whether the device still deserves to say how fast its sound comes, or again.
+    fn check_pace(&mut self, open: &mut Open, now: Monotonic) {
+        let line = self.steady.time_after(0);
         match open.pacing {
-            Pacing::Device => {
-                let taken = self.steady.push(&self.samples, timing);
-                if self.steady.time_after(0) > now + LEAD {
-                    open.pacing = Pacing::Clock;
-                    tracing::info!(
-                        device = self.device.name(),
-                        "gives sound faster than time passes: held to the clock"
-                    );
-                }
-                taken
+            Pacing::Device if line > now + LEAD => {
+                open.pacing = Pacing::Clock;
+                let device = self.device.name();
+                tracing::info!(device, "gives sound faster than time passes: held to the clock");
             }
-            Pacing::Clock => {
-                let taken = self.steady.push(&self.samples, Timing::Unstamped);
-                if self.steady.time_after(0) + 2 * SLACK < now {
-                    // It is slower than time now, or we were: let it say again when its sound is from.
-                    open.pacing = Pacing::Device;
-                    self.steady.silence(now - SLACK);
-                }
-                taken
+            Pacing::Clock if line + 2 * SLACK < now => {
+                open.pacing = Pacing::Device;
+                self.steady.silence(now - SLACK);
             }
+            Pacing::Device | Pacing::Clock => {}
         }
     }
 
@@ -245,3 +243,6 @@ impl Capture {
 fn believable(end: Monotonic, now: Monotonic) -> Monotonic {
     if end > now || now.since(end) > OLDEST { now } else { end }
 }
+
+#[cfg(test)]
+mod tests;

@@ -281,3 +281,6 @@ impl Steady {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -163,3 +163,95 @@ impl AudioInput for SynthInput {
         Ok(if lost { Capture::AfterLoss { frames, end } } else { Capture::Frames { frames, end } })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::metronome::sim_clock;
+    use super::*;
+
+    /// `seconds` of what the device gives, read in blocks.
+    fn record(options: SynthOptions, seconds: usize) -> Vec<f32> {
+        let clock = sim_clock();
+        let mut input = Synth::new(options, clock.clone()).open().expect("it is always there");
+        let began = clock.now();
+        let mut samples = Vec::new();
+        for n in 1..=seconds * 10 {
+            let frames = options.format.rate as usize / 10;
+            let got = input.read(&mut samples, frames, Duration::from_secs(1)).expect("no errors");
+            let Capture::Frames { frames: count, end } = got else { panic!("{got:?}") };
+            assert_eq!((count, end), (frames, clock.now()), "paced by the clock");
+            let ideal = n as f64 * 0.1 / (1.0 + options.ppm / 1e6);
+            assert!((end.since(began).as_secs_f64() - ideal).abs() < 1e-6);
+        }
+        samples
+    }
+
+    fn scanner(seed: u64, channels: usize) -> SynthOptions {
+        SynthOptions::new(Sound::Scanner { seed }, channels)
+    }
+
+    fn dbfs(samples: &[f32]) -> f64 {
+        let power = samples.iter().map(|s| f64::from(*s).powi(2)).sum::<f64>() / samples.len() as f64;
+        10.0 * power.max(1e-20).log10()
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_samples() {
+        assert_eq!(record(scanner(1, 1), 20), record(scanner(1, 1), 20));
+        assert_ne!(record(scanner(1, 1), 20), record(scanner(2, 1), 20));
+    }
+
+    #[test]
+    fn two_channels_are_two_radios() {
+        let both = record(scanner(5, 2), 10);
+        let left: Vec<_> = both.iter().step_by(2).copied().collect();
+        let right: Vec<_> = both.iter().skip(1).step_by(2).copied().collect();
+        assert_eq!(left, record(scanner(5, 1), 10));
+        assert_eq!(right, record(scanner(6, 1), 10));
+    }
+
+    #[test]
+    fn transmissions_come_and_go() {
+        for seed in [1, 2, 3] {
+            let samples = record(scanner(seed, 1), 120);
+            assert!(samples.iter().all(|s| s.abs() <= 1.0));
+            // Tenths of a second: quiet ones far below, sounding ones clearly above.
+            let levels: Vec<_> = samples.chunks(4_800).map(dbfs).collect();
+            let quiet = levels.iter().filter(|l| **l < -70.0).count();
+            let sounding = levels.iter().filter(|l| **l > -45.0).count();
+            assert!((200..900).contains(&quiet), "{quiet}");
+            assert!((300..1_000).contains(&sounding), "{sounding}");
+            let loudest = levels.iter().copied().fold(f64::MIN, f64::max);
+            assert!((-25.0..-3.0).contains(&loudest), "{loudest}");
+            // Runs of sound last 2 to 13 s, tail included; breaths within them are under a second.
+            let runs: Vec<_> =
+                levels.split(|l| *l < -70.0).map(<[f64]>::len).filter(|tenths| *tenths > 0).collect();
+            assert!(runs.len() >= 8, "{runs:?}");
+            // The last one may be cut off.
+            assert!(runs[..runs.len() - 1].iter().all(|tenths| (20..=130).contains(tenths)), "{runs:?}");
+        }
+    }
+
+    #[test]
+    fn a_tone_has_its_pitch_and_level() {
+        let tone = Sound::Tone { frequency: 1_000.0, dbfs: -12.0 };
+        let samples = record(SynthOptions { ppm: 500.0, ..SynthOptions::new(tone, 1) }, 10);
+        assert!((dbfs(&samples) - (-12.0 - 3.01)).abs() < 0.01);
+        let crossings = samples.windows(2).filter(|w| w[0] < 0.0 && w[1] >= 0.0).count();
+        assert!((9_999..=10_000).contains(&crossings), "{crossings}");
+    }
+
+    #[test]
+    fn a_late_reader_loses_the_oldest_sound() {
+        let clock = sim_clock();
+        let mut input = Synth::new(scanner(1, 1), clock.clone()).open().expect("it is always there");
+        clock.advance(Duration::from_secs(5));
+        let mut samples = Vec::new();
+        let heard = input.read(&mut samples, 480, Duration::ZERO).expect("no errors");
+        let end = clock.now() + Duration::from_millis(10);
+        assert_eq!(heard, Capture::Nothing, "nothing is kept that was not there when it began again");
+        clock.advance(Duration::from_millis(10));
+        let heard = input.read(&mut samples, 480, Duration::ZERO).expect("no errors");
+        assert_eq!(heard, Capture::Frames { frames: 480, end });
+    }
+}
