@@ -31,11 +31,22 @@ fn strangers(edges: &str, allowed: &[&str]) -> Vec<String> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let tree = Command::new(cargo)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .args(["tree", "--all-features", "--locked", "--prefix", "none", "--edges", edges, "--format", "{p}\t{l}"])
+        .args([
+            "tree",
+            "--all-features",
+            "--locked",
+            "--prefix",
+            "none",
+            "--edges",
+            edges,
+            "--format",
+            "{p}\t{l}",
+        ])
         .output()
         .expect("cargo runs");
     assert!(tree.status.success(), "cargo tree: {}", String::from_utf8_lossy(&tree.stderr));
-    let lines: BTreeSet<_> = String::from_utf8(tree.stdout).expect("UTF-8").lines().map(str::to_owned).collect();
+    let lines: BTreeSet<_> =
+        String::from_utf8(tree.stdout).expect("UTF-8").lines().map(str::to_owned).collect();
     assert!(lines.len() > 20, "cargo tree shows hardly anything: {lines:?}");
     lines
         .iter()
@@ -66,7 +77,8 @@ fn other_terms_would_be_noticed() {
 #[test]
 fn every_direct_dependency_has_its_reason_in_the_documentation() {
     let read = |path: &str| {
-        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).expect("a file of the project")
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path))
+            .expect("a file of the project")
     };
     let manifest: toml::Table = read("Cargo.toml").parse().expect("a manifest");
     let used: BTreeSet<String> = ["dependencies", "dev-dependencies", "build-dependencies"]

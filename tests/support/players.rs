@@ -70,7 +70,9 @@ impl Player {
             .stdout(log.try_clone().expect("a second handle of the log"))
             .stderr(log)
             .spawn()
-            .unwrap_or_else(|error| panic!("{} does not start: {error}; .ci/setup test installs it", self.name));
+            .unwrap_or_else(|error| {
+                panic!("{} does not start: {error}; .ci/setup test installs it", self.name)
+            });
         let deadline = Instant::now() + limit;
         let mut complaints = Vec::new();
         let heard = loop {
@@ -92,7 +94,8 @@ impl Player {
         let _ = child.kill();
         let _ = child.wait();
         let log = read(&log_path);
-        complaints.extend(log.lines().map(str::trim).filter(|line| (self.is_complaint)(line)).map(str::to_owned));
+        complaints
+            .extend(log.lines().map(str::trim).filter(|line| (self.is_complaint)(line)).map(str::to_owned));
         Played { heard, complaints }
     }
 }
@@ -106,7 +109,13 @@ fn vlc(url: &str, dir: &Path) -> Command {
     } else {
         Command::new("cvlc")
     };
-    command.args(["--no-dbus", "--no-video", "--aout=afile", "--audiofile-format=s16", "--audiofile-channels=1"]);
+    command.args([
+        "--no-dbus",
+        "--no-video",
+        "--aout=afile",
+        "--audiofile-format=s16",
+        "--audiofile-channels=1",
+    ]);
     command.arg(format!("--audiofile-file={}", dir.join("sound.wav").display())).arg(url);
     command
 }
@@ -120,7 +129,9 @@ fn mpv(url: &str, _: &Path) -> Command {
 
 fn ffmpeg(url: &str, dir: &Path) -> Command {
     let mut command = Command::new("ffmpeg");
-    command.args(["-nostdin", "-hide_banner", "-v", "warning", "-xerror", "-progress"]).arg(dir.join("progress"));
+    command
+        .args(["-nostdin", "-hide_banner", "-v", "warning", "-xerror", "-progress"])
+        .arg(dir.join("progress"));
     command.args(["-i", url, "-f", "null", "-"]);
     command
 }
@@ -129,7 +140,10 @@ fn gstreamer(url: &str, dir: &Path) -> Command {
     let mut command = Command::new("gst-launch-1.0");
     command.args(["uridecodebin", &format!("uri={url}"), "!", "audioconvert", "!", "audioresample", "!"]);
     command.args(["audio/x-raw,rate=48000,channels=1,format=S16LE", "!", "filesink", "sync=true"]);
-    command.arg(format!("location={}", dir.join("sound.raw").display())).env("GST_DEBUG", "1").env("NO_COLOR", "1");
+    command
+        .arg(format!("location={}", dir.join("sound.raw").display()))
+        .env("GST_DEBUG", "1")
+        .env("NO_COLOR", "1");
     command
 }
 
