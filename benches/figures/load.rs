@@ -15,7 +15,14 @@ const SECONDS: f64 = 5.0;
 pub(crate) fn cpu_per_request(pid: u32, idle: f64, url: &str, connections: u32) -> Result<f64, String> {
     let before = process::cpu_seconds(pid);
     let wrk = Command::new("wrk")
-        .args(["-t1", &format!("-c{connections}"), &format!("-d{SECONDS}s"), "-H", "Accept-Encoding: gzip", url])
+        .args([
+            "-t1",
+            &format!("-c{connections}"),
+            &format!("-d{SECONDS}s"),
+            "-H",
+            "Accept-Encoding: gzip",
+            url,
+        ])
         .output()
         .map_err(|error| format!("wrk does not run: {error}; .ci/setup bench installs it"))?;
     let spent = process::cpu_seconds(pid) - before - idle * SECONDS;
@@ -23,8 +30,11 @@ pub(crate) fn cpu_per_request(pid: u32, idle: f64, url: &str, connections: u32) 
     if !wrk.status.success() || said.contains("Non-2xx") || said.contains("Socket errors") {
         return Err(format!("wrk {url}: {said}{}", String::from_utf8_lossy(&wrk.stderr)));
     }
-    let requests = said.lines().find_map(|line| line.split_once(" requests in ")?.0.trim().parse::<f64>().ok());
-    requests.map(|requests| spent / requests).ok_or_else(|| format!("wrk {url} told no number of requests: {said}"))
+    let requests =
+        said.lines().find_map(|line| line.split_once(" requests in ")?.0.trim().parse::<f64>().ok());
+    requests
+        .map(|requests| spent / requests)
+        .ok_or_else(|| format!("wrk {url} told no number of requests: {said}"))
 }
 
 /// KiB of the server `pid` that one idle connection holds, after one request for `path` on each of `count`.

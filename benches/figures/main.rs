@@ -4,11 +4,14 @@
 //! /dev/shm only, and leaves nothing behind.
 
 mod load;
-mod micro;
+mod mux;
 #[path = "../../tests/support/outpost.rs"]
 mod outpost;
 mod peers;
 mod process;
+#[path = "../../tests/support/pulse.rs"]
+#[allow(dead_code, unreachable_pub)] // The tests use more of it.
+mod pulse;
 mod segments;
 mod table;
 
@@ -20,7 +23,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use crate::outpost::{Outpost, fetch, free_address};
-use crate::peers::{Running, SoundCard};
+use crate::pulse::Pulse;
 use crate::table::{Row, Verdict};
 
 /// How long the live stream is watched.
@@ -39,14 +42,14 @@ const WINDOW_BYTES: &str = "outpost_window_bytes";
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().collect();
-    if let [_, word, address, len] = arguments.as_slice()
+    if let [_, word, address] = arguments.as_slice()
         && word == segments::ORIGIN
     {
-        return segments::serve(address.parse()?, len.parse()?);
+        return segments::serve(address.parse()?);
     }
     let scratch = Scratch::new()?;
     let dir = scratch.0.as_path();
-    let mut rows = micro::rows();
+    let mut rows = mux::rows()?;
     rows.extend(live(dir)?);
     table::print(&rows);
     let missed = rows.iter().filter(|row| row.verdict != Verdict::Met).count();
@@ -75,14 +78,14 @@ impl Drop for Scratch {
 /// One sound card, heard by us and by ffmpeg at the same time; then our server beside nginx.
 fn live(dir: &Path) -> Result<Vec<Row>, Box<dyn Error>> {
     eprintln!("A live stream in real time, beside ffmpeg: {} s", (SETTLING + WATCHED).as_secs());
-    let _card = SoundCard::start(dir)?;
-    let alsa_config = SoundCard::alsa_config(dir);
+    let card = Pulse::present();
+    let _sound = card.play_tone(440.0, 0.3);
+    let environment = card.environment();
     let configuration = dir.join("scanner.toml");
     fs::write(&configuration, scanner())?;
     let configuration = configuration.display().to_string();
-    let outpost =
-        Outpost::start(&["run", &configuration], &[("ALSA_CONFIG_PATH", &alsa_config)], &dir.join("outpost"));
-    let ffmpeg = peers::ffmpeg(&alsa_config, &dir.join("ffmpeg"))?;
+    let outpost = Outpost::start(&["run", &configuration], &environment, &dir.join("outpost"));
+    let ffmpeg = peers::ffmpeg(&environment, &dir.join("ffmpeg"))?;
     sleep(SETTLING);
 
     let pids = [outpost.child.id(), ffmpeg.pid()];
@@ -105,7 +108,8 @@ fn live(dir: &Path) -> Result<Vec<Row>, Box<dyn Error>> {
 
     let mut rows = vec![
         Row::beside("audio stream, CPU per second", 0.5, "ffmpeg", (ours * 1e3, theirs * 1e3), "ms"),
-        Row::limit("memory (PSS) besides the window", 10.0, our_mib, "MiB").with_peer("ffmpeg", their_mib, "MiB"),
+        Row::limit("memory (PSS) besides the window", 10.0, our_mib, "MiB")
+            .with_peer("ffmpeg", their_mib, "MiB"),
         Row::limit("last sample captured -> segment listed", 60.0, capture_lag * 1e3, "ms"),
         Row::limit("last packet -> segment listed", 10.0, packet_lag * 1e3, "ms"),
     ];
@@ -123,41 +127,34 @@ fn served(outpost: &Outpost, our_idle: f64, dir: &Path) -> Result<Vec<Row>, Box<
     if !zipped.success() {
         return Err(format!("gzip: {zipped}").into());
     }
-    fs::write(www.join("segment.ts"), segments::content(segments::LEN))?;
+    fs::write(www.join("segment.ts"), segments::content())?;
     let address = free_address();
     let nginx = peers::nginx(address, &www)?;
 
     let pid = outpost.child.id();
+    // First, before any load leaves memory behind in which they would find room.
+    let idle = load::kib_per_idle_connection(pid, outpost.address, PLAYLIST, IDLE_CONNECTIONS)?;
+    let nginx_idle = load::kib_per_idle_connection(nginx.pid(), address, "/index.m3u8", IDLE_CONNECTIONS)?;
+
     let playlists = [
         load::cpu_per_request(pid, our_idle, &outpost.url(PLAYLIST), 64)?,
         load::cpu_per_request(nginx.pid(), 0.0, &format!("http://{address}/index.m3u8"), 64)?,
     ]
     .map(|seconds| seconds * 1e6);
 
-    let origin_address = free_address();
-    let origin = Running::start(Command::new(std::env::current_exe()?).args([
-        segments::ORIGIN,
-        &origin_address.to_string(),
-        &segments::LEN.to_string(),
-    ]))?;
-    let per_gb = 1e9 / segments::LEN as f64;
-    let ours = segments::url(origin_address)
-        .and_then(|url| load::cpu_per_request(origin.pid(), 0.0, &url, 16))
-        .map_or_else(|reason| not_measured(&reason), |seconds| seconds * per_gb);
-    let theirs = load::cpu_per_request(nginx.pid(), 0.0, &format!("http://{address}/segment.ts"), 16)? * per_gb;
+    let (origin, segment) = segments::start(free_address())?;
+    let segments = [
+        load::cpu_per_request(origin.pid(), 0.0, &segment, 16)?,
+        load::cpu_per_request(nginx.pid(), 0.0, &format!("http://{address}/segment.ts"), 16)?,
+    ]
+    .map(|seconds| seconds / segments::LEN as f64 * 1e9);
+    drop(origin);
 
-    let idle = load::kib_per_idle_connection(pid, outpost.address, PLAYLIST, IDLE_CONNECTIONS)?;
-    let nginx_idle = load::kib_per_idle_connection(nginx.pid(), address, "/index.m3u8", IDLE_CONNECTIONS)?;
     Ok(vec![
         Row::beside("playlist, 64 connections, CPU each", 0.7, "nginx", playlists.into(), "us"),
-        Row::beside("segment of 700 KB, CPU per GB", 1.1, "nginx", (ours, theirs), "s"),
+        Row::beside("segment of 700 KB, CPU per GB", 1.1, "nginx", segments.into(), "s"),
         Row::limit("idle keep-alive connection", 12.0, idle, "KiB").with_peer("nginx", nginx_idle, "KiB"),
     ])
-}
-
-fn not_measured(reason: &str) -> f64 {
-    eprintln!("not measured: {reason}");
-    f64::NAN
 }
 
 fn scanner() -> String {
@@ -173,7 +170,7 @@ bitrate = \"64k\"
 [stream.window]
 segment = \"2s\"
 ",
-        SoundCard::DEVICE
+        peers::DEVICE
     )
 }
 

@@ -1,11 +1,15 @@
-//! The peers, and the sound card that is not there.
+//! The peers: ffmpeg for the stream, nginx for the server.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+
+/// The capture device that both hear, as `tests/support/pulse.rs` calls it.
+pub(crate) const DEVICE: &str = "scanner";
 
 /// A program killed when dropped.
 pub(crate) struct Running(Child);
@@ -14,7 +18,10 @@ impl Running {
     pub(crate) fn start(command: &mut Command) -> io::Result<Self> {
         command.stdin(Stdio::null()).spawn().map(Self).map_err(|error| {
             let program = command.get_program().to_string_lossy();
-            io::Error::new(error.kind(), format!("{program} does not start: {error}; .ci/setup bench installs it"))
+            io::Error::new(
+                error.kind(),
+                format!("{program} does not start: {error}; .ci/setup bench installs it"),
+            )
         })
     }
 
@@ -37,59 +44,14 @@ impl Drop for Running {
     }
 }
 
-/// A private PulseAudio whose null sink stands behind the ALSA capture device `scanner`, in real time, and
-/// somebody who plays noise of changing loudness into it.
-pub(crate) struct SoundCard {
-    _player: Running,
-    _daemon: Running,
-}
-
-impl SoundCard {
-    /// Name of the capture device, for whoever has `ALSA_CONFIG_PATH` set to [`SoundCard::alsa_config`].
-    pub(crate) const DEVICE: &str = "scanner";
-
-    pub(crate) fn start(dir: &Path) -> io::Result<Self> {
-        let socket = dir.join("pulse.sock");
-        let socket = socket.display();
-        fs::write(
-            dir.join("asound.conf"),
-            format!("pcm.scanner {{ type pulse server \"unix:{socket}\" device \"scanner.monitor\" }}\n"),
-        )?;
-        let mut daemon = Command::new("pulseaudio");
-        daemon.args(["--daemonize=no", "--exit-idle-time=-1", "-n", "--log-level=error"]);
-        daemon.arg("-L").arg(format!("module-native-protocol-unix auth-anonymous=1 socket={socket}"));
-        daemon.args(["-L", "module-null-sink sink_name=scanner rate=48000 channels=1"]);
-        daemon.env("HOME", dir).env("XDG_RUNTIME_DIR", dir).stderr(Stdio::null());
-        let daemon = Running::start(&mut daemon)?;
-        let noise = dir.join("noise.wav");
-        let sox = Command::new("sox")
-            .args(["-n", "-r", "48000", "-b", "16", "-c", "1"])
-            .arg(&noise)
-            .args(["synth", "300", "pinknoise", "tremolo", "0.2", "90", "vol", "0.5"])
-            .status()?;
-        if !sox.success() {
-            return Err(io::Error::other(format!("sox made no noise: {sox}")));
-        }
-        wait_for("PulseAudio", || dir.join("pulse.sock").exists())?;
-        let mut player = Command::new("paplay");
-        player.args(["-d", "scanner"]).arg(noise).env("PULSE_SERVER", format!("unix:{socket}"));
-        Ok(Self { _player: Running::start(player.env("HOME", dir))?, _daemon: daemon })
-    }
-
-    /// The value of `ALSA_CONFIG_PATH` that makes the device known.
-    pub(crate) fn alsa_config(dir: &Path) -> String {
-        format!("/usr/share/alsa/alsa.conf:{}", dir.join("asound.conf").display())
-    }
-}
-
 /// ffmpeg making the same stream of the same device as we do: mono, 64 kbit/s, two seconds, into tmpfs.
-pub(crate) fn ffmpeg(alsa_config: &str, dir: &Path) -> io::Result<Running> {
+pub(crate) fn ffmpeg(environment: &[(&str, OsString)], dir: &Path) -> io::Result<Running> {
     let playlist = dir.join("index.m3u8");
     let mut command = Command::new("ffmpeg");
-    command.args(["-nostdin", "-v", "error", "-f", "alsa", "-ar", "48000", "-ac", "1", "-i", SoundCard::DEVICE]);
+    command.args(["-nostdin", "-v", "error", "-f", "alsa", "-ar", "48000", "-ac", "1", "-i", DEVICE]);
     command.args(["-c:a", "aac", "-b:a", "64k", "-f", "hls", "-hls_time", "2", "-hls_list_size", "450"]);
     command.args(["-hls_flags", "delete_segments+program_date_time"]).arg(&playlist);
-    let ffmpeg = Running::start(command.env("ALSA_CONFIG_PATH", alsa_config))?;
+    let ffmpeg = Running::start(command.envs(environment.iter().map(|(name, value)| (name, value))))?;
     wait_for("ffmpeg", || playlist.exists())?;
     Ok(ffmpeg)
 }
@@ -123,7 +85,8 @@ http {{
     Ok(nginx)
 }
 
-fn wait_for(what: &str, mut ready: impl FnMut() -> bool) -> io::Result<()> {
+/// Waits until `what` is `ready`.
+pub(crate) fn wait_for(what: &str, mut ready: impl FnMut() -> bool) -> io::Result<()> {
     let deadline = Instant::now() + Duration::from_secs(10);
     while !ready() {
         if Instant::now() > deadline {

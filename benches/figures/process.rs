@@ -10,7 +10,8 @@ pub(crate) fn cpu_seconds(pid: u32) -> f64 {
             // The second field, the name, stands in parentheses and may hold anything; utime and stime are
             // the 14th and 15th, in USER_HZ, which is 100 on every Linux.
             let (_, rest) = stat.rsplit_once(')').unwrap_or_default();
-            let ticks = rest.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<f64>().ok());
+            let ticks =
+                rest.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<f64>().ok());
             ticks.sum::<f64>() / 100.0
         })
         .sum()

@@ -77,12 +77,11 @@ impl Row {
     }
 }
 
-/// Three significant digits or so: more would pretend.
+/// As many digits as still mean something.
 fn significant(value: f64) -> String {
     match value.abs() {
         size if size >= 100.0 => format!("{value:.0}"),
         size if size >= 10.0 => format!("{value:.1}"),
-        size if size >= 1.0 => format!("{value:.2}"),
         _ => format!("{value:.3}"),
     }
 }
@@ -93,7 +92,10 @@ pub(crate) fn print(rows: &[Row]) {
     let (figure, reach) = (width(|row| row.figure), width(|row| &row.reach));
     let (measured, peer) = (width(|row| &row.measured), width(|row| &row.peer));
     println!();
-    println!("| {:figure$} | {:reach$} | {:measured$} | {:peer$} | verdict      |", "figure", "reach", "measured", "peer");
+    println!(
+        "| {:figure$} | {:reach$} | {:measured$} | {:peer$} | verdict      |",
+        "figure", "reach", "measured", "peer"
+    );
     println!("| {:-<figure$} | {:-<reach$} | {:-<measured$} | {:-<peer$} | {:-<12} |", "", "", "", "", "");
     for row in rows {
         println!(

@@ -1,5 +1,6 @@
 //! The real program, started for a test and ended with it.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -19,7 +20,7 @@ pub(crate) struct Outpost {
 impl Outpost {
     /// Starts it with `arguments`, such as `["demo"]`, and these variables in its environment, on a free
     /// loopback port, and waits until it answers. Its state and its log stand in `dir`, which is made.
-    pub(crate) fn start(arguments: &[&str], environment: &[(&str, &str)], dir: &Path) -> Self {
+    pub(crate) fn start(arguments: &[&str], environment: &[(&str, OsString)], dir: &Path) -> Self {
         fs::create_dir_all(dir).expect("a folder for the program's state");
         let address = free_address();
         let log = File::create(dir.join("outpost.log")).expect("a file for the program's log");
@@ -27,7 +28,7 @@ impl Outpost {
             .args(arguments)
             .args(["--listen", &address.to_string()])
             .env("STATE_DIRECTORY", dir)
-            .envs(environment.iter().copied())
+            .envs(environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a second handle of the log"))
             .stderr(log)
