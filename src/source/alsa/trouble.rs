@@ -70,6 +70,15 @@ impl Trouble {
         }
     }
 
+    /// An opened device stops as often as it is started.
+    pub(super) fn restless() -> Self {
+        Self::new(
+            Signal::Failed,
+            "it stops again and again without delivering anything",
+            "it is opened again; if that does not help, unplug it and plug it in again",
+        )
+    }
+
     /// An opened device went away.
     pub(super) fn gone() -> Self {
         Self::new(Signal::NoDevice, "it went away while capturing", "plug it in again")
