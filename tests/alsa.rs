@@ -178,11 +178,28 @@ fn a_device_that_is_alive_but_dead_delivers_nothing_within_the_wait() {
             assert!(frozen.elapsed() < Duration::from_secs(5), "a frozen device delivers");
         };
         assert!(silent < PATIENCE + Duration::from_millis(200), "waited {silent:?}");
+        // Nor does it hold us up when it is opened once more.
+        let start = Instant::now();
+        let mut second = device("scanner");
+        for _ in 0..2 {
+            let error = second.open().err().expect("nobody answers");
+            assert_eq!(error.signal, Signal::Stalled, "{error}");
+        }
+        assert!(start.elapsed() < Duration::from_millis(1500), "opening took {:?}", start.elapsed());
         pulse.thaw();
         let thawed = Instant::now();
         while read(&mut *input) == Capture::Nothing {
             assert!(thawed.elapsed() < Duration::from_secs(5), "nothing comes any more");
         }
+        while let Err(error) = second.open() {
+            assert_eq!(error.signal, Signal::Stalled, "the opening that was under way: {error}");
+            assert!(thawed.elapsed() < Duration::from_secs(5), "{error}");
+        }
+        pulse.freeze();
+        let frozen = Instant::now();
+        drop(input);
+        assert!(frozen.elapsed() < Duration::from_secs(1), "closing took {:?}", frozen.elapsed());
+        pulse.thaw();
     });
 }
 

@@ -65,7 +65,7 @@ impl AlsaInput {
             pcm,
             device,
             setup,
-            wakes_at: 0,
+            wakes_at: usize::MAX, // not told yet
             continuity: Continuity::Whole,
             stumbles: 0,
             end: Monotonic::default(),
@@ -149,7 +149,8 @@ impl AlsaInput {
             return Ok(Look::Short(enough));
         }
         self.setup.sample.append(&self.raw[..frames_read * frame_bytes], into);
-        let behind = waiting(available, frames(status.get_delay()), self.setup.buffer) - frames_read;
+        let behind =
+            waiting(available, frames(status.get_delay()), self.setup.buffer).saturating_sub(frames_read);
         // A clock read twice within a few µs of jitter must not run backwards.
         self.end = self.end.max(captured_at(stamp(&status), now, behind, rate));
         self.stumbles = 0;
@@ -160,9 +161,11 @@ impl AlsaInput {
         }))
     }
 
-    /// Has the PCM wake us as seldom as the caller reads.
+    /// Has the PCM wake us as seldom as the caller reads. It wakes us once a period at most, so what the
+    /// caller wants may vary by as much without another call.
     fn wake_at(&mut self, frames: usize) -> ::alsa::Result<()> {
-        if self.wakes_at != frames {
+        let as_now = self.wakes_at..self.wakes_at.saturating_add(self.setup.period);
+        if !as_now.contains(&frames) {
             let software = self.pcm.sw_params_current()?;
             software.set_avail_min(Frames::try_from(frames).unwrap_or(Frames::MAX))?;
             self.pcm.sw_params(&software)?;

@@ -120,6 +120,7 @@ fn preferred_channels(hardware: &HwParams<'_>) -> ::alsa::Result<u32> {
 
 /// The names of the formats a device offers.
 pub(super) fn formats(hardware: &HwParams<'_>) -> Vec<String> {
-    let offered = Format::all().iter().filter(|format| hardware.test_format(**format).is_ok());
-    offered.map(Format::to_string).collect()
+    // alsa-lib aborts the process if it is asked about `Unknown`, which the crate counts among the formats.
+    let known = Format::all().iter().filter(|format| **format != Format::Unknown);
+    known.filter(|format| hardware.test_format(**format).is_ok()).map(Format::to_string).collect()
 }
