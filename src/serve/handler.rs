@@ -4,8 +4,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use hyper::header::{HeaderValue, USER_AGENT};
-use hyper::{HeaderMap, Request, StatusCode};
+use hyper::header::{HeaderValue, RANGE, USER_AGENT};
+use hyper::{HeaderMap, Method, Request, StatusCode};
 
 use super::body::Body;
 use super::connection::Busy;
@@ -26,7 +26,11 @@ pub(super) struct Handler {
 }
 
 impl Handler {
-    pub(super) async fn answer<B>(&self, client: IpAddr, request: Request<B>, busy: Busy) -> Reply {
+    pub(super) async fn answer<B>(&self, client: IpAddr, mut request: Request<B>, busy: Busy) -> Reply {
+        if request.method() == Method::HEAD {
+            // A range has a meaning for GET alone (RFC 9110, 14.2).
+            request.headers_mut().remove(RANGE);
+        }
         let (kind, reply) = match route::parse(request.method(), request.uri().path()) {
             Err(refusal) => (Kind::Refused, refuse(refusal)),
             Ok((verb, route)) => {
