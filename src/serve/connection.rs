@@ -53,6 +53,13 @@ impl Busy {
     }
 }
 
+impl Clone for Busy {
+    fn clone(&self) -> Self {
+        self.0.requests.fetch_add(1, Relaxed);
+        Self(self.0.clone())
+    }
+}
+
 impl Drop for Busy {
     fn drop(&mut self) {
         self.0.requests.fetch_sub(1, Relaxed);
