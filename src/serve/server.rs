@@ -1,7 +1,6 @@
 //! Listening, accepting, limiting, stopping.
 
 use std::collections::HashMap;
-use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -159,8 +158,7 @@ impl Shared {
         let io = Io::new(tcp, activity.clone(), stats.clone(), self.patience.stall);
         let service = service_fn(|request: Request<_>| {
             let busy = Busy::new(&activity, RealClock.now());
-            let handler = &self.handler;
-            async move { Ok::<_, Infallible>(handler.answer(client, request, busy).await) }
+            self.handler.answer(client, request, busy)
         });
         let connection = self.http.serve_connection(TokioIo::new(io), service);
         let mut connection = std::pin::pin!(connection);
