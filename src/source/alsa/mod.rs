@@ -13,6 +13,8 @@ mod params;
 mod patience;
 mod trouble;
 
+use std::ffi::CString;
+
 use ::alsa::{Direction, PCM};
 
 pub use cards::{Holder, Roots};
@@ -71,7 +73,9 @@ impl Wanted {
 
 /// Opens a PCM so that a busy one answers at once instead of waiting until it is free.
 fn open_pcm(name: &str) -> ::alsa::Result<PCM> {
-    PCM::new(name, Direction::Capture, true)
+    // The crate's own conversion panics at a NUL.
+    let name = CString::new(name).map_err(|_| ::alsa::Error::new("snd_pcm_open", libc::EINVAL))?;
+    PCM::open(&name, Direction::Capture, true)
 }
 
 impl AudioDevice for AlsaDevice {
@@ -96,5 +100,26 @@ impl AudioDevice for AlsaDevice {
             Outcome::Lost => Trouble::no_thread(),
         };
         Err(trouble.with(&self.name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::Signal;
+
+    #[test]
+    fn a_refusal_names_the_device_the_cause_and_the_remedy() {
+        let table = [
+            (DeviceId::Pcm("no_such_name".to_owned()), Signal::NoDevice, "snd_pcm_open: No such file"),
+            (DeviceId::Pcm("a\0b".to_owned()), Signal::Failed, "snd_pcm_open: Invalid argument"),
+            ("usb:255-9".parse().expect("a port"), Signal::NoDevice, "not plugged in"),
+        ];
+        for (id, signal, cause) in table {
+            let mut device = AlsaDevice::new(id);
+            let error = device.open().err().expect("it is not there");
+            assert_eq!((error.signal, error.device.as_str()), (signal, device.name()), "{error}");
+            assert!(error.problem.contains(cause) && error.remedy.contains("outpost devices"), "{error}");
+        }
     }
 }
