@@ -2,10 +2,13 @@
 
 use std::convert::Infallible;
 use std::net::IpAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Instant;
 
 use hyper::header::{HeaderValue, USER_AGENT};
+use hyper::http::request::Parts;
 use hyper::{HeaderMap, Request, StatusCode};
 
 use super::body::Body;
@@ -34,49 +37,64 @@ struct Asked<'a> {
     busy: &'a Busy,
 }
 
+/// The reply to a request, now or in a while. Small: every idle connection keeps the room for one.
+pub(super) enum Answer<'a> {
+    Ready(Option<Reply>),
+    Waiting(Pin<Box<dyn Future<Output = Reply> + Send + 'a>>),
+}
+
+impl Future for Answer<'_> {
+    type Output = Result<Reply, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut *self {
+            Self::Ready(reply) => reply.take().map_or(Poll::Pending, |reply| Poll::Ready(Ok(reply))),
+            Self::Waiting(reply) => reply.as_mut().poll(context).map(Ok),
+        }
+    }
+}
+
 /// The stream asked for has nothing on its shelf yet.
 struct Silent(Arc<Station>);
 
 impl Handler {
     /// Answers at once, unless the stream asked for has not begun: that is waited for, within bounds.
-    // Not an async fn, whose future would hold the request twice: every idle connection pays for its size.
-    pub(super) fn answer<B>(
-        &self,
-        client: IpAddr,
-        request: Request<B>,
-        busy: Busy,
-    ) -> impl Future<Output = Result<Reply, Infallible>> {
-        async move {
-            let (kind, reply) = match route::parse(request.method(), request.uri().path()) {
-                Err(refusal) => (Kind::Refused, refuse(refusal)),
-                Ok((verb, route)) => {
-                    let asked = Asked { verb, client, headers: request.headers(), busy: &busy };
-                    let found = match self.find(&route, &asked) {
-                        Err(Silent(station)) => {
-                            // Boxed for the same reason.
-                            Box::pin(station.first_segment()).await;
-                            self.find(&route, &asked)
-                        }
-                        found => found,
-                    };
-                    let reply = found.unwrap_or_else(|Silent(station)| silent(&station));
-                    (classify(&route).0, self.finish(reply, verb, &route))
-                }
-            };
+    pub(super) fn answer<B>(&self, client: IpAddr, request: Request<B>, busy: Busy) -> Answer<'_> {
+        let (request, _) = request.into_parts();
+        let count = |kind, reply: Reply| {
             self.stats.count(kind, reply.status());
-            Ok(reply)
+            reply
+        };
+        match self.attempt(client, &request, &busy) {
+            (kind, reply, None) => Answer::Ready(Some(count(kind, reply))),
+            (.., Some(Silent(station))) => Answer::Waiting(Box::pin(async move {
+                station.first_segment().await;
+                let (kind, reply, _) = self.attempt(client, &request, &busy);
+                count(kind, reply)
+            })),
         }
     }
 
-    /// What all replies to known paths have in common.
-    fn finish(&self, mut reply: Reply, verb: Verb, route: &Route<'_>) -> Reply {
-        if verb == Verb::Head {
-            reply = reply::without_body(reply);
+    /// The reply as things stand, and the stream to wait for if there could be a better one.
+    fn attempt(&self, client: IpAddr, request: &Parts, busy: &Busy) -> (Kind, Reply, Option<Silent>) {
+        match route::parse(&request.method, request.uri.path()) {
+            Err(refusal) => (Kind::Refused, refuse(refusal), None),
+            Ok((verb, route)) => {
+                let asked = Asked { verb, client, headers: &request.headers, busy };
+                let (mut reply, silent) = match self.find(&route, &asked) {
+                    Ok(reply) => (reply, None),
+                    Err(silent) => (reply::not_yet(silent.0.retry_after()), Some(silent)),
+                };
+                if verb == Verb::Head {
+                    reply = reply::without_body(reply);
+                }
+                let (kind, sharing) = classify(&route);
+                if let Sharing::Origin = sharing {
+                    reply::allow_origin(&mut reply, &self.origin);
+                }
+                (kind, reply, silent)
+            }
         }
-        if let Sharing::Origin = classify(route).1 {
-            reply::allow_origin(&mut reply, &self.origin);
-        }
-        reply
     }
 
     fn find(&self, route: &Route<'_>, asked: &Asked<'_>) -> Result<Reply, Silent> {
@@ -173,10 +191,6 @@ fn heard(station: &Station, asked: &Asked<'_>) {
 
 fn playlist(asked: &HeaderMap, shown: &Shown, text: &super::text::Text) -> Reply {
     reply::text(asked, text, reply::PLAYLIST, shown.cache.clone(), shown.modified)
-}
-
-fn silent(station: &Station) -> Reply {
-    reply::not_yet(station.retry_after(), "the stream has not begun yet\n")
 }
 
 fn unknown() -> Reply {

@@ -189,9 +189,9 @@ pub(super) fn wrong_method() -> Reply {
     reply
 }
 
-/// 503: not yet; ask again in so many seconds.
-pub(super) fn not_yet(seconds: u32, line: &'static str) -> Reply {
-    let mut reply = plain(StatusCode::SERVICE_UNAVAILABLE, line);
+/// 503: the stream has not begun; ask again in so many seconds.
+pub(super) fn not_yet(seconds: u32) -> Reply {
+    let mut reply = plain(StatusCode::SERVICE_UNAVAILABLE, "the stream has not begun yet\n");
     field(&mut reply, RETRY_AFTER, seconds);
     reply
 }
