@@ -142,6 +142,7 @@ fn build_stream(
         codecs,
         bitrate: params.bitrate,
         target,
+        encoder_delay: encoder.delay(),
         source: stream.source.to_string(),
         capture: Arc::clone(capture),
         pump: Arc::clone(&pump),
