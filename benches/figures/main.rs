@@ -31,7 +31,7 @@ const WATCHED: Duration = Duration::from_secs(30);
 /// How long everything may take to find its pace before that.
 const SETTLING: Duration = Duration::from_secs(6);
 /// Below the server's limit, and below the 1,024 files a process may have open.
-const IDLE_CONNECTIONS: u32 = 400;
+const IDLE_CONNECTIONS: u32 = 900;
 
 const PLAYLIST: &str = "/radio/audio/index.m3u8";
 /// Metrics read from /metrics: seconds from the last captured sample of the newest segment to its listing;

@@ -4,7 +4,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 
@@ -16,6 +18,10 @@ use crate::pump;
 use crate::ring::Reader;
 use crate::serve::{BindError, Report, ServeConfig, ServeStats, Server, Site};
 use crate::sys::clock::RealClock;
+use crate::sys::memory;
+
+/// How often memory is given back, if there is any.
+const TIDYING: Duration = Duration::from_secs(10);
 
 /// Why Outpost could not run, or could not go on.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +46,7 @@ pub enum RunError {
 /// # Errors
 /// If it cannot start, or if what it stands on fails for good.
 pub fn run(config: &Config, serving: &dyn Fn(SocketAddr)) -> Result<(), RunError> {
+    allow_many_descriptors();
     let clock: Arc<dyn Clock> = Arc::new(RealClock);
     let stop = Stop::new();
     let (cards, feeds) = streams::build(config, &clock)?;
@@ -60,7 +67,7 @@ pub fn run(config: &Config, serving: &dyn Fn(SocketAddr)) -> Result<(), RunError
         allowed_origin: config.allowed_origin.as_str().to_owned(),
         ..ServeConfig::default()
     };
-    let server = Server::bind(&listen, Site { stations, report, stats: serve })?;
+    let server = Server::bind(&listen, Site { stations, report, stats: serve.clone() })?;
     let address = server.local_addr();
 
     // One thread serves: an idle box has one to wake, and no request ever waits for a lock another holds.
@@ -76,6 +83,7 @@ pub fn run(config: &Config, serving: &dyn Fn(SocketAddr)) -> Result<(), RunError
         let threads = start(cards, &clock, &stop)?;
         serving(address);
 
+        tokio::spawn(tidy(serve));
         let mut ended = None;
         let stopping = async {
             tokio::select! {
@@ -102,6 +110,27 @@ pub fn run(config: &Config, serving: &dyn Fn(SocketAddr)) -> Result<(), RunError
     // An SD card that takes seconds for a write does not keep the program from ending.
     runtime.shutdown_background();
     outcome
+}
+
+/// When listeners have gone, gives back the memory they took.
+async fn tidy(serve: Arc<ServeStats>) {
+    let mut pause = tokio::time::interval(TIDYING);
+    let mut gone = 0;
+    loop {
+        pause.tick().await;
+        if std::mem::replace(&mut gone, serve.closed.get()) != gone {
+            memory::give_back();
+        }
+    }
+}
+
+/// Every listener takes a descriptor, and the usual limit of 1,024 is a soft one: lifts it as far as it goes.
+fn allow_many_descriptors() {
+    let lifted = getrlimit(Resource::RLIMIT_NOFILE)
+        .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
+    if let Err(error) = lifted {
+        tracing::debug!(%error, "the limit of open files stays as it is");
+    }
 }
 
 /// A thread for each card.

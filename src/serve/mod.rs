@@ -56,7 +56,7 @@ impl Default for ServeConfig {
         Self {
             listen: SocketAddr::from((Ipv6Addr::UNSPECIFIED, 8080)),
             allowed_origin: "*".to_owned(),
-            max_connections: 512,
+            max_connections: 1000,
             patience: Patience::default(),
         }
     }

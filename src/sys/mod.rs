@@ -4,3 +4,4 @@
 //! Belongs here: thin safe faces over C. Does not: decisions about audio, video or streams.
 
 pub mod clock;
+pub mod memory;
