@@ -91,8 +91,8 @@ struct LevelStatus {
 #[derive(Serialize)]
 struct WindowStatus {
     seconds: f64,
-    segments: f64,
-    bytes: f64,
+    segments: u64,
+    bytes: u64,
     lag_ms: f64,
 }
 
@@ -138,8 +138,8 @@ impl BoxReport {
             target_seconds: stream.target.as_secs_f64(),
             window: WindowStatus {
                 seconds: stream.window.seconds.get(),
-                segments: stream.window.listed.get(),
-                bytes: stream.window.bytes.get(),
+                segments: stream.window.listed.get() as u64,
+                bytes: stream.window.bytes.get() as u64,
                 lag_ms: tenths(stream.window.lag.get()),
             },
         }
