@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use outpost::app::Config;
-use outpost::app::config::{self, ConfigError, EXAMPLE, Profile, SourceConfig};
+use outpost::app::config::{self, ConfigError, EXAMPLE, SourceConfig};
+use outpost::encode::AacProfile;
 use outpost::media::Pick;
 use proptest::prelude::*;
 
@@ -30,7 +31,7 @@ fn ten_lines_suffice_for_a_scanner() {
     let config = parse(EXAMPLE);
     let [stream] = &config.streams[..] else { panic!("one stream: {config:?}") };
     assert_eq!((stream.name.as_str(), stream.title.as_str()), ("radio", "Airport tower"));
-    assert_eq!(stream.source, SourceConfig::Alsa { device: "usb:1-1.2".to_owned() });
+    assert_eq!(stream.source, SourceConfig::Alsa { device: "usb:1-1.2".parse().expect("a USB port") });
     assert_eq!(stream.channels, Pick::Mono);
 }
 
@@ -58,7 +59,7 @@ fn the_bit_rate_follows_profile_and_channels() {
              encoder = {{ profile = \"{profile}\" }}"
         ));
         let encoder = config.streams[0].encoder;
-        assert_eq!(encoder.profile == Profile::He, profile == "he");
+        assert_eq!(encoder.profile == AacProfile::He, profile == "he");
         assert_eq!(encoder.bitrate.to_string(), expected, "{profile} {channels}");
     }
 }

@@ -1,7 +1,7 @@
-//! In its steady state the multiplexer takes no memory: every allocation of this program is counted.
+//! In its steady state the multiplexer takes no memory: every allocation of the test's thread is counted.
 
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::cell::Cell;
 
 use outpost::base::Pts;
 use outpost::container::ts::{Mark, Mux, PACKET_LEN, Sink};
@@ -10,12 +10,15 @@ use outpost::media::{AacConfig, Entry, Packet, Program, Track};
 
 struct Counting;
 
-static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
+thread_local! {
+    // Of one thread alone: the test harness has another, which allocates when it likes.
+    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
+}
 
 // SAFETY: everything is the system's allocator; only a counter is added.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Relaxed);
+        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
         // SAFETY: the caller keeps GlobalAlloc's contract, which is the system's.
         unsafe { System.alloc(layout) }
     }
@@ -41,7 +44,6 @@ impl Sink for Count {
     fn publish(&mut self) {}
 }
 
-// One test in this program, so that nothing else allocates beside it.
 #[test]
 fn not_one_allocation_however_units_come() {
     let audio = AacConfig::parse(&[0x11, 0x88]).expect("valid");
@@ -51,9 +53,9 @@ fn not_one_allocation_however_units_come() {
         [Program::audio_only(audio.clone()), Program { video: Some(video), audio: Some(audio.clone()) }]
     {
         let (mut mux, mut sink) = (Mux::new(&program), Count(0, [0; PACKET_LEN]));
-        let before = ALLOCATIONS.load(Relaxed);
+        let before = ALLOCATIONS.get();
         let mut units = 0_usize;
-        for n in 0..20_000 {
+        for n in 0..6_000 {
             let pts = Pts::from_ticks(n * 1920);
             if n % 94 == 0 {
                 mux.cut(pts, &mut sink);
@@ -69,7 +71,7 @@ fn not_one_allocation_however_units_come() {
             let unit = Packet { track: Track::Audio, pts, dts: pts, entry: Entry::Key, data };
             units += usize::from(mux.write(&unit, &mut sink).is_ok());
         }
-        assert_eq!(ALLOCATIONS.load(Relaxed) - before, 0);
-        assert!(units > 19_000 && sink.0 > 20_000, "{units} units, {} packets", sink.0);
+        assert_eq!(ALLOCATIONS.get() - before, 0);
+        assert!(units > 5_900 && sink.0 > 20_000, "{units} units, {} packets", sink.0);
     }
 }

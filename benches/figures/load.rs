@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::process;
 
 /// How long each load lasts.
-const SECONDS: f64 = 5.0;
+const SECONDS: f64 = 3.0;
 
 /// Processor seconds the server `pid` spends on one request of `url`, as `wrk` sends them over `connections`
 /// connections. What it spends besides, `idle` processor seconds in a second, is taken off.

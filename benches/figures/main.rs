@@ -107,7 +107,7 @@ fn live(dir: &Path) -> Result<Vec<Row>, Box<dyn Error>> {
     drop(ffmpeg);
 
     let mut rows = vec![
-        Row::beside("audio stream, CPU per second", 0.5, "ffmpeg", (ours * 1e3, theirs * 1e3), "ms"),
+        Row::beside("audio stream, CPU per second", 0.5, "ffmpeg", [ours * 1e3, theirs * 1e3], "ms"),
         Row::limit("memory (PSS) besides the window", 10.0, our_mib, "MiB")
             .with_peer("ffmpeg", their_mib, "MiB"),
         Row::limit("last sample captured -> segment listed", 60.0, capture_lag * 1e3, "ms"),
@@ -119,7 +119,7 @@ fn live(dir: &Path) -> Result<Vec<Row>, Box<dyn Error>> {
 
 /// Our server beside nginx with the same playlist, the same segment, the same idle connections.
 fn served(outpost: &Outpost, our_idle: f64, dir: &Path) -> Result<Vec<Row>, Box<dyn Error>> {
-    eprintln!("The server, beside nginx: 20 s");
+    eprintln!("The server, beside nginx: 40 s");
     let www = dir.join("www");
     let playlist = fetch(&outpost.url(PLAYLIST))?;
     fs::write(www.join("index.m3u8"), playlist)?;
@@ -136,25 +136,36 @@ fn served(outpost: &Outpost, our_idle: f64, dir: &Path) -> Result<Vec<Row>, Box<
     let idle = load::kib_per_idle_connection(pid, outpost.address, PLAYLIST, IDLE_CONNECTIONS)?;
     let nginx_idle = load::kib_per_idle_connection(nginx.pid(), address, "/index.m3u8", IDLE_CONNECTIONS)?;
 
-    let playlists = [
-        load::cpu_per_request(pid, our_idle, &outpost.url(PLAYLIST), 64)?,
-        load::cpu_per_request(nginx.pid(), 0.0, &format!("http://{address}/index.m3u8"), 64)?,
-    ]
-    .map(|seconds| seconds * 1e6);
-
+    let playlists = best(
+        || load::cpu_per_request(pid, our_idle, &outpost.url(PLAYLIST), 64),
+        || load::cpu_per_request(nginx.pid(), 0.0, &format!("http://{address}/index.m3u8"), 64),
+    )?;
     let (origin, segment) = segments::start(free_address())?;
-    let segments = [
-        load::cpu_per_request(origin.pid(), 0.0, &segment, 16)?,
-        load::cpu_per_request(nginx.pid(), 0.0, &format!("http://{address}/segment.ts"), 16)?,
-    ]
-    .map(|seconds| seconds / segments::LEN as f64 * 1e9);
+    let segments = best(
+        || load::cpu_per_request(origin.pid(), 0.0, &segment, 16),
+        || load::cpu_per_request(nginx.pid(), 0.0, &format!("http://{address}/segment.ts"), 16),
+    )?;
     drop(origin);
 
+    let microseconds = playlists.map(|seconds| seconds * 1e6);
+    let per_gb = segments.map(|seconds| seconds / segments::LEN as f64 * 1e9);
     Ok(vec![
-        Row::beside("playlist, 64 connections, CPU each", 0.7, "nginx", playlists.into(), "us"),
-        Row::beside("segment of 700 KB, CPU per GB", 1.1, "nginx", segments.into(), "s"),
+        Row::beside("playlist, 64 connections, CPU each", 0.7, "nginx", microseconds, "us"),
+        Row::beside("segment of 700 KB, CPU per GB", 1.1, "nginx", per_gb, "s"),
         Row::limit("idle keep-alive connection", 12.0, idle, "KiB").with_peer("nginx", nginx_idle, "KiB"),
     ])
+}
+
+/// The least either needs in three rounds, one after the other: what else the machine does only ever adds.
+fn best(
+    ours: impl Fn() -> Result<f64, String>,
+    theirs: impl Fn() -> Result<f64, String>,
+) -> Result<[f64; 2], String> {
+    let mut least = [f64::INFINITY; 2];
+    for _ in 0..3 {
+        least = [least[0].min(ours()?), least[1].min(theirs()?)];
+    }
+    Ok(least)
 }
 
 fn scanner() -> String {

@@ -57,7 +57,7 @@ impl Row {
         figure: &'static str,
         share: f64,
         peer: &'static str,
-        (measured, peers): (f64, f64),
+        [measured, peers]: [f64; 2],
         unit: &str,
     ) -> Self {
         let ratio = measured / peers;

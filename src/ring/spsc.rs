@@ -150,6 +150,9 @@ impl<T: Copy + Default> Consumer<T> {
     /// Gives the first `count` of the items last read back to the producer; of items never read, none.
     pub fn release(&mut self, count: usize) {
         let count = count.min(self.read);
+        if count == 0 {
+            return; // the producer's cache line stays where it is
+        }
         self.read -= count;
         for item in 0..count {
             self.shared.trace.read(self.shared.index(self.head.wrapping_add(item)));

@@ -14,6 +14,9 @@ use tokio::time::Sleep;
 use super::stats::ServeStats;
 use crate::base::{Monotonic, Pulse};
 
+/// How long a new connection has to say something before it counts as idle.
+const FIRST_WORD: Duration = Duration::from_secs(1);
+
 /// Whether a connection is at work, and since when it is not.
 #[derive(Debug)]
 pub(super) struct Activity {
@@ -21,18 +24,20 @@ pub(super) struct Activity {
     requests: AtomicU32,
     /// A write waits for the client.
     writing: AtomicBool,
+    /// When the last request came; at first, when one ought to have come.
     last_request: Pulse,
 }
 
 impl Activity {
     pub(super) fn new(now: Monotonic) -> Self {
-        Self { requests: AtomicU32::new(0), writing: AtomicBool::new(false), last_request: Pulse::new(now) }
+        let last_request = Pulse::new(now + FIRST_WORD);
+        Self { requests: AtomicU32::new(0), writing: AtomicBool::new(false), last_request }
     }
 
     /// How long it has been without a request, if nothing is going on.
     pub(super) fn idle(&self, now: Monotonic) -> Option<Duration> {
         let working = self.requests.load(Relaxed) > 0 || self.writing.load(Relaxed);
-        (!working).then(|| self.last_request.age(now))
+        (!working).then(|| self.last_request.age(now)).filter(|age| !age.is_zero())
     }
 }
 
@@ -45,6 +50,13 @@ impl Busy {
         activity.last_request.beat(now);
         activity.requests.fetch_add(1, Relaxed);
         Self(activity.clone())
+    }
+}
+
+impl Clone for Busy {
+    fn clone(&self) -> Self {
+        self.0.requests.fetch_add(1, Relaxed);
+        Self(self.0.clone())
     }
 }
 
@@ -144,5 +156,23 @@ impl AsyncWrite for Io {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.tcp).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_is_idle_between_requests_and_not_before_it_could_speak() {
+        let at = |millis| Monotonic::default() + Duration::from_millis(millis);
+        let activity = Arc::new(Activity::new(at(0)));
+        assert_eq!(activity.idle(at(900)), None);
+        assert_eq!(activity.idle(at(1500)), Some(Duration::from_millis(500)));
+        let (one, two) = (Busy::new(&activity, at(2000)), Busy::new(&activity, at(3000)));
+        drop(one);
+        assert_eq!(activity.idle(at(9000)), None);
+        drop(two);
+        assert_eq!(activity.idle(at(9000)), Some(Duration::from_secs(6)));
     }
 }

@@ -1,10 +1,14 @@
 //! From a request to its reply.
 
+use std::convert::Infallible;
 use std::net::IpAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Instant;
 
 use hyper::header::{HeaderValue, USER_AGENT};
+use hyper::http::request::Parts;
 use hyper::{HeaderMap, Request, StatusCode};
 
 use super::body::Body;
@@ -25,65 +29,114 @@ pub(super) struct Handler {
     pub(super) origin: HeaderValue,
 }
 
+/// Who asks, and how.
+struct Asked<'a> {
+    verb: Verb,
+    client: IpAddr,
+    headers: &'a HeaderMap,
+    busy: &'a Busy,
+}
+
+/// The reply to a request, now or in a while. Small: every idle connection keeps the room for one.
+pub(super) enum Answer<'a> {
+    Ready(Option<Reply>),
+    Waiting(Pin<Box<dyn Future<Output = Reply> + Send + 'a>>),
+}
+
+impl Future for Answer<'_> {
+    type Output = Result<Reply, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut *self {
+            Self::Ready(reply) => reply.take().map_or(Poll::Pending, |reply| Poll::Ready(Ok(reply))),
+            Self::Waiting(reply) => reply.as_mut().poll(context).map(Ok),
+        }
+    }
+}
+
+/// The stream asked for has nothing on its shelf yet.
+struct Silent(Arc<Station>);
+
 impl Handler {
-    pub(super) async fn answer<B>(&self, client: IpAddr, request: Request<B>, busy: Busy) -> Reply {
-        let (kind, reply) = match route::parse(request.method(), request.uri().path()) {
-            Err(refusal) => (Kind::Refused, refuse(refusal)),
+    /// Answers at once, unless the stream asked for has not begun: that is waited for, within bounds.
+    pub(super) fn answer<B>(&self, client: IpAddr, request: Request<B>, busy: Busy) -> Answer<'_> {
+        let (request, _) = request.into_parts();
+        let count = |kind, reply: Reply| {
+            self.stats.count(kind, reply.status());
+            reply
+        };
+        match self.attempt(client, &request, &busy) {
+            (kind, reply, None) => Answer::Ready(Some(count(kind, reply))),
+            (.., Some(Silent(station))) => Answer::Waiting(Box::pin(async move {
+                station.first_segment().await;
+                let (kind, reply, _) = self.attempt(client, &request, &busy);
+                count(kind, reply)
+            })),
+        }
+    }
+
+    /// The reply as things stand, and the stream to wait for if there could be a better one.
+    fn attempt(&self, client: IpAddr, request: &Parts, busy: &Busy) -> (Kind, Reply, Option<Silent>) {
+        match route::parse(&request.method, request.uri.path()) {
+            Err(refusal) => (Kind::Refused, refuse(refusal), None),
             Ok((verb, route)) => {
-                let (kind, sharing) = classify(&route);
-                let mut reply = match verb {
-                    Verb::Options => reply::options(),
-                    Verb::Get => self.find(route, client, request.headers(), busy).await,
-                    Verb::Head => {
-                        reply::without_body(self.find(route, client, request.headers(), busy).await)
-                    }
+                let asked = Asked { verb, client, headers: &request.headers, busy };
+                let (mut reply, silent) = match self.find(&route, &asked) {
+                    Ok(reply) => (reply, None),
+                    Err(silent) => (reply::not_yet(silent.0.retry_after()), Some(silent)),
                 };
+                if verb == Verb::Head {
+                    reply = reply::without_body(reply);
+                }
+                let (kind, sharing) = classify(&route);
                 if let Sharing::Origin = sharing {
                     reply::allow_origin(&mut reply, &self.origin);
                 }
-                (kind, reply)
+                (kind, reply, silent)
             }
-        };
-        self.stats.count(kind, reply.status());
-        reply
+        }
     }
 
-    async fn find(&self, route: Route<'_>, client: IpAddr, asked: &HeaderMap, busy: Busy) -> Reply {
-        match route {
+    fn find(&self, route: &Route<'_>, asked: &Asked<'_>) -> Result<Reply, Silent> {
+        if asked.verb == Verb::Options {
+            return Ok(reply::options());
+        }
+        let headers = asked.headers;
+        let reply = match route {
             Route::Page { stream } => {
-                if stream.is_some_and(|name| self.station(&name).is_none()) {
-                    return unknown();
+                if stream.as_ref().is_some_and(|name| self.station(name).is_none()) {
+                    return Ok(unknown());
                 }
                 let index = page::index();
-                reply::page(asked, &index.text, index.kind.clone())
+                reply::page(headers, &index.text, index.kind.clone())
             }
-            Route::Asset { name } => page::find(&name)
-                .map_or_else(unknown, |file| reply::asset(asked, &file.text, file.kind.clone())),
+            Route::Asset { name } => page::find(name)
+                .map_or_else(unknown, |file| reply::asset(headers, &file.text, file.kind.clone())),
             Route::Multivariant { stream } => {
-                let Some(station) = self.station(&stream) else { return unknown() };
-                heard(station, client, asked);
-                let Some(shown) = first(station).await else { return silent(station) };
-                playlist(asked, &shown, &shown.multivariant)
+                let Some(station) = self.station(stream) else { return Ok(unknown()) };
+                heard(station, asked);
+                let shown = shown(station)?;
+                playlist(headers, &shown, &shown.multivariant)
             }
             Route::Media { stream, rendition } => {
-                let Some(station) = self.rendition(&stream, &rendition) else { return unknown() };
-                heard(station, client, asked);
-                let Some(shown) = first(station).await else { return silent(station) };
-                playlist(asked, &shown, &shown.media)
+                let Some(station) = self.rendition(stream, rendition) else { return Ok(unknown()) };
+                heard(station, asked);
+                let shown = shown(station)?;
+                playlist(headers, &shown, &shown.media)
             }
             Route::Segment { stream, rendition, sequence } => {
-                let Some(station) = self.rendition(&stream, &rendition) else { return unknown() };
-                heard(station, client, asked);
+                let Some(station) = self.rendition(stream, rendition) else { return Ok(unknown()) };
+                heard(station, asked);
                 let shown = station.shown();
-                let found = shown.as_ref().and_then(|shown| Some((shown, shown.segment(sequence)?)));
+                let found = shown.as_ref().and_then(|shown| Some((shown, shown.segment(*sequence)?)));
                 found.map_or_else(unknown, |(shown, segment)| {
-                    reply::segment(asked, segment, shown.completed(segment))
+                    reply::segment(asked.verb, headers, segment, shown.completed(segment))
                 })
             }
             Route::Live { stream } => {
-                let Some(station) = self.station(&stream) else { return unknown() };
-                let Some(shown) = first(station).await else { return silent(station) };
-                reply::live(Body::Live(Live::new(station, &shown, busy)))
+                let Some(station) = self.station(stream) else { return Ok(unknown()) };
+                let shown = shown(station)?;
+                reply::live(Body::Live(Live::new(station, &shown, asked.busy.clone())))
             }
             Route::Health => match self.report.health() {
                 Health::Ok => reply::plain(StatusCode::OK, "ok\n"),
@@ -91,8 +144,9 @@ impl Handler {
             },
             Route::Metrics => reply::metrics(self.report.metrics()),
             Route::Status => reply::json(self.report.status()),
-            Route::Levels { stream } => self.report.levels(&stream).map_or_else(unknown, reply::json),
-        }
+            Route::Levels { stream } => self.report.levels(stream).map_or_else(unknown, reply::json),
+        };
+        Ok(reply)
     }
 
     fn station(&self, name: &str) -> Option<&Arc<Station>> {
@@ -126,25 +180,17 @@ fn classify(route: &Route<'_>) -> (Kind, Sharing) {
     }
 }
 
-async fn first(station: &Station) -> Option<Arc<Shown>> {
-    match station.shown() {
-        Some(shown) => Some(shown),
-        // Boxed, so that connections do not all carry the room for a wait that is seldom.
-        None => Box::pin(station.first_segment()).await,
-    }
+fn shown(station: &Arc<Station>) -> Result<Arc<Shown>, Silent> {
+    station.shown().ok_or_else(|| Silent(station.clone()))
 }
 
-fn heard(station: &Station, client: IpAddr, asked: &HeaderMap) {
-    let agent = asked.get(USER_AGENT).map_or(&b""[..], HeaderValue::as_bytes);
-    station.saw(client, agent, Instant::now());
+fn heard(station: &Station, asked: &Asked<'_>) {
+    let agent = asked.headers.get(USER_AGENT).map_or(&b""[..], HeaderValue::as_bytes);
+    station.saw(asked.client, agent, Instant::now());
 }
 
 fn playlist(asked: &HeaderMap, shown: &Shown, text: &super::text::Text) -> Reply {
     reply::text(asked, text, reply::PLAYLIST, shown.cache.clone(), shown.modified)
-}
-
-fn silent(station: &Station) -> Reply {
-    reply::not_yet(station.retry_after(), "the stream has not begun yet\n")
 }
 
 fn unknown() -> Reply {

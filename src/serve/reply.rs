@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 use super::body::{Body, Pieces};
 use super::negotiate::{self, Coding, Part};
-use super::route::METHODS;
+use super::route::{METHODS, Verb};
 use super::text::Text;
 use crate::segment::Segment;
 
@@ -122,7 +122,12 @@ pub(super) fn page(asked: &HeaderMap, text_of: &Text, kind: HeaderValue) -> Repl
 }
 
 /// A segment, or the part of it that was asked for.
-pub(super) fn segment(asked: &HeaderMap, segment: &Segment, completed: Option<Timestamp>) -> Reply {
+pub(super) fn segment(
+    verb: Verb,
+    asked: &HeaderMap,
+    segment: &Segment,
+    completed: Option<Timestamp>,
+) -> Reply {
     let len = segment.body.len;
     // Sequence numbers are never used twice; the media time guards against a lost record of them.
     let tag = formatted(format!("\"{:x}-{:x}-{len:x}\"", segment.sequence, segment.start.ticks()));
@@ -132,7 +137,9 @@ pub(super) fn segment(asked: &HeaderMap, segment: &Segment, completed: Option<Ti
     let mut reply = if negotiate::is_unchanged(asked, &tag, completed) {
         unchanged(FOR_GOOD)
     } else {
-        match negotiate::part(asked, &tag, len) {
+        // A range has a meaning for GET alone (RFC 9110, 14.2).
+        let part = if verb == Verb::Get { negotiate::part(asked, &tag, len) } else { Part::Whole };
+        match part {
             Part::Whole => whole(),
             Part::Bytes(range) => {
                 let extent = format!("bytes {}-{}/{len}", range.start, range.end - 1);
@@ -182,9 +189,9 @@ pub(super) fn wrong_method() -> Reply {
     reply
 }
 
-/// 503: not yet; ask again in so many seconds.
-pub(super) fn not_yet(seconds: u32, line: &'static str) -> Reply {
-    let mut reply = plain(StatusCode::SERVICE_UNAVAILABLE, line);
+/// 503: the stream has not begun; ask again in so many seconds.
+pub(super) fn not_yet(seconds: u32) -> Reply {
+    let mut reply = plain(StatusCode::SERVICE_UNAVAILABLE, "the stream has not begun yet\n");
     field(&mut reply, RETRY_AFTER, seconds);
     reply
 }

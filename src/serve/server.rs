@@ -1,7 +1,6 @@
 //! Listening, accepting, limiting, stopping.
 
 use std::collections::HashMap;
-use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -15,7 +14,6 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 
 use super::connection::{Activity, Busy, Io};
@@ -33,6 +31,8 @@ const BACKLOG: i32 = 1024;
 /// Unsent bytes the kernel takes per connection before a write has to wait: without it a stalled client is
 /// given megabytes, and minutes go by before anybody notices.
 const UNSENT: u32 = 256 * 1024;
+/// How long a connection must have been idle to be closed when the server stops.
+const SETTLING: Duration = Duration::from_millis(50);
 /// Clients told at one time that there is no room; any more are just closed.
 const FAREWELLS: usize = 32;
 const FAREWELL_TIME: Duration = Duration::from_secs(1);
@@ -108,13 +108,12 @@ impl Server {
     /// If the runtime cannot watch the listening socket.
     pub async fn run(self, stop: impl Future<Output = ()>) -> io::Result<()> {
         let listener = TcpListener::from_std(self.listener)?;
-        let (closing, _) = watch::channel(());
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
             .header_read_timeout(self.patience.request)
             .max_header_size(HEADER_BLOCK)
             .max_buf_size(HEADER_BLOCK);
-        let shared = Arc::new(Shared { handler: self.handler, http, patience: self.patience, closing });
+        let shared = Arc::new(Shared { handler: self.handler, http, patience: self.patience });
         let mut floor = Floor {
             shared: shared.clone(),
             max: self.max_connections.max(1),
@@ -125,7 +124,7 @@ impl Server {
         floor.serve(listener, stop).await;
         shared.close();
         // The time limit itself is the only outcome worth waiting for: what is still open then is dropped.
-        let _ = tokio::time::timeout(self.patience.shutdown, floor.emptied()).await;
+        let _ = tokio::time::timeout(self.patience.shutdown, floor.empty()).await;
         floor.tasks.shutdown().await;
         Ok(())
     }
@@ -136,7 +135,6 @@ struct Shared {
     handler: Handler,
     http: http1::Builder,
     patience: Patience,
-    closing: watch::Sender<()>,
 }
 
 impl Shared {
@@ -144,34 +142,18 @@ impl Shared {
         for station in &self.handler.stations {
             station.close();
         }
-        self.closing.send_replace(());
     }
 
     /// Answers the requests of one connection until it ends.
-    async fn converse(
-        self: Arc<Self>,
-        tcp: TcpStream,
-        client: IpAddr,
-        activity: Arc<Activity>,
-        mut closing: watch::Receiver<()>,
-    ) {
+    async fn converse(self: Arc<Self>, tcp: TcpStream, client: IpAddr, activity: Arc<Activity>) {
         let stats = self.handler.stats.clone();
         let io = Io::new(tcp, activity.clone(), stats.clone(), self.patience.stall);
         let service = service_fn(|request: Request<_>| {
             let busy = Busy::new(&activity, RealClock.now());
-            let handler = &self.handler;
-            async move { Ok::<_, Infallible>(handler.answer(client, request, busy).await) }
+            self.handler.answer(client, request, busy)
         });
         let connection = self.http.serve_connection(TokioIo::new(io), service);
-        let mut connection = std::pin::pin!(connection);
-        let outcome = tokio::select! {
-            outcome = &mut connection => outcome,
-            _ = closing.changed() => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
-            }
-        };
-        match outcome {
+        match connection.await {
             Err(error) if error.is_timeout() => stats.slow_requests.increment(),
             Err(error) if error.is_parse() => stats.malformed.increment(),
             // Clients that go away are no news.
@@ -239,8 +221,7 @@ impl Floor {
         let activity = Arc::new(Activity::new(RealClock.now()));
         // An IPv4 client on a dual-stack socket is the same client as on an IPv4 one.
         let client = address.ip().to_canonical();
-        let closing = self.shared.closing.subscribe();
-        let conversation = self.shared.clone().converse(tcp, client, activity.clone(), closing);
+        let conversation = self.shared.clone().converse(tcp, client, activity.clone());
         let task = self.tasks.spawn(conversation);
         self.open.insert(task.id(), (activity, task));
     }
@@ -282,9 +263,19 @@ impl Floor {
         self.shared.handler.stats.closed.increment();
     }
 
-    async fn emptied(&mut self) {
-        while let Some(ended) = self.tasks.join_next_with_id().await {
-            self.forget(ended);
+    /// Closes what is idle, and the rest as it becomes so.
+    async fn empty(&mut self) {
+        while !self.tasks.is_empty() {
+            let now = RealClock.now();
+            for (activity, task) in self.open.values() {
+                if activity.idle(now).is_some_and(|since| since > SETTLING) {
+                    task.abort();
+                }
+            }
+            tokio::select! {
+                Some(ended) = self.tasks.join_next_with_id() => self.forget(ended),
+                () = tokio::time::sleep(SETTLING) => {}
+            }
         }
     }
 }

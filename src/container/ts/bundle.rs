@@ -68,6 +68,12 @@ impl Bundle {
         self.frame
     }
 
+    /// How long before a frame is heard its first byte arrives. A decoder knows arrivals to within one PCR
+    /// interval and one frame, so nothing comes late; and at 192 kbit/s its 3,584 bytes still suffice.
+    pub(super) fn lead(&self) -> Span {
+        PCR_INTERVAL + self.frame
+    }
+
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
@@ -152,7 +158,7 @@ impl Bundle {
 
 /// The packets of a bundle, one after the other.
 ///
-/// A byte arrives [`Layout::LEAD`] before it would be heard, as if the frames were spread evenly over
+/// A byte arrives [`Bundle::lead`] before it would be heard, as if the frames were spread evenly over
 /// their time. Where that leaves more than the allowed interval between two PCRs, as with silence of a few
 /// bytes per frame, packets are cut short.
 pub(super) struct Layout<'a> {
@@ -165,9 +171,6 @@ pub(super) struct Layout<'a> {
 }
 
 impl Layout<'_> {
-    /// A byte's arrival is known to within one PCR interval and one frame; so it never comes late.
-    pub(super) const LEAD: Span = Span::from_millis(150);
-
     /// The frame in which the byte at `at` lies, which is not before the present place.
     fn frame_at(&self, at: usize) -> usize {
         let last = self.bundle.len() - 1;
@@ -183,19 +186,19 @@ impl Layout<'_> {
         let Frame { pts, start, end } = self.bundle.frames[frame];
         // 32 bits hold a frame's ticks times its bytes, and are divided faster.
         let part = self.bundle.lasts(frame).ticks() as u32 * (at - start) as u32 / (end - start) as u32;
-        pts + Span::from_ticks(i64::from(part)) - Self::LEAD
+        pts + Span::from_ticks(i64::from(part)) - self.bundle.lead()
     }
 
     /// Whether the byte at `at`, which lies in `frame`, arrives after `deadline`.
     fn is_late(&self, at: usize, frame: usize, deadline: Pts) -> bool {
         // Most frames are all in time.
         let heard = self.bundle.frames[frame].pts + self.bundle.frame;
-        heard - Self::LEAD > deadline && self.arrival(at, frame) > deadline
+        heard - self.bundle.lead() > deadline && self.arrival(at, frame) > deadline
     }
 
     /// The last byte before `limit` that arrives by `deadline`.
     fn arrived(&self, deadline: Pts, limit: usize) -> usize {
-        let heard = deadline + Self::LEAD;
+        let heard = deadline + self.bundle.lead();
         let mut to = self.at;
         for (frame, Frame { pts, start, end }) in self.bundle.frames.iter().enumerate().skip(self.frame) {
             if *pts > heard {

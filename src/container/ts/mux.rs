@@ -17,7 +17,7 @@ pub(super) const PCR_INTERVAL: Span = Span::from_millis(100);
 const AUDIO_WAIT: Span = Span::from_millis(400);
 const AUDIO_WAIT_WITH_VIDEO: Span = Span::from_millis(150);
 /// How long before its decoding video arrives: longer than the sound beside it is kept waiting.
-const VIDEO_LEAD: Span = Span::from_millis(400);
+const VIDEO_LEAD: Span = Span::from_millis(300);
 /// A greater distance between two units of a track is no gap, but another timeline.
 const MAX_STEP: Span = Span::from_millis(10_000);
 

@@ -256,4 +256,4 @@ fn ambiguous(found: &[(&Card, &Usb)]) -> Trouble {
 
 #[cfg(test)]
 #[path = "cards_tests.rs"]
-mod tests;
+pub(super) mod tests;

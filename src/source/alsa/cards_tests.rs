@@ -9,7 +9,7 @@ use super::*;
 use crate::source::Signal;
 
 /// A directory with a sysfs and a procfs in it, gone when dropped.
-struct Tree(PathBuf);
+pub(in crate::source::alsa) struct Tree(PathBuf);
 
 impl Drop for Tree {
     fn drop(&mut self) {
@@ -18,7 +18,7 @@ impl Drop for Tree {
 }
 
 impl Tree {
-    fn new() -> Self {
+    pub(in crate::source::alsa) fn new() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let root = std::env::temp_dir().join(format!("outpost-cards-{}-{count}", std::process::id()));
@@ -26,7 +26,7 @@ impl Tree {
         Self(root)
     }
 
-    fn roots(&self) -> Roots {
+    pub(in crate::source::alsa) fn roots(&self) -> Roots {
         Roots { sys: self.0.join("sys"), proc: self.0.join("proc") }
     }
 
@@ -37,7 +37,7 @@ impl Tree {
     }
 
     /// A card below `parent` (a directory of /sys/devices), with these capture devices.
-    fn card(&self, parent: &str, number: u32, id: &str, captures: &[u32]) {
+    pub(in crate::source::alsa) fn card(&self, parent: &str, number: u32, id: &str, captures: &[u32]) {
         let directory = format!("sys/devices/{parent}/sound/card{number}");
         self.write(&format!("{directory}/id"), &format!("{id}\n"));
         self.write(&format!("{directory}/controlC{number}/dev"), "116:0\n");
@@ -49,7 +49,13 @@ impl Tree {
         symlink(format!("../../devices/{parent}/sound/card{number}"), link).expect("a link");
     }
 
-    fn usb(&self, port: &str, number: u32, model: (&str, &str), serial: Option<&str>) {
+    pub(in crate::source::alsa) fn usb(
+        &self,
+        port: &str,
+        number: u32,
+        model: (&str, &str),
+        serial: Option<&str>,
+    ) {
         let device = format!("platform/soc/usb1/1-1/{port}");
         self.write("sys/devices/platform/soc/usb1/1-1/idVendor", "2109\n"); // the hub above
         self.write("sys/devices/platform/soc/usb1/1-1/idProduct", "3431\n");
@@ -73,7 +79,7 @@ impl Tree {
     }
 }
 
-const CMEDIA: (&str, &str) = ("0d8c", "0014");
+pub(in crate::source::alsa) const CMEDIA: (&str, &str) = ("0d8c", "0014");
 
 #[test]
 fn a_card_is_found_whatever_its_number() {

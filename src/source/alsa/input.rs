@@ -14,10 +14,12 @@ use crate::sys::clock::RealClock;
 
 /// The most sample frames one read brings; what more there is comes with the next one at once.
 const MOST_FRAMES: usize = 4096;
-/// After so many failures with no sound between them, the device has to be opened again.
+/// After so many changes of state with no sound between them, the device has to be opened again.
 const FORGIVEN: u32 = 16;
-/// How long to leave alone a device that cannot be waited for.
-const NAP: Duration = Duration::from_millis(5);
+/// How long to leave alone at least a device that cannot be waited for.
+const SHORTEST_NAP: Duration = Duration::from_millis(1);
+/// How often to ask a suspended device whether it is awake.
+const ASLEEP: Duration = Duration::from_millis(20);
 /// A driver's timestamp older than this, or of the future, is not one of CLOCK_MONOTONIC.
 const OLDEST_STAMP: Duration = Duration::from_secs(2);
 
@@ -31,7 +33,8 @@ pub(super) struct AlsaInput {
     /// From how many sample frames on the PCM is to wake us.
     wakes_at: usize,
     continuity: Continuity,
-    failures: u32,
+    /// Changes of state since it last gave sound.
+    stumbles: u32,
     end: Monotonic,
 }
 
@@ -62,9 +65,9 @@ impl AlsaInput {
             pcm,
             device,
             setup,
-            wakes_at: 0,
+            wakes_at: usize::MAX, // not told yet
             continuity: Continuity::Whole,
-            failures: 0,
+            stumbles: 0,
             end: Monotonic::default(),
         }
     }
@@ -83,12 +86,18 @@ impl AlsaInput {
                 Ok(look) => look,
                 Err(error) => self.forgive(error)?,
             };
+            if let Look::Again = look {
+                self.stumbles += 1;
+                if self.stumbles > FORGIVEN {
+                    return Err(Trouble::restless());
+                }
+            }
             match look {
                 Look::Frames(capture) => return Ok(capture),
                 _ if left.is_zero() => return Ok(Capture::Nothing),
                 Look::Short(missing) => waited = self.wait(missing, left, waited),
                 Look::Again => {}
-                Look::Asleep => thread::sleep(NAP.min(left)),
+                Look::Asleep => thread::sleep(ASLEEP.min(left)),
             }
         }
     }
@@ -109,17 +118,15 @@ impl AlsaInput {
             self.pcm.start()?;
             return Ok(Look::Again);
         }
+        // An overrun, a suspended system, or a start that did not succeed.
         self.continuity = Continuity::Broken;
-        if is(State::Suspended) {
-            match self.pcm.resume() {
-                Ok(()) => return Ok(Look::Again),
-                Err(error) if error.errno() == libc::EAGAIN => return Ok(Look::Asleep),
-                Err(_) => {} // It cannot go on where it was: begin anew.
-            }
+        let resumed = is(State::Suspended).then(|| self.pcm.resume());
+        match resumed {
+            Some(Ok(())) => {}
+            Some(Err(error)) if error.errno() == libc::EAGAIN => return Ok(Look::Asleep),
+            // Not suspended, or it cannot go on where it was.
+            Some(Err(_)) | None => self.pcm.prepare()?,
         }
-        // An overrun (EPIPE), or a start that did not succeed.
-        self.failures += 1;
-        self.pcm.prepare()?;
         Ok(Look::Again)
     }
 
@@ -128,7 +135,7 @@ impl AlsaInput {
         self.wake_at(wanted)?;
         let status = self.pcm.status()?;
         let now = RealClock.now();
-        let available = frames(status.get_avail()).min(self.setup.buffer);
+        let available = frames(status.get_avail());
         if available < enough {
             return Ok(Look::Short(enough - available));
         }
@@ -142,10 +149,11 @@ impl AlsaInput {
             return Ok(Look::Short(enough));
         }
         self.setup.sample.append(&self.raw[..frames_read * frame_bytes], into);
-        let behind = age(available, frames(status.get_delay()), rate).saturating_sub(frames_read);
+        let behind =
+            waiting(available, frames(status.get_delay()), self.setup.buffer).saturating_sub(frames_read);
         // A clock read twice within a few µs of jitter must not run backwards.
         self.end = self.end.max(captured_at(stamp(&status), now, behind, rate));
-        self.failures = 0;
+        self.stumbles = 0;
         let (frames, end) = (frames_read, self.end);
         Ok(Look::Frames(match std::mem::replace(&mut self.continuity, Continuity::Whole) {
             Continuity::Whole => Capture::Frames { frames, end },
@@ -153,9 +161,11 @@ impl AlsaInput {
         }))
     }
 
-    /// Has the PCM wake us as seldom as the caller reads.
+    /// Has the PCM wake us as seldom as the caller reads. It wakes us once a period at most, so what the
+    /// caller wants may vary by as much without another call.
     fn wake_at(&mut self, frames: usize) -> ::alsa::Result<()> {
-        if self.wakes_at != frames {
+        let as_now = self.wakes_at..self.wakes_at.saturating_add(self.setup.period);
+        if !as_now.contains(&frames) {
             let software = self.pcm.sw_params_current()?;
             software.set_avail_min(Frames::try_from(frames).unwrap_or(Frames::MAX))?;
             self.pcm.sw_params(&software)?;
@@ -166,16 +176,16 @@ impl AlsaInput {
 
     /// Whether one can go on after an error: the next look sees in which state it left the PCM.
     fn forgive(&mut self, error: ::alsa::Error) -> Result<Look, Trouble> {
+        let is = |known: State| self.pcm.state_raw() == known as libc::c_int;
         match error.errno() {
             libc::EAGAIN | libc::EINTR => return Ok(Look::Short(1)),
-            libc::EPIPE | libc::ESTRPIPE if self.failures < FORGIVEN => {}
-            _ if self.pcm.state_raw() == State::Disconnected as libc::c_int => return Err(Trouble::gone()),
+            libc::EPIPE | libc::ESTRPIPE => {}
+            _ if is(State::Disconnected) => return Err(Trouble::gone()),
             _ => return Err(Trouble::reading(error)),
         }
-        self.failures += 1;
         self.continuity = Continuity::Broken;
-        // Some plugins say EPIPE and believe that they are running.
-        if self.pcm.state_raw() == State::Running as libc::c_int {
+        // Some plugins say so and believe that they are running.
+        if is(State::Running) {
             self.pcm.prepare().map_err(Trouble::reading)?;
         }
         Ok(Look::Again)
@@ -185,8 +195,8 @@ impl AlsaInput {
     fn wait(&mut self, missing: usize, left: Duration, waited: Waited) -> Waited {
         // PCMs of files are always ready, and those of sound servers sooner than they were told to be.
         if let Waited::InVain = waited {
-            let due = duration(missing, self.setup.format.rate);
-            thread::sleep(due.clamp(Duration::from_millis(1), NAP).min(left));
+            let due = duration(missing.max(self.setup.period / 2), self.setup.format.rate);
+            thread::sleep(due.max(SHORTEST_NAP).min(left));
             return Waited::Not;
         }
         let timeout = i32::try_from(left.as_millis()).unwrap_or(i32::MAX).saturating_add(1);
@@ -237,10 +247,11 @@ fn duration(frames: usize, rate: u32) -> Duration {
     Duration::from_nanos((frames as u64).saturating_mul(1_000_000_000) / u64::from(rate.max(1)))
 }
 
-/// How many frames ago the next frame to be read was captured: those that wait in the buffer, and, if the
-/// driver knows, those still on the way to it (snd_pcm_status_get_delay).
-fn age(available: usize, delay: usize, rate: u32) -> usize {
-    if (available..=available + rate as usize).contains(&delay) { delay } else { available }
+/// How many frames wait to be read: those available. A sound server's plugin may keep more behind a full
+/// buffer, which then only its delay tells; at other times that counts things that are not ours (for a
+/// monitor source, the latency of the sink).
+fn waiting(available: usize, delay: usize, buffer: usize) -> usize {
+    if available + 1 >= buffer { available.max(delay) } else { available }
 }
 
 fn stamp(status: &Status) -> Monotonic {
@@ -261,6 +272,9 @@ fn captured_at(stamp: Monotonic, now: Monotonic, behind: usize, rate: u32) -> Mo
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::Signal;
+    use crate::source::alsa::open_pcm;
+    use crate::source::alsa::params::set_up;
 
     const SECOND: i64 = 1_000_000_000;
 
@@ -285,19 +299,72 @@ mod tests {
     }
 
     #[test]
-    fn a_delay_counts_if_it_can_be_true() {
+    fn behind_a_full_buffer_more_may_wait() {
         let table = [
-            // available, delay, age at 48 kHz
-            (480, 480, 480),
-            (480, 528, 528),
-            (480, 0, 480),
-            (480, 479, 480),
-            (480, 48_480, 48_480),
-            (480, 48_481, 480),
-            (0, usize::MAX, 0),
+            // available, delay, frames that wait, of a buffer of 4,800
+            (0, 0, 0),
+            (480, 33_000, 480),
+            (4798, 33_000, 4798),
+            (4799, 33_000, 33_000),
+            (4800, 33_000, 33_000),
+            (4799, 0, 4799),
         ];
         for (available, delay, expected) in table {
-            assert_eq!(age(available, delay, 48_000), expected, "{available} {delay}");
+            assert_eq!(waiting(available, delay, 4800), expected, "{available} {delay}");
+        }
+    }
+
+    /// ALSA's own `null` needs no hardware and always has silence to give.
+    fn null() -> AlsaInput {
+        let pcm = open_pcm("null").expect("ALSA's configuration has it");
+        let setup = set_up(&pcm).unwrap_or_else(|_| panic!("null takes any parameters"));
+        AlsaInput::new(pcm, "null".to_owned(), setup)
+    }
+
+    fn read(input: &mut AlsaInput) -> Result<Capture, SourceError> {
+        let mut block = Vec::with_capacity(4096);
+        input.read(&mut block, 1024, Duration::from_millis(100))
+    }
+
+    #[test]
+    fn whatever_stops_a_pcm_that_can_go_on_is_a_loss_and_no_end() {
+        let mut input = null();
+        assert!(matches!(read(&mut input), Ok(Capture::Frames { .. })));
+        let xrun = ::alsa::Error::new("snd_pcm_readi", libc::EPIPE);
+        let stops: [&dyn Fn(&mut AlsaInput); 3] = [
+            &|input| assert!(input.forgive(xrun).is_ok()),
+            &|input| input.pcm.drop().expect("it runs"),
+            &|input| input.pcm.prepare().expect("it runs"),
+        ];
+        for (n, stop) in stops.iter().enumerate() {
+            stop(&mut input);
+            let lost = read(&mut input);
+            // Only prepared anew, nothing was lost that the PCM knows of.
+            let expected = matches!(lost, Ok(Capture::AfterLoss { .. })) == (n < 2);
+            assert!(expected, "{n}: {lost:?}");
+            assert!(matches!(read(&mut input), Ok(Capture::Frames { .. })), "{n}");
+        }
+    }
+
+    #[test]
+    fn a_device_that_never_gets_going_is_given_up() {
+        let mut input = null();
+        for _ in 0..2 {
+            input.stumbles = FORGIVEN; // as after so many overruns
+            input.pcm.drop().expect("it can stop");
+            let error = read(&mut input).expect_err("one was patient long enough");
+            assert_eq!(error.signal, Signal::Failed, "{error}");
+        }
+        input.stumbles = 0;
+        assert!(matches!(read(&mut input), Ok(Capture::AfterLoss { .. })));
+        assert_eq!(input.stumbles, 0);
+    }
+
+    #[test]
+    fn what_cannot_be_forgiven_has_a_name() {
+        for (errno, signal) in [(libc::ENODEV, Signal::NoDevice), (libc::EIO, Signal::Failed)] {
+            let error = null().forgive(::alsa::Error::new("snd_pcm_readi", errno)).err().expect("fatal");
+            assert_eq!(error.signal, signal);
         }
     }
 }

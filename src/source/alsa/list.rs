@@ -157,3 +157,51 @@ fn named() -> Vec<CaptureDevice> {
     });
     devices.collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::alsa::cards::tests::{CMEDIA, Tree};
+
+    #[test]
+    fn each_capture_device_is_a_row_even_if_it_cannot_be_opened() {
+        let tree = Tree::new();
+        // Numbers that no machine this runs on has.
+        tree.card("pci0000:00/0000:00:1f.3", 30, "PCH30", &[0, 2]);
+        tree.card("platform/bcm2835_audio", 29, "Headphones29", &[]);
+        tree.usb("1-1.2", 31, CMEDIA, None);
+        hush();
+        let devices = hardware(&tree.roots());
+        let rows: Vec<_> = devices
+            .iter()
+            .map(|device| {
+                let model = device.model.clone().map(String::from).unwrap_or_default();
+                (device.id.to_string(), model, device.pcm.as_str(), device.description.as_str())
+            })
+            .collect();
+        let row = |id: &str, model: &str, pcm, description| (id.into(), model.into(), pcm, description);
+        assert_eq!(
+            rows,
+            [
+                row("hw:CARD=PCH30,DEV=0", "", "hw:CARD=PCH30,DEV=0", "PCH30"),
+                row("hw:CARD=PCH30,DEV=2", "", "hw:CARD=PCH30,DEV=2", "PCH30"),
+                row("usb:1-1.2", "usb:0d8c:0014", "hw:CARD=Device_31,DEV=0", "Device_31"),
+            ]
+        );
+        for device in &devices {
+            assert_eq!((device.kind, &device.offers), (Kind::Hardware, &None));
+            assert!(matches!(&device.usage, Use::Failed(reason) if !reason.is_empty()), "{device:?}");
+        }
+    }
+
+    #[test]
+    fn what_can_do_anything_offers_all_our_formats() {
+        hush();
+        let pcm = open_pcm("null").expect("ALSA's configuration has it");
+        let offers = HwParams::any(&pcm).and_then(|hardware| offers(&hardware)).expect("null tells");
+        for format in ["S16_LE", "S24_LE", "S24_3LE", "S32_LE", "FLOAT_LE"] {
+            assert!(offers.formats.iter().any(|offered| offered == format), "{format}: {offers:?}");
+        }
+        assert!(offers.channels.contains(&2) && offers.rates.contains(&48_000), "{offers:?}");
+    }
+}

@@ -21,6 +21,8 @@ pub(super) struct Setup {
     pub(super) sample: SampleFormat,
     /// Sample frames the driver's buffer holds.
     pub(super) buffer: usize,
+    /// Sample frames from one of its interrupts to the next.
+    pub(super) period: usize,
 }
 
 impl Setup {
@@ -74,7 +76,7 @@ fn set_hardware(pcm: &PCM) -> Result<Setup, Refused> {
     // The card's own rate: our resampler is better than that of ALSA's plugins, and has to run anyway.
     hardware.set_rate_resample(false)?;
     hardware.set_access(Access::RWInterleaved)?;
-    let sample = SampleFormat::BEST_FIRST
+    let sample = preference(&hardware)
         .into_iter()
         .find(|sample| hardware.test_format(sample.alsa()).is_ok())
         .ok_or_else(|| Refused::NoFormat(formats(&hardware).join(", ")))?;
@@ -89,7 +91,18 @@ fn set_hardware(pcm: &PCM) -> Result<Setup, Refused> {
         format: InputFormat { rate: hardware.get_rate()?.max(1), channels: count(hardware.get_channels()?) },
         sample,
         buffer: usize::try_from(hardware.get_buffer_size()?).unwrap_or(0).max(1),
+        period: usize::try_from(hardware.get_period_size()?).unwrap_or(0).max(1),
     })
+}
+
+/// Hardware has few formats, and floats hardly ever: take its best. What offers floats too is software that
+/// gives whatever one asks for, and 16 bits is what sound servers and files mostly hold.
+fn preference(hardware: &HwParams<'_>) -> [SampleFormat; 5] {
+    let mut formats = SampleFormat::BEST_FIRST;
+    if hardware.test_format(SampleFormat::Float.alsa()).is_ok() {
+        formats.rotate_right(1);
+    }
+    formats
 }
 
 fn count(channels: u32) -> usize {
@@ -107,6 +120,7 @@ fn preferred_channels(hardware: &HwParams<'_>) -> ::alsa::Result<u32> {
 
 /// The names of the formats a device offers.
 pub(super) fn formats(hardware: &HwParams<'_>) -> Vec<String> {
-    let offered = Format::all().iter().filter(|format| hardware.test_format(**format).is_ok());
-    offered.map(Format::to_string).collect()
+    // alsa-lib aborts the process if it is asked about `Unknown`, which the crate counts among the formats.
+    let known = Format::all().iter().filter(|format| **format != Format::Unknown);
+    known.filter(|format| hardware.test_format(**format).is_ok()).map(Format::to_string).collect()
 }

@@ -70,6 +70,33 @@ impl Trouble {
         }
     }
 
+    /// Opening it takes longer than one can wait.
+    pub(super) fn unanswered() -> Self {
+        Self::new(
+            Signal::Stalled,
+            "it does not answer to being opened",
+            "unplug it and plug it in again, or restart the sound server behind it",
+        )
+    }
+
+    /// The system has no thread for opening it.
+    pub(super) fn no_thread() -> Self {
+        Self::new(
+            Signal::Failed,
+            "the system has no thread to open it with",
+            "look for what uses up its memory",
+        )
+    }
+
+    /// An opened device stops as often as it is started.
+    pub(super) fn restless() -> Self {
+        Self::new(
+            Signal::Failed,
+            "it stops again and again without delivering anything",
+            "it is opened again; if that does not help, unplug it and plug it in again",
+        )
+    }
+
     /// An opened device went away.
     pub(super) fn gone() -> Self {
         Self::new(Signal::NoDevice, "it went away while capturing", "plug it in again")

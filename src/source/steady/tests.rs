@@ -134,7 +134,9 @@ fn a_loss_becomes_silence_of_its_length() {
             let (samples, end) = feed.take(steady.wanted(), |_| 0.5);
             steady.push(&samples, Timing::AfterLoss(end));
             let silent = stats.silence.get() - before;
-            assert!(silent.abs_diff(lost) <= 1, "{lost} lost, {silent} silent");
+            // To the sample; over minutes, to the few ppm to which the card is known by then.
+            let bound = 1 + lost / 250_000;
+            assert!(silent.abs_diff(lost) <= bound, "{lost} lost, {silent} silent");
             // And it is heard: that many samples near zero, give or take the filter's ringing.
             let mut quiet = 0u64;
             run(
@@ -147,7 +149,7 @@ fn a_loss_becomes_silence_of_its_length() {
                 },
             );
             let expected = lost as f64 / (1.0 + ppm / 1e6);
-            assert!((quiet as f64 - expected).abs() <= 2.0, "{lost} lost, {quiet} heard");
+            assert!((quiet as f64 - expected).abs() <= (1 + bound) as f64, "{lost} lost, {quiet} heard");
         }
     }
 }
@@ -175,6 +177,17 @@ fn a_jump_of_the_device_is_mended_once_and_a_late_timestamp_is_not_a_jump() {
     let settled = steady.next.to_monotonic().as_nanos();
     run(&mut steady, &mut feed, 3.0, click_at, |block| listener.hear(block));
     assert!(listener.worst_ms(settled) < 1.0, "{:?}", listener.clicks);
+}
+
+#[test]
+fn the_buffers_of_the_line_never_grow() {
+    let mut feed = Feed::new(44_100, 500.0, 2.0);
+    let (mut steady, _) = steady(&feed);
+    let room =
+        |steady: &Steady| (steady.ready.capacity(), steady.waiting.capacity(), steady.block.capacity());
+    let before = room(&steady);
+    run(&mut steady, &mut feed, 10.0, |_| 0.0, |_| ());
+    assert_eq!(room(&steady), before);
 }
 
 #[test]

@@ -1,0 +1,6 @@
+//! The HTTP server from outside, over real sockets: what clients get, and what bad ones cannot do.
+
+mod live;
+mod replies;
+mod siege;
+mod site;

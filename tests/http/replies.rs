@@ -1,0 +1,253 @@
+//! What well-meaning clients get.
+
+use std::io::Read;
+use std::process::Command;
+use std::time::Duration;
+
+use crate::site::{Answer, Running, bytes_of, request, segment};
+use flate2::read::GzDecoder;
+use outpost::serve::{BindError, Class, Kind, Report, ServeConfig, ServeStats, Server, Site};
+
+const LEN: usize = 200_000;
+const MEDIA: &str = "/radio/audio/index.m3u8";
+
+fn radio() -> Running {
+    Running::with(&[segment(7, LEN), segment(8, LEN)], |_| {})
+}
+
+fn text(answer: &Answer) -> &str {
+    std::str::from_utf8(&answer.body).expect("text")
+}
+
+#[test]
+fn each_path_gives_its_kind_with_its_fields() {
+    let server = radio();
+    let table = [
+        ("/", 200, "text/html; charset=utf-8", "no-cache"),
+        ("/radio", 200, "text/html; charset=utf-8", "no-cache"),
+        ("/assets/app.js", 200, "text/javascript; charset=utf-8", "no-cache"),
+        ("/radio/index.m3u8", 200, "application/vnd.apple.mpegurl", "public, max-age=1"),
+        (MEDIA, 200, "application/vnd.apple.mpegurl", "public, max-age=1"),
+        ("/radio/audio/7.ts", 200, "video/mp2t", "public, max-age=3600, immutable"),
+        ("/api/v1/status", 200, "application/json", "no-store"),
+        ("/api/v1/streams/radio/levels", 200, "application/json", "no-store"),
+        ("/healthz", 503, "text/plain; charset=utf-8", "no-store"),
+        ("/radio/audio/6.ts", 404, "text/plain; charset=utf-8", "public, max-age=1"),
+        ("/radio/audio/9.ts", 404, "text/plain; charset=utf-8", "public, max-age=1"),
+        ("/radio/video/7.ts", 404, "text/plain; charset=utf-8", "public, max-age=1"),
+        ("/other/index.m3u8", 404, "text/plain; charset=utf-8", "public, max-age=1"),
+        ("/other", 404, "text/plain; charset=utf-8", "public, max-age=1"),
+        ("/assets/../app.js", 404, "text/plain; charset=utf-8", "public, max-age=1"),
+        ("/%zz", 400, "text/plain; charset=utf-8", "no-store"),
+    ];
+    for (path, status, kind, cache) in table {
+        let answer = server.get(path, &[]);
+        let seen = (answer.status, answer.field("content-type"), answer.field("cache-control"));
+        assert_eq!(seen, (status, kind, cache), "{path}");
+        assert_eq!(answer.field("x-content-type-options"), "nosniff", "{path}");
+        assert_eq!(answer.field("content-length"), answer.body.len().to_string(), "{path}");
+
+        let head = server.ask(request("HEAD", path, &[]));
+        assert_eq!(head.status, status, "HEAD {path}");
+        assert!(head.body.is_empty(), "HEAD {path}");
+        for name in ["content-type", "cache-control", "content-length", "etag", "last-modified", "vary"] {
+            assert_eq!(head.field(name), answer.field(name), "HEAD {path}: {name}");
+        }
+    }
+    assert_eq!(server.get("/radio/audio/8.ts", &[]).body, bytes_of(8, LEN));
+    assert_eq!(server.get("/radio/audio/8.ts", &[]).field("last-modified"), "Tue, 14 Nov 2023 22:13:38 GMT");
+    assert_eq!(text(&server.get("/healthz", &[])), "radio: no device\n");
+    assert!(server.get("/", &[]).field("content-security-policy").starts_with("default-src 'none'; "));
+    let counted = |kind, class| {
+        server.stats.requests().find(|(k, c, _)| (*k, *c) == (kind, class)).map(|(_, _, count)| count)
+    };
+    assert_eq!(counted(Kind::Segment, Class::Success), Some(4));
+    assert_eq!(counted(Kind::Segment, Class::ClientError), Some(6));
+    assert!(server.stats.sent_bytes.get() > 3 * LEN as u64);
+}
+
+#[test]
+fn the_endless_stream_has_a_head_without_a_length() {
+    let server = radio();
+    let head = server.ask(request("HEAD", "/radio/live.ts", &[]));
+    assert_eq!(
+        (head.status, head.field("content-type"), head.field("content-length")),
+        (200, "video/mp2t", "")
+    );
+}
+
+#[test]
+fn other_methods_are_refused_and_told_which_there_are() {
+    let server = radio();
+    for method in ["POST", "PUT", "DELETE", "PATCH", "TRACE", "BREW"] {
+        let answer = server.ask(request(method, "/radio/index.m3u8", &[]));
+        assert_eq!((answer.status, answer.field("allow")), (405, "GET, HEAD, OPTIONS"), "{method}");
+        assert_eq!(server.ask(request(method, "/no/such", &[])).status, 404, "{method}");
+    }
+}
+
+#[test]
+fn pages_of_the_allowed_origin_may_read_media_and_nothing_else_is_shared() {
+    let origin = "https://example.org";
+    let server = Running::with(&[segment(7, 10)], |config| config.allowed_origin = origin.to_owned());
+    for path in [MEDIA, "/radio/index.m3u8", "/radio/audio/7.ts", "/api/v1/status", "/radio/audio/99.ts"] {
+        let answer = server.get(path, &["Origin: https://example.org"]);
+        assert_eq!(answer.field("access-control-allow-origin"), origin, "{path}");
+        assert_eq!(answer.field("access-control-expose-headers"), "Content-Range, Date, ETag", "{path}");
+        let preflight = server.ask(request("OPTIONS", path, &["Access-Control-Request-Method: GET"]));
+        assert_eq!(preflight.status, 204, "{path}");
+        assert_eq!(preflight.field("access-control-allow-methods"), "GET, HEAD, OPTIONS", "{path}");
+    }
+    for path in ["/", "/metrics", "/healthz", "/assets/app.js", "/nothing/at/all"] {
+        assert_eq!(server.get(path, &[]).field("access-control-allow-origin"), "", "{path}");
+    }
+}
+
+#[test]
+fn compressed_and_plain_are_the_same_text_under_different_tags() {
+    let server = radio();
+    for path in ["/", "/assets/style.css", "/radio/index.m3u8", MEDIA] {
+        let plain = server.get(path, &[]);
+        let packed = server.get(path, &["Accept-Encoding: gzip"]);
+        assert_eq!(
+            (plain.field("content-encoding"), packed.field("content-encoding")),
+            ("", "gzip"),
+            "{path}"
+        );
+        assert_eq!((plain.field("vary"), packed.field("vary")), ("Accept-Encoding", "Accept-Encoding"));
+        let mut unpacked = Vec::new();
+        GzDecoder::new(&packed.body[..]).read_to_end(&mut unpacked).expect("gzip");
+        assert_eq!(unpacked, plain.body, "{path}");
+        assert_ne!(plain.field("etag"), packed.field("etag"), "{path}");
+    }
+}
+
+#[test]
+fn what_a_client_has_is_not_sent_again_until_it_changes() {
+    let server = radio();
+    for path in ["/", MEDIA, "/radio/audio/7.ts"] {
+        let first = server.get(path, &[]);
+        let condition = format!("If-None-Match: {}", first.field("etag"));
+        let again = server.get(path, &[&condition]);
+        assert_eq!((again.status, again.body.len()), (304, 0), "{path}");
+        assert_eq!(again.field("etag"), first.field("etag"), "{path}");
+        assert_eq!(again.field("cache-control"), first.field("cache-control"), "{path}");
+    }
+    let before = server.get(MEDIA, &[]);
+    let condition = format!("If-None-Match: {}", before.field("etag"));
+    let date = format!("If-Modified-Since: {}", before.field("last-modified"));
+    assert_eq!(server.get(MEDIA, &[&date]).status, 304);
+    server.list(&[segment(7, LEN), segment(8, LEN), segment(9, LEN)]);
+    assert_eq!(server.get(MEDIA, &[&condition]).status, 200);
+    assert_eq!(server.get(MEDIA, &[&date]).status, 200);
+}
+
+#[test]
+fn a_part_of_a_segment() {
+    let server = radio();
+    let path = "/radio/audio/7.ts";
+    let whole = bytes_of(7, LEN);
+    for (range, first, end) in [
+        ("0-0", 0, 1),
+        ("65530-65545", 65_530, 65_546), // across two pieces
+        ("199999-", 199_999, LEN),
+        ("-188", LEN - 188, LEN),
+        ("100-999999999", 100, LEN),
+    ] {
+        let answer = server.get(path, &[&format!("Range: bytes={range}")]);
+        assert_eq!((answer.status, &answer.body[..]), (206, &whole[first..end]), "{range}");
+        assert_eq!(answer.field("content-range"), format!("bytes {first}-{}/{LEN}", end - 1));
+    }
+    let beyond = server.get(path, &["Range: bytes=200000-"]);
+    assert_eq!((beyond.status, beyond.field("content-range")), (416, "bytes */200000"));
+    let stale = server.get(path, &["Range: bytes=0-0", "If-Range: \"another\""]);
+    assert_eq!((stale.status, stale.body.len()), (200, LEN));
+    // A range of a HEAD has no meaning (RFC 9110, 14.2).
+    let head = server.ask(request("HEAD", path, &["Range: bytes=0-0"]));
+    assert_eq!((head.status, head.field("content-length")), (200, "200000"));
+}
+
+#[test]
+fn curl_agrees() {
+    let server = radio();
+    let curl = |arguments: &[&str], path: &str| {
+        let url = format!("http://{}{path}", server.address);
+        let mut command = Command::new("curl");
+        let output = command.args(["--silent", "--show-error", "--fail"]).args(arguments).arg(&url).output();
+        let output = output.expect("curl runs (Debian package: curl)");
+        assert!(output.status.success(), "{path}: {}", String::from_utf8_lossy(&output.stderr));
+        output.stdout
+    };
+    let playlist = b"#EXTM3U\n#EXTINF:2,\n7.ts\n#EXTINF:2,\n8.ts\n";
+    assert_eq!(curl(&["--compressed"], MEDIA), playlist);
+    assert_eq!(curl(&["--range", "100-187"], "/radio/audio/7.ts"), &bytes_of(7, LEN)[100..188]);
+    assert_eq!(curl(&["--http1.0"], "/radio/audio/8.ts"), bytes_of(8, LEN));
+    // Two requests over one connection.
+    let url = format!("http://{}/radio/audio/7.ts", server.address);
+    let used = server.stats.opened.get();
+    assert_eq!(curl(&[&url], "/radio/audio/8.ts"), [bytes_of(7, LEN), bytes_of(8, LEN)].concat());
+    assert_eq!(server.stats.opened.get(), used + 1);
+}
+
+#[test]
+fn the_first_playlist_is_waited_for() {
+    let server = Running::empty(|_| {});
+    let early = server.get(MEDIA, &[]);
+    assert_eq!((early.status, early.field("retry-after")), (503, "1"));
+    std::thread::scope(|scope| {
+        let waiter = scope.spawn(|| server.get(MEDIA, &[]));
+        crate::site::until("a second connection", || server.stats.opened.get() == 2);
+        server.list(&[segment(7, 10)]);
+        assert_eq!(waiter.join().expect("an answer").status, 200);
+    });
+}
+
+#[test]
+fn listeners_are_told_apart_by_what_they_say_they_are() {
+    let server = radio();
+    for agent in ["phone", "phone", "laptop"] {
+        server.get(MEDIA, &[&format!("User-Agent: {agent}")]);
+    }
+    server.get("/api/v1/status", &["User-Agent: somebody who only looks"]);
+    assert_eq!(server.station.listeners(std::time::Instant::now()), 2);
+    assert_eq!(server.station.listeners(std::time::Instant::now() + Duration::from_secs(4)), 0);
+}
+
+struct Silent;
+
+impl Report for Silent {
+    fn status(&self) -> String {
+        String::new()
+    }
+    fn levels(&self, _: &str) -> Option<String> {
+        None
+    }
+    fn metrics(&self) -> String {
+        String::new()
+    }
+    fn health(&self) -> outpost::serve::Health {
+        outpost::serve::Health::Ok
+    }
+}
+
+#[test]
+fn an_address_that_cannot_be_listened_on_is_named_with_the_remedy() {
+    let server = radio();
+    let bind = |listen: std::net::SocketAddr| {
+        let stats = std::sync::Arc::new(ServeStats::default());
+        let site = Site { stations: vec![], report: std::sync::Arc::new(Silent), stats };
+        Server::bind(&ServeConfig { listen, ..ServeConfig::default() }, site)
+    };
+    let taken = bind(server.address).err().map(|error| error.to_string()).unwrap_or_default();
+    let port = server.address.port();
+    let expected = format!("cannot listen on 127.0.0.1:{port}: another program has this port");
+    assert!(taken.starts_with(&expected), "{taken}");
+    // TEST-NET-1 (RFC 5737) is nobody's address.
+    let elsewhere = bind(std::net::SocketAddr::from(([192, 0, 2, 1], 8080)));
+    assert!(matches!(&elsewhere, Err(BindError::Address { remedy, .. }) if remedy.contains("[::]:8080")));
+    let any = bind("[::]:0".parse().expect("an address")).expect("all addresses");
+    let port = any.local_addr().port();
+    for loopback in [format!("127.0.0.1:{port}"), format!("[::1]:{port}")] {
+        std::net::TcpStream::connect(&loopback).expect("both families are heard");
+    }
+}

@@ -1,0 +1,207 @@
+//! A server in this process with one hand-made station, and a client that says exactly what it is told to.
+
+use std::collections::HashMap;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use outpost::base::{Clock, Monotonic, Pts, SimClock, Span, WallTime};
+use outpost::container::ts::Join;
+use outpost::segment::{Body, Dates, Rate, Segment, Shelf, Snapshot, Tail, TargetDuration};
+use outpost::serve::{Health, Render, Report, ServeConfig, ServeStats, Server, Site, Station};
+use tokio::sync::oneshot;
+
+/// The port of the site: any free one of this machine alone.
+const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
+/// No wait in these tests takes longer, unless something is wrong.
+pub(crate) const LIMIT: Duration = Duration::from_secs(20);
+
+/// What the report says, fixed.
+struct Told;
+
+impl Report for Told {
+    fn status(&self) -> String {
+        "{\"name\":\"outpost\"}".to_owned()
+    }
+    fn levels(&self, stream: &str) -> Option<String> {
+        (stream == "radio").then(|| "{\"step_ms\":100}".to_owned())
+    }
+    fn metrics(&self) -> String {
+        "# EOF\n".to_owned()
+    }
+    fn health(&self) -> Health {
+        Health::Degraded("radio: no device".to_owned())
+    }
+}
+
+/// A server that serves.
+pub(crate) struct Running {
+    pub(crate) address: SocketAddr,
+    pub(crate) station: Arc<Station>,
+    pub(crate) stats: Arc<ServeStats>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Running {
+    /// Starts with nothing on the shelf of `/radio`.
+    pub(crate) fn empty(adjust: impl FnOnce(&mut ServeConfig)) -> Self {
+        let media = |snapshot: &Snapshot| {
+            let lines = snapshot.listed.iter().map(|s| format!("#EXTINF:2,\n{}.ts\n", s.sequence));
+            format!("#EXTM3U\n{}", lines.collect::<String>())
+        };
+        let multivariant = |_: &Snapshot| "#EXTM3U\naudio/index.m3u8\n".to_owned();
+        let render = Render { media: Box::new(media), multivariant: Box::new(multivariant) };
+        let station = Arc::new(Station::new("radio", "Radio", TargetDuration(1), render));
+        let stats = Arc::new(ServeStats::default());
+        let mut config = ServeConfig { listen: ANY_PORT, ..ServeConfig::default() };
+        adjust(&mut config);
+        let site = Site { stations: vec![station.clone()], report: Arc::new(Told), stats: stats.clone() };
+        let server = Server::bind(&config, site).expect("a free port");
+        let address = server.local_addr();
+        let (stop, stopped) = oneshot::channel();
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let stopped = async { drop(stopped.await) };
+            runtime.expect("a runtime").block_on(server.run(stopped)).expect("the server runs");
+        });
+        Self { address, station, stats, stop: Some(stop), thread: Some(thread) }
+    }
+
+    /// Starts with these segments listed.
+    pub(crate) fn with(segments: &[Segment], adjust: impl FnOnce(&mut ServeConfig)) -> Self {
+        let running = Self::empty(adjust);
+        running.list(segments);
+        running
+    }
+
+    pub(crate) fn list(&self, segments: &[Segment]) {
+        self.station.list(Arc::new(snapshot(segments)));
+    }
+
+    /// Says this and reads until the server closes.
+    pub(crate) fn ask(&self, said: impl AsRef<[u8]>) -> Answer {
+        let mut client = self.connect();
+        // A server that refuses in the middle of a request closes while we still write.
+        let _ = client.write_all(said.as_ref());
+        let mut heard = Vec::new();
+        let _ = client.read_to_end(&mut heard);
+        Answer::parse(&heard)
+    }
+
+    /// A GET with these further lines of the header block.
+    pub(crate) fn get(&self, path: &str, lines: &[&str]) -> Answer {
+        self.ask(request("GET", path, lines))
+    }
+
+    pub(crate) fn connect(&self) -> TcpStream {
+        let client = TcpStream::connect(self.address).expect("the server accepts");
+        client.set_read_timeout(Some(LIMIT)).expect("a timeout");
+        client
+    }
+
+    /// Tells the server to stop and says how long that took.
+    pub(crate) fn stop(mut self) -> Duration {
+        let start = Instant::now();
+        self.end();
+        start.elapsed()
+    }
+
+    fn end(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            thread.join().expect("the server ends without a panic");
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.end();
+        }
+    }
+}
+
+/// A request after whose answer the server closes.
+pub(crate) fn request(method: &str, path: &str, lines: &[&str]) -> String {
+    let lines: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
+    format!("{method} {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n{lines}\r\n")
+}
+
+/// What the server said.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) fields: HashMap<String, String>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    fn parse(heard: &[u8]) -> Self {
+        let end = heard.windows(4).position(|w| w == b"\r\n\r\n");
+        let Some(end) = end else { return Self { status: 0, fields: HashMap::new(), body: heard.to_vec() } };
+        let head = String::from_utf8_lossy(&heard[..end]);
+        let mut lines = head.lines();
+        let status = lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|code| code.parse().ok());
+        let fields = lines.filter_map(|line| line.split_once(": "));
+        let fields = fields.map(|(name, value)| (name.to_lowercase(), value.to_owned())).collect();
+        Self { status: status.unwrap_or(0), fields, body: heard[end + 4..].to_vec() }
+    }
+
+    pub(crate) fn field(&self, name: &str) -> &str {
+        self.fields.get(name).map_or("", String::as_str)
+    }
+}
+
+/// A segment of two seconds and `len` bytes that differ from those of every other one, in pieces of 64 KiB.
+pub(crate) fn segment(sequence: u64, len: usize) -> Segment {
+    let chunks: Vec<Bytes> = bytes_of(sequence, len).chunks(64 * 1024).map(Bytes::copy_from_slice).collect();
+    Segment {
+        sequence,
+        start: Pts::from_ticks(sequence as i64 * 180_000),
+        duration: Span::from_millis(2000),
+        join: Join::Continuous,
+        body: Body { chunks: chunks.into(), len },
+    }
+}
+
+/// Its bytes: packets of 188, each with its number in the first four and the segment's in all others.
+pub(crate) fn bytes_of(sequence: u64, len: usize) -> Vec<u8> {
+    let mut bytes = vec![sequence as u8; len];
+    for (packet, number) in bytes.chunks_mut(188).zip(0u32..) {
+        let count = packet.len().min(4);
+        packet[..count].copy_from_slice(&number.to_be_bytes()[..count]);
+    }
+    bytes
+}
+
+pub(crate) fn snapshot(segments: &[Segment]) -> Snapshot {
+    let clock = SimClock::new(Monotonic::default(), WallTime::from_unix_nanos(1_700_000_000_000_000_000));
+    Snapshot {
+        listed: segments.iter().cloned().map(Arc::new).collect(),
+        retired: Vec::new(),
+        discontinuity_sequence: 0,
+        target: TargetDuration(2),
+        dates: Dates::of(&clock.wall()),
+        rate: Rate::default(),
+    }
+}
+
+/// The tail of a segment of `whole` pieces of `piece` bytes, of which `count` are written.
+pub(crate) fn tail(sequence: u64, piece: usize, count: usize) -> Tail {
+    let bytes = bytes_of(sequence, piece * count);
+    Tail { sequence, chunks: bytes.chunks(piece).map(Bytes::copy_from_slice).collect() }
+}
+
+/// Waits until something holds.
+pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let end = Instant::now() + LIMIT;
+    while !holds() {
+        assert!(Instant::now() < end, "{what}: not within {LIMIT:?}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
