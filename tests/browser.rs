@@ -68,7 +68,8 @@ async fn a_phone_hears_the_demo_and_hears_it_again_after_a_crash() {
     let outpost = Outpost::start_at(address, &["demo"], &[], &state);
     hears_again(&browser, &outpost).await;
     // The server was away: requests failed. Nothing else may have.
-    let complaints: Vec<_> = browser.console().into_iter().filter(|line| !line.contains("net::ERR_")).collect();
+    let complaints: Vec<_> =
+        browser.console().into_iter().filter(|line| !line.contains("net::ERR_")).collect();
     assert_eq!(complaints, [""; 0], "the console");
     listen(&browser).await;
     assert_eq!(browser.console(), [""; 0], "the console, once the server is back");
@@ -95,7 +96,8 @@ async fn listen(browser: &Browser) -> Vec<Value> {
         looks.push(browser.ask(LOOK).await);
     }
     let passed = began.elapsed().as_secs_f64();
-    let position = |look: Option<&Value>| look.and_then(|look| look["position"].as_f64()).expect("a position");
+    let position =
+        |look: Option<&Value>| look.and_then(|look| look["position"].as_f64()).expect("a position");
     let played = position(looks.last()) - position(looks.first());
     assert!((played - passed).abs() < 0.5, "{played:.2} s were played in {passed:.2} s");
     looks
