@@ -287,7 +287,7 @@ fn faults_are_told_with_place_and_remedy() {
         ),
         (
             synth("window.memory = \"50KiB\""),
-            "outpost.toml:4: stream.window.memory: 50.0 KiB is too little: three segments of 2s at 64k take 51.6 KiB; \
+            "outpost.toml:4: stream.window.memory: 50.0 KiB is too little: three segments of 2s at 64k, as long again for those who are late, and some room take 137.5 KiB; \
              give more, or make the segments shorter\n  4 | window.memory = \"50KiB\"\n    |                 ^^^^^^^",
         ),
         (

@@ -226,13 +226,13 @@ radio: Tower
   source    embedded scanner, seed 1, mono
   found     as itself
   encoder   AAC, profile lc, 64k
-  window    15m in segments of 2s, about 15.3 MiB of the 64.0 MiB allowed
+  window    15m in segments of 2s, about 15.1 MiB of the 64.0 MiB allowed
   address   http://127.0.0.1:8080/radio/index.m3u8
 
 ground: ground
   source    ALSA device usb:1-1.2, left
   encoder   AAC, profile lc, 64k
-  window    15m in segments of 2s, but 1.0 MiB hold only about 6 % of it: it would take 15.3 MiB
+  window    15m in segments of 2s, but 1.0 MiB hold only about 6 % of it: it would take 15.1 MiB
   address   http://127.0.0.1:8080/ground/index.m3u8
 
 Listening for 5 seconds:

@@ -26,6 +26,8 @@ pub(super) struct StreamFigures {
     pub(super) codecs: String,
     pub(super) bitrate: u32,
     pub(super) target: Span,
+    /// What the encoder adds to the lag of every segment.
+    pub(super) encoder_delay: Span,
     pub(super) source: String,
     pub(super) capture: Arc<CaptureStats>,
     pub(super) pump: Arc<PumpStats>,
@@ -211,7 +213,7 @@ impl BoxReport {
                 s.window.evictions.get() as f64
             }),
         ];
-        let gauges: [(&str, &str, Figure); 12] = [
+        let gauges: [(&str, &str, Figure); 13] = [
             ("outpost_signal_live", "Whether the source delivers", |s| {
                 f64::from(u8::from(s.capture.state().signal == Signal::Live))
             }),
@@ -230,6 +232,9 @@ impl BoxReport {
             ("outpost_ring_depth_packets", "Packets in the ring not yet read", |s| s.ring.depth.get()),
             ("outpost_segment_lag_seconds", "From the end of the last segment's media to its listing", |s| {
                 s.window.lag.get() / 1e3
+            }),
+            ("outpost_encoder_delay_seconds", "What the encoder itself adds to that", |s| {
+                s.encoder_delay.as_secs_f64()
             }),
             ("outpost_window_bytes", "Bytes of all segments that can be fetched", |s| s.window.bytes.get()),
             ("outpost_window_seconds", "How long the playlist lasts", |s| s.window.seconds.get()),

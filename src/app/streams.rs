@@ -49,7 +49,7 @@ pub enum BuildError {
 /// A sound card with all streams that hear it: the work of one thread.
 pub(super) struct Card {
     pub(super) capture: Capture,
-    pub(super) streams: Vec<AudioStream<RecordSink>>,
+    pub(super) streams: Vec<AudioStream>,
 }
 
 /// The serving side of one stream.
@@ -111,7 +111,7 @@ fn build_stream(
     capture: &Arc<CaptureStats>,
     ledger: &Arc<Ledger>,
     clock: &Arc<dyn Clock>,
-) -> Result<(AudioStream<RecordSink>, Feed), BuildError> {
+) -> Result<(AudioStream, Feed), BuildError> {
     let name = stream.name.as_str();
     let params = AacParams {
         profile: stream.encoder.profile,
@@ -142,6 +142,7 @@ fn build_stream(
         codecs,
         bitrate: params.bitrate,
         target,
+        encoder_delay: encoder.delay(),
         source: stream.source.to_string(),
         capture: Arc::clone(capture),
         pump: Arc::clone(&pump),
@@ -160,7 +161,7 @@ fn audio_stream(
     grid: CutGrid,
     sink: RecordSink,
     stats: Arc<PumpStats>,
-) -> AudioStream<RecordSink> {
+) -> AudioStream {
     AudioStream::new(stream.name.as_str(), stream.channels, encoder, grid, sink, stats)
 }
 

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use crate::base::{Clock, Counter, Span, Stop};
-use crate::container::ts::{Mux, Sink};
+use crate::base::{Clock, Counter, Pts, Span, Stop};
+use crate::container::ts::Mux;
 use crate::encode::AudioEncoder;
 use crate::media::grid::{CutGrid, Cutter};
 use crate::media::{AudioBlock, Pick, Program};
 use crate::source::capture::Capture;
 
 use super::level::{Meter, Trail};
+use super::sink::RecordSink;
 
 /// What a stream's pump says about itself.
 #[derive(Debug, Default)]
@@ -25,7 +26,7 @@ pub struct PumpStats {
 }
 
 /// One stream's way from a captured block to records in its ring.
-pub struct AudioStream<S> {
+pub struct AudioStream {
     name: String,
     pick: Pick,
     picked: Vec<f32>,
@@ -34,19 +35,19 @@ pub struct AudioStream<S> {
     frame: Span,
     cutter: Cutter,
     mux: Mux,
-    sink: S,
+    sink: RecordSink,
     stats: Arc<PumpStats>,
     failing: bool,
 }
 
-impl<S: Sink> AudioStream<S> {
+impl AudioStream {
     /// A stream that hears `pick` of its card's channels, cut on `grid`.
     pub fn new(
         name: &str,
         pick: Pick,
         encoder: Box<dyn AudioEncoder>,
         grid: CutGrid,
-        sink: S,
+        sink: RecordSink,
         stats: Arc<PumpStats>,
     ) -> Self {
         let config = encoder.config();
@@ -77,7 +78,7 @@ impl<S: Sink> AudioStream<S> {
         let mut failure = None;
         let done = encoder.encode(&block, &mut |unit| {
             if cutter.is_cut(unit.pts) {
-                mux.cut(unit.pts, sink);
+                cut(mux, unit.pts, sink);
             }
             if let Err(error) = mux.write(unit, sink) {
                 failure = Some(error.to_string());
@@ -86,7 +87,7 @@ impl<S: Sink> AudioStream<S> {
             // now, not when the next unit comes.
             let next = unit.pts + *frame;
             if cutter.is_cut(next) {
-                mux.cut(next, sink);
+                cut(mux, next, sink);
             }
         });
         let failure = done.err().map(|error| error.to_string()).or(failure);
@@ -108,7 +109,7 @@ impl<S: Sink> AudioStream<S> {
 }
 
 /// Carries sound from a card to its streams until stopped.
-pub fn run<S: Sink>(mut capture: Capture, mut streams: Vec<AudioStream<S>>, clock: &dyn Clock, stop: &Stop) {
+pub fn run(mut capture: Capture, mut streams: Vec<AudioStream>, clock: &dyn Clock, stop: &Stop) {
     while let Some(block) = capture.next(stop) {
         for stream in &mut streams {
             let begin = clock.now();
@@ -118,6 +119,16 @@ pub fn run<S: Sink>(mut capture: Capture, mut streams: Vec<AudioStream<S>>, cloc
     }
     for stream in &mut streams {
         stream.mux.flush(&mut stream.sink);
+    }
+}
+
+/// Ends the segment. Where the ring was full and records are lost, the packets of the next one say, too,
+/// that they do not follow.
+fn cut(mux: &mut Mux, at: Pts, sink: &mut RecordSink) {
+    if sink.is_dropping() {
+        mux.interrupt(sink);
+    } else {
+        mux.cut(at, sink);
     }
 }
 
@@ -139,7 +150,6 @@ fn pick(pick: Pick, block: &AudioBlock<'_>, into: &mut Vec<f32>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::Pts;
 
     #[test]
     fn each_stream_hears_what_it_asked_for() {

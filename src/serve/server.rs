@@ -146,14 +146,14 @@ impl Shared {
 
     /// Answers the requests of one connection until it ends.
     async fn converse(self: Arc<Self>, tcp: TcpStream, client: IpAddr, activity: Arc<Activity>) {
-        let stats = self.handler.stats.clone();
-        let io = Io::new(tcp, activity.clone(), stats.clone(), self.patience.stall);
+        let stats = &self.handler.stats;
         let service = service_fn(|request: Request<_>| {
             let busy = Busy::new(&activity, RealClock.now());
             self.handler.answer(client, request, busy)
         });
-        let connection = self.http.serve_connection(TokioIo::new(io), service);
-        match connection.await {
+        let io = Io::new(tcp, activity.clone(), stats.clone(), self.patience.stall);
+        // One expression: a connection with a name of its own would lie in this future twice.
+        match self.http.serve_connection(TokioIo::new(io), service).await {
             Err(error) if error.is_timeout() => stats.slow_requests.increment(),
             Err(error) if error.is_parse() => stats.malformed.increment(),
             // Clients that go away are no news.

@@ -22,15 +22,17 @@ const PATIENCE: Duration = Duration::from_millis(100);
 const REST: Duration = Duration::from_millis(10);
 /// How far behind the clock silence is given: sound may be that late and still be heard whole.
 const SLACK: Duration = Duration::from_millis(250);
-/// An open device that gives nothing for so long is dead.
+/// An open device that gives no more for so long is dead.
 const DEAD: Duration = Duration::from_secs(1);
+/// One just opened may take longer: a sound server waking its sink gives its first two seconds at once.
+const WAKING: Duration = Duration::from_secs(3);
 /// Waits before a device is opened again.
 const FIRST_RETRY: Duration = Duration::from_millis(250);
 const LAST_RETRY: Duration = Duration::from_secs(5);
 /// Sound cannot be captured before it is made: a line so far ahead of the clock is not a sound card's.
 const LEAD: Duration = Duration::from_millis(50);
 /// No timestamp older than this is believed: no device keeps that much sound.
-const OLDEST: Duration = Duration::from_secs(2);
+const OLDEST: Duration = Duration::from_secs(10);
 
 /// Who says how fast the sound comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,8 +126,9 @@ impl Capture {
             Err(error) => return self.lose(&error),
         };
         if taken == 0 {
-            if now.since(open.heard) >= DEAD {
-                return self.lose(&self.dead());
+            let patience = if open.live.is_some() { DEAD } else { WAKING };
+            if now.since(open.heard) >= patience {
+                return self.lose(&self.dead(patience));
             }
             self.steady.silence(now - SLACK);
             // Sound whose time is over already is a backlog, to be read away without delay.
@@ -218,11 +221,11 @@ impl Capture {
         }
     }
 
-    fn dead(&self) -> SourceError {
+    fn dead(&self, patience: Duration) -> SourceError {
         SourceError {
             signal: Signal::Stalled,
             device: self.device.name().to_owned(),
-            problem: format!("it is open, but has given no sound for {} s", DEAD.as_secs()),
+            problem: format!("it is open, but has given no sound for {} s", patience.as_secs()),
             remedy: "unplug it and plug it in again, or check what feeds it".to_owned(),
         }
     }
