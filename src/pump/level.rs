@@ -60,6 +60,8 @@ impl Level {
 #[derive(Debug)]
 pub struct Trail {
     steps: Box<[AtomicU64]>,
+    /// Number of the first step there ever was; no meaning before there is one.
+    first: AtomicI64,
     /// Number of the newest finished step on the media clock; before the first, `i64::MIN`.
     newest: AtomicI64,
 }
@@ -67,7 +69,7 @@ pub struct Trail {
 impl Default for Trail {
     fn default() -> Self {
         let steps = (0..REMEMBERED).map(|_| AtomicU64::new(Level::SILENCE.pack())).collect();
-        Self { steps, newest: AtomicI64::new(i64::MIN) }
+        Self { steps, first: AtomicI64::new(0), newest: AtomicI64::new(i64::MIN) }
     }
 }
 
@@ -78,7 +80,10 @@ impl Trail {
 
     fn put(&self, step: i64, level: Level) {
         self.slot(step).store(level.pack(), Ordering::Relaxed);
-        // Release: who sees the number sees the level behind it.
+        if self.newest.load(Ordering::Relaxed) == i64::MIN {
+            self.first.store(step, Ordering::Relaxed);
+        }
+        // Release: who sees the number sees the level behind it, and the first.
         self.newest.store(step, Ordering::Release);
     }
 
@@ -98,9 +103,9 @@ impl Trail {
             step => step,
         };
         let count = count.min(REMEMBERED - 8) as i64;
+        let oldest = (newest + 1 - count).max(self.first.load(Ordering::Relaxed));
         let end = Pts::from_ticks((newest + 1) * STEP.ticks());
-        let levels =
-            (newest + 1 - count..=newest).map(|step| Level::unpack(self.slot(step).load(Ordering::Relaxed)));
+        let levels = (oldest..=newest).map(|step| Level::unpack(self.slot(step).load(Ordering::Relaxed)));
         Some((end, levels))
     }
 }
@@ -181,6 +186,8 @@ mod tests {
         let level = trail.now();
         assert!((level.peak + 6.02).abs() < 0.1 && (level.rms + 9.03).abs() < 0.1, "{level:?}");
         assert_eq!(level.activity, Activity::OnAir);
+        let told: Vec<_> = trail.last(600).expect("steps").1.collect();
+        assert!(told.len() == 20 && told.iter().all(|level| level.rms > -10.0), "nothing before: {told:?}");
         let at = play(&mut meter, &trail, at, 1.0, 0.0);
         assert_eq!(trail.now(), Level { activity: Activity::OnAir, ..Level::SILENCE });
         play(&mut meter, &trail, at, 1.0, 0.0);

@@ -190,7 +190,7 @@ fn assert_tails_grow(tails: &[Tail], seen: &HashMap<u64, Arc<Segment>>) -> Resul
 fn play(config: SegmentConfig, turns: &[Turn]) -> Result<Bench, TestCaseError> {
     let scratch = Scratch::new("properties");
     let mut bench = Bench::new(config, &Ledger::open(scratch.file()));
-    let first_discontinuity = 1_763_640_000 / 86_400;
+    let first_discontinuity = 323; // days of 2025 before NOON
     bench.play(batches(turns));
     let tight = bench.stats.evictions.get() > 0;
     let mut auditor = Auditor::new(config, first_discontinuity);

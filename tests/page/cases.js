@@ -27,6 +27,11 @@ const cases = [
   ["nobody", words.listeners(0), "Nobody listening"],
   ["one", words.listeners(1), "1 listening"],
 
+  ["a level", words.level(-23.4), "−23 dB"],
+  ["full scale", words.level(0), "0 dB"],
+  ["silence", words.level(-120), "< −60 dB"],
+  ["no level", words.level(null), "– dB"],
+
   ["on air", words.air("live", true), ["on", "On air"]],
   ["quiet", words.air("live", false), ["quiet", "Quiet"]],
   ["level unknown", words.air("live", null), ["unknown", "Level not known"]],

@@ -21,8 +21,17 @@ impl Outpost {
     /// Starts it with `arguments`, such as `["demo"]`, and these variables in its environment, on a free
     /// loopback port, and waits until it answers. Its state and its log stand in `dir`, which is made.
     pub(crate) fn start(arguments: &[&str], environment: &[(&str, OsString)], dir: &Path) -> Self {
+        Self::start_at(free_address(), arguments, environment, dir)
+    }
+
+    /// The same at this address: that of one just dropped, to start it again.
+    pub(crate) fn start_at(
+        address: SocketAddr,
+        arguments: &[&str],
+        environment: &[(&str, OsString)],
+        dir: &Path,
+    ) -> Self {
         fs::create_dir_all(dir).expect("a folder for the program's state");
-        let address = free_address();
         let log = File::create(dir.join("outpost.log")).expect("a file for the program's log");
         let child = Command::new(env!("CARGO_BIN_EXE_outpost"))
             .args(arguments)

@@ -164,7 +164,7 @@ function draw(time) {
   const edge = trace.draw(levels, live, behind() === null ? null : player.date);
   if (time - numbered > 250) {
     numbered = time;
-    write("level", level ? `${Math.round(level.rms)} dB`.replace("-", "−") : "– dB");
+    write("level", words.level(level?.rms ?? null));
   }
   if (time - described < 1000) return;
   described = time;

@@ -65,7 +65,7 @@ export class Player {
   choose(station) {
     const same = this.#station?.playlist === station.playlist;
     this.#station = station;
-    if (same) return;
+    if (same) return this.#load();
     this.#release();
     if (this.#wanted) this.#connect();
     else this.#settle("idle");
@@ -209,9 +209,19 @@ export class Player {
     });
     this.#hls = hls;
     hls.on(Hls.Events.ERROR, (_, error) => error.fatal && this.#fatal(Hls, error));
-    hls.loadSource(this.#station.playlist);
     hls.attachMedia(this.#audio);
-    this.#start();
+    this.#start(); // now, since some browsers allow it only for a moment after the tap
+    this.#load();
+  }
+
+  /**
+   * Gives hls.js the playlist as soon as three target durations are listed (RFC 8216, 6.3.3). Where a server has just
+   * started there is less: hls.js would begin all the same, run dry at once, and stay too close behind live.
+   */
+  #load() {
+    if (!this.#hls || this.#hls.url) return;
+    const { playlist, target_seconds, window } = this.#station;
+    if (window.seconds > 2.5 * target_seconds) this.#hls.loadSource(playlist); // the first segment may be shorter
   }
 
   #fatal(Hls, error) {

@@ -32,6 +32,12 @@ export function listeners(count) {
   return count === 0 ? "Nobody listening" : `${count} listening`;
 }
 
+/** The number beside the bar, whose scale ends at -60 dBFS: below that one silence is like another. */
+export function level(rms) {
+  if (rms === null) return "– dB";
+  return rms < -60 ? "< −60 dB" : `${Math.round(rms)} dB`.replace("-", "−");
+}
+
 /** The lamp: what the radio is doing, as [state for the colour, words]. */
 export function air(signal, onAir) {
   if (signal === "starting") return ["unknown", "Starting"];
