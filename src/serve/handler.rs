@@ -68,7 +68,7 @@ impl Handler {
         match self.attempt(client, &request, &busy) {
             (kind, reply, None) => Answer::Ready(Some(count(kind, reply))),
             (.., Some(Silent(station))) => Answer::Waiting(Box::pin(async move {
-                station.first_segment().await;
+                station.beginning().await;
                 let (kind, reply, _) = self.attempt(client, &request, &busy);
                 count(kind, reply)
             })),
@@ -115,13 +115,13 @@ impl Handler {
             Route::Multivariant { stream } => {
                 let Some(station) = self.station(stream) else { return Ok(unknown()) };
                 heard(station, asked);
-                let shown = shown(station)?;
+                let shown = station.playlists().ok_or_else(|| Silent(station.clone()))?;
                 playlist(headers, &shown, &shown.multivariant)
             }
             Route::Media { stream, rendition } => {
                 let Some(station) = self.rendition(stream, rendition) else { return Ok(unknown()) };
                 heard(station, asked);
-                let shown = shown(station)?;
+                let shown = station.playlists().ok_or_else(|| Silent(station.clone()))?;
                 playlist(headers, &shown, &shown.media)
             }
             Route::Segment { stream, rendition, sequence } => {
@@ -135,7 +135,7 @@ impl Handler {
             }
             Route::Live { stream } => {
                 let Some(station) = self.station(stream) else { return Ok(unknown()) };
-                let shown = shown(station)?;
+                let shown = station.shown().ok_or_else(|| Silent(station.clone()))?;
                 reply::live(Body::Live(Live::new(station, &shown, asked.busy.clone())))
             }
             Route::Health => match self.report.health() {
@@ -178,10 +178,6 @@ fn classify(route: &Route<'_>) -> (Kind, Sharing) {
         Route::Metrics => (Kind::Metrics, Sharing::Own),
         Route::Status | Route::Levels { .. } => (Kind::Api, Sharing::Origin),
     }
-}
-
-fn shown(station: &Arc<Station>) -> Result<Arc<Shown>, Silent> {
-    station.shown().ok_or_else(|| Silent(station.clone()))
 }
 
 fn heard(station: &Station, asked: &Asked<'_>) {

@@ -21,6 +21,11 @@ use crate::segment::{Segment, Shelf, Snapshot, Tail, TargetDuration};
 /// The name of the one rendition a stream has.
 pub const RENDITION: &str = "audio";
 
+/// How long a request waits at most for a stream to begin.
+const LONGEST_WAIT: Duration = Duration::from_secs(15);
+/// So much is enough to begin with, in however few segments.
+const ENOUGH: Duration = Duration::from_secs(12);
+
 /// A playlist's text from what is on the shelf.
 type Renderer = Box<dyn Fn(&Snapshot) -> String + Send + std::marker::Sync>;
 
@@ -41,6 +46,8 @@ pub struct Station {
     shown: ArcSwapOption<Shown>,
     tail: ArcSwapOption<Tail>,
     changed: Arc<Notify>,
+    /// Whether there was ever enough for a player to begin with.
+    begun: AtomicBool,
     closing: AtomicBool,
     listeners: Mutex<Listeners>,
     live: AtomicUsize,
@@ -101,6 +108,7 @@ impl Station {
             shown: ArcSwapOption::empty(),
             tail: ArcSwapOption::empty(),
             changed: Arc::new(Notify::new()),
+            begun: AtomicBool::new(false),
             closing: AtomicBool::new(false),
             listeners: Mutex::new(Listeners::new(targets(target, 4))),
             live: AtomicUsize::new(0),
@@ -144,6 +152,11 @@ impl Station {
         TunedIn(self.clone())
     }
 
+    /// What playlists are answered from; `None` until there is enough for a player to begin with.
+    pub(super) fn playlists(&self) -> Option<Arc<Shown>> {
+        self.shown().filter(|_| self.begun.load(Relaxed))
+    }
+
     /// What is listed now; `None` until the first segment is.
     pub(super) fn shown(&self) -> Option<Arc<Shown>> {
         self.shown.load_full()
@@ -159,13 +172,13 @@ impl Station {
         self.changed.clone().notified_owned()
     }
 
-    /// Waits for the first segment, three target durations at most.
-    pub(super) async fn first_segment(&self) -> Option<Arc<Shown>> {
-        let patience = tokio::time::sleep(targets(self.target, 3));
+    /// Waits until there are playlists, but not for ever.
+    pub(super) async fn beginning(&self) -> Option<Arc<Shown>> {
+        let patience = tokio::time::sleep(targets(self.target, 5).min(LONGEST_WAIT));
         tokio::pin!(patience);
         loop {
             let change = self.change();
-            if let Some(shown) = self.shown() {
+            if let Some(shown) = self.playlists() {
                 return Some(shown);
             }
             if self.is_closing() {
@@ -199,6 +212,9 @@ impl Shelf for Station {
         if snapshot.listed.is_empty() {
             return;
         }
+        if suffices(&snapshot) {
+            self.begun.store(true, Relaxed);
+        }
         let now = snapshot.listed.last().map(|newest| snapshot.dates.at(newest.start + newest.duration));
         let shown = Shown {
             media: Text::new(Bytes::from((self.render.media)(&snapshot))),
@@ -216,6 +232,15 @@ impl Shelf for Station {
         self.tail.store(Some(Arc::new(tail)));
         self.changed.notify_waiters();
     }
+}
+
+/// Whether a player can begin with it. One that begins with the only segment there is has played it when
+/// the next is not there yet, and stutters; three target durations is what the protocol has it stay behind
+/// (RFC 8216, 6.3.3). With long segments that would be a long silence after a start, so less will do.
+fn suffices(snapshot: &Snapshot) -> bool {
+    let listed: Duration = snapshot.listed.iter().map(|segment| segment.duration.to_duration()).sum();
+    // The grid's first segment is a short one: what counts is the rounding to whole segments.
+    listed + targets(snapshot.target, 1) / 2 >= targets(snapshot.target, 3).min(ENOUGH)
 }
 
 /// A live playlist may be kept for half a target duration: a new one is due no later than after one and a
@@ -288,19 +313,23 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_first_segment_is_waited_for_but_not_for_ever() {
+    async fn the_beginning_is_waited_for_but_not_for_ever() {
         let station = Arc::new(station());
         let start = tokio::time::Instant::now();
-        assert!(station.first_segment().await.is_none());
-        assert_eq!(start.elapsed(), Duration::from_secs(6));
+        assert!(station.beginning().await.is_none());
+        assert_eq!(start.elapsed(), Duration::from_secs(10));
 
         let waiter = tokio::spawn({
             let station = station.clone();
-            async move { station.first_segment().await.is_some() }
+            async move { station.beginning().await.is_some() }
         });
         tokio::task::yield_now().await;
-        station.list(Arc::new(snapshot(vec![segment(7)])));
+        station.list(Arc::new(snapshot(vec![segment(7), segment(8)])));
+        assert!(station.shown().is_some() && station.playlists().is_none(), "a player would stutter");
+        station.list(Arc::new(snapshot(vec![segment(7), segment(8), segment(9)])));
         assert!(waiter.await.expect("no panic"));
-        assert_eq!(start.elapsed(), Duration::from_secs(6));
+        station.list(Arc::new(snapshot(vec![segment(9)])));
+        assert!(station.playlists().is_some(), "who has begun goes on");
+        assert_eq!(start.elapsed(), Duration::from_secs(10));
     }
 }

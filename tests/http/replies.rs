@@ -197,8 +197,13 @@ fn the_first_playlist_is_waited_for() {
     std::thread::scope(|scope| {
         let waiter = scope.spawn(|| server.get(MEDIA, &[]));
         crate::site::until("a second connection", || server.stats.opened.get() == 2);
-        server.list(&[segment(7, 10)]);
-        assert_eq!(waiter.join().expect("an answer").status, 200);
+        let enough = [7, 8, 9].map(|sequence| segment(sequence, 10));
+        // One segment does not suffice for a playlist, which names all three in the end.
+        server.list(&enough[..1]);
+        server.list(&enough);
+        let answer = waiter.join().expect("an answer");
+        let named = String::from_utf8_lossy(&answer.body).matches(".ts").count();
+        assert_eq!((answer.status, named), (200, 3));
     });
 }
 

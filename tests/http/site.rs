@@ -71,9 +71,10 @@ impl Running {
         Self { address, station, stats, stop: Some(stop), thread: Some(thread) }
     }
 
-    /// Starts with these segments listed.
+    /// Starts with these segments listed, in the middle of a stream: there were others before.
     pub(crate) fn with(segments: &[Segment], adjust: impl FnOnce(&mut ServeConfig)) -> Self {
         let running = Self::empty(adjust);
+        running.list(&[1, 2, 3].map(|sequence| segment(sequence, 10)));
         running.list(segments);
         running
     }
