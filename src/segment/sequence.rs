@@ -18,6 +18,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
@@ -68,6 +69,8 @@ impl Numbers {
 #[derive(Debug)]
 pub struct Ledger {
     path: PathBuf,
+    /// When the file was last written before this run.
+    dated: Option<WallTime>,
     book: Mutex<Book>,
 }
 
@@ -93,7 +96,8 @@ impl Ledger {
             }
             BTreeMap::new()
         });
-        Arc::new(Self { path, book: Mutex::new(Book { reserved, written: true }) })
+        let dated = fs::metadata(&path).and_then(|file| file.modified()).ok().and_then(wall_time);
+        Arc::new(Self { path, dated, book: Mutex::new(Book { reserved, written: true }) })
     }
 
     /// The numbers of the rendition `key`, above all those it ever had. Writes the first reservation, and
@@ -106,8 +110,13 @@ impl Ledger {
         };
         let reserved = ahead(next, FEWEST);
         if !self.reserve(key, reserved) {
-            // A file that can be read but not written tells the same numbers at every start.
+            // A file that can be read but not written tells the same numbers at every start. Runs since then
+            // used no more of them than there were seconds, nor more than the clock says altogether.
             next = next.max(clock);
+            if let Some(dated) = self.dated {
+                let since = wall.as_unix_nanos().saturating_sub(dated.as_unix_nanos()).max(0);
+                next.media = next.media.saturating_add(since as u64 / 1_000_000_000);
+            }
         }
         let reserved = ahead(next, FEWEST);
         Sequence { ledger: Arc::clone(self), key: key.to_owned(), first: next.media, next, reserved }
@@ -131,6 +140,11 @@ impl Ledger {
         book.written = result.is_ok();
         book.written
     }
+}
+
+fn wall_time(time: SystemTime) -> Option<WallTime> {
+    let since = time.duration_since(UNIX_EPOCH).ok()?;
+    Some(WallTime::from_unix_nanos(i64::try_from(since.as_nanos()).ok()?))
 }
 
 fn ahead(next: Numbers, media: u64) -> Numbers {

@@ -51,6 +51,8 @@ struct Open {
     heard: Monotonic,
     /// When it began to.
     live: Option<Monotonic>,
+    /// Frames it gave since, whose time was over already.
+    stale: usize,
 }
 
 /// Sound from a device, whatever becomes of it.
@@ -145,7 +147,9 @@ impl Capture {
             Pacing::Device => self.steady.push(&self.samples, timing),
             Pacing::Clock => self.steady.push(&self.samples, Timing::Unstamped),
         };
-        self.check_pace(open, now);
+        let InputFormat { rate, channels } = open.input.format();
+        open.stale = if taken > 0 { 0 } else { open.stale + self.samples.len() / channels };
+        self.check_pace(open, rate, now);
         if taken > 0 {
             open.heard = now;
             let live = *open.live.get_or_insert(now);
@@ -158,11 +162,14 @@ impl Capture {
     }
 
     /// Whether the device still deserves to say how fast its sound comes, or again.
-    fn check_pace(&mut self, open: &mut Open, now: Monotonic) {
+    fn check_pace(&mut self, open: &mut Open, rate: u32, now: Monotonic) {
         let line = self.steady.time_after(0);
+        // A backlog comes to an end; what has no pace calls its sound as old as its buffer is long, for ever.
+        let endless = open.stale as u64 > u64::from(rate) * OLDEST.as_secs();
         match open.pacing {
-            Pacing::Device if line > now + LEAD => {
+            Pacing::Device if line > now + LEAD || endless => {
                 open.pacing = Pacing::Clock;
+                open.stale = 0;
                 let device = self.device.name();
                 tracing::info!(device, "gives sound faster than time passes: held to the clock");
             }
@@ -204,7 +211,7 @@ impl Capture {
         })?;
         self.stats.opened.increment();
         self.samples.reserve(format.rate as usize / 2 * format.channels);
-        Ok(Open { input, pacing: Pacing::Device, heard: self.clock.now(), live: None })
+        Ok(Open { input, pacing: Pacing::Device, heard: self.clock.now(), live: None, stale: 0 })
     }
 
     /// The device is not there any more, or not yet: silence, and another attempt later.

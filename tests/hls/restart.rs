@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use outpost::base::{Span, Sync, WallTime};
 use outpost::container::ts::Join;
@@ -105,6 +105,23 @@ fn a_file_that_cannot_be_written_leads_back_to_the_clock_too() {
             NOON_SECONDS + 3600 + seconds as u64,
             "above the last run's, though nothing was saved"
         );
+    }
+}
+
+#[test]
+fn quick_restarts_without_a_writable_file_repeat_no_number() {
+    let scratch = Scratch::new("read-only-quick");
+    let at = |seconds: i64| WallTime::from_unix_nanos(NOON.as_unix_nanos() + seconds * 1_000_000_000);
+    let (sequence, ..) = run(&scratch.file(), 3, NOON);
+    let mut used = sequence.next().media;
+    let file = fs::File::options().write(true).open(scratch.file()).expect("it was written");
+    file.set_modified(UNIX_EPOCH + Duration::from_secs(NOON_SECONDS)).expect("its date can be set");
+    fs::create_dir(scratch.file().with_extension("unfinished")).expect("writable");
+    // The reservation is ahead of the clock all the while: 32 numbers, and half a minute.
+    for seconds in [4, 8, 12, 24] {
+        let (sequence, media, _) = run(&scratch.file(), 4, at(seconds));
+        assert!(media >= used, "after {seconds} s: {media}, though {used} is the next one");
+        used = sequence.next().media;
     }
 }
 

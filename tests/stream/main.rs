@@ -1,0 +1,19 @@
+//! The whole program with a real ALSA device, judged from outside.
+
+#[path = "../support/outpost.rs"]
+mod outpost_program;
+#[allow(dead_code, unreachable_pub)]
+#[path = "../support/pulse.rs"]
+mod pulse;
+
+mod ear;
+mod http;
+mod station;
+
+mod endless;
+mod heard;
+mod hostile;
+mod restart;
+mod trouble;
+mod window;
+mod wrong;
