@@ -1,7 +1,10 @@
 //! `outpost check`: what a configuration would do, and whether its sources can be heard.
 
 use std::io::{self, Write};
+use std::path::Path;
 use std::time::Duration;
+
+use nix::unistd::{AccessFlags, access};
 
 use super::address::Reach;
 use super::config::{Config, StreamConfig};
@@ -63,7 +66,7 @@ pub fn check(
     let reach = Reach::of(config.listen.0);
     writeln!(out, "{file} is in order.\n")?;
     writeln!(out, "Serves on {}, that is {}", config.listen, reach.best())?;
-    writeln!(out, "Keeps its state in {}", config.state_dir.display())?;
+    writeln!(out, "Keeps its state in {}{}", config.state_dir.display(), unwritable(&config.state_dir))?;
     let opened = probe.open();
     for (stream, opened) in config.streams.iter().zip(&opened) {
         plan(stream, opened, &reach, out)?;
@@ -76,6 +79,17 @@ pub fn check(
     }
     let trouble = opened.iter().any(Result::is_err) || loudest.iter().any(Option::is_none);
     Ok(if trouble { Verdict::Trouble } else { Verdict::Fine })
+}
+
+/// What keeps this user from writing in `dir`, which need not be there yet; nothing if nothing does.
+fn unwritable(dir: &Path) -> String {
+    let there = dir.ancestors().find(|place| place.exists()).unwrap_or(Path::new("."));
+    let why = match access(there, AccessFlags::W_OK | AccessFlags::X_OK) {
+        _ if !there.is_dir() => format!("{} is not a directory", there.display()),
+        Ok(()) => return String::new(),
+        Err(errno) => format!("this user may not write in {} ({})", there.display(), errno.desc()),
+    };
+    format!(", but {why}; choose another state_dir, or change that")
 }
 
 fn plan(
@@ -268,6 +282,19 @@ ground: usb:1-1.2: no sound card in this socket; plug it in, or see `outpost dev
         let mut played =
             Played { opened: opened(), levels: vec![vec![silence, None]], asked: Duration::ZERO };
         assert_eq!(checked(&mut played, Screen::Plain).0, Verdict::Trouble);
+    }
+
+    #[test]
+    fn a_place_for_state_that_cannot_be_one_is_told() {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+        let told = format!(", but {file} is not a directory; choose another state_dir, or change that");
+        assert_eq!(unwritable(Path::new(file)), told);
+        assert_eq!(unwritable(&Path::new(file).join("outpost")), told);
+        // What is not there yet is made, when it is needed.
+        let place = std::env::temp_dir().join(format!("outpost-check-{}", std::process::id()));
+        assert_eq!(unwritable(&place.join("state")), "");
+        assert!(!place.exists(), "a check leaves nothing behind");
+        assert_eq!(unwritable(Path::new("nowhere/yet")), "");
     }
 
     #[test]
