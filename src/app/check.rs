@@ -52,6 +52,11 @@ const CLIPPED: f32 = -0.1;
 /// How wide a meter is, in characters, from [`SILENT`] to full scale.
 const WIDTH: usize = 40;
 
+/// Clears the line, and lets what is too wide for the terminal end at its edge: a wrapped line would be two, and the
+/// next reading would be drawn in the wrong place. And back to wrapping (DECAWM).
+const REPLACE: &str = "\r\x1b[2K\x1b[?7l";
+const WRAP: &str = "\x1b[?7h";
+
 /// Says what `config`, read from `file`, would do, listens to its sources, and says how they are.
 ///
 /// # Errors
@@ -136,8 +141,8 @@ fn listen(
             write!(out, "\x1b[{}A", streams.len())?;
         }
         for ((stream, level), loudest) in streams.iter().zip(levels).zip(&mut loudest) {
-            let clear = if screen == Screen::Terminal { "\r\x1b[2K" } else { "" };
-            writeln!(out, "{clear}  {:width$}  {}", stream.name.as_str(), meter(level))?;
+            let (before, after) = if screen == Screen::Terminal { (REPLACE, WRAP) } else { ("", "") };
+            writeln!(out, "{before}  {:width$}  {}{after}", stream.name.as_str(), meter(level))?;
             let peak = level.map(|level| level.peak);
             *loudest = [*loudest, peak].into_iter().flatten().reduce(f32::max);
         }
@@ -147,10 +152,10 @@ fn listen(
 }
 
 fn meter(level: Option<Level>) -> String {
-    let Some(Level { rms, peak }) = level else { return format!("[{:WIDTH$}] nothing comes", "") };
+    let Some(Level { rms, peak }) = level else { return format!("{:23}  [{:WIDTH$}]", "nothing comes", "") };
     let filled = ((1.0 - rms.clamp(SILENT, 0.0) / SILENT) * WIDTH as f32).round() as usize;
     let number = |db: f32| if db < -99.0 { "silent".to_owned() } else { format!("{db:.0} dBFS") };
-    format!("[{:WIDTH$}] {:>8}, peak {}", "#".repeat(filled), number(rms), number(peak))
+    format!("{:>8}, peak {:>8}  [{:WIDTH$}]", number(rms), number(peak), "#".repeat(filled))
 }
 
 fn conclusion(opened: &Result<String, SourceError>, loudest: Option<f32>) -> String {
@@ -225,8 +230,8 @@ mod tests {
         let mut played = Played { opened, levels, asked: Duration::ZERO };
         let (verdict, text) = checked(&mut played, Screen::Plain);
         assert_eq!((verdict, played.asked), (Verdict::Trouble, LISTEN));
-        let reading = "  radio   [##############################          ] -15 dBFS, peak -3 dBFS
-  ground  [                                        ] nothing comes\n";
+        let reading = "  radio   -15 dBFS, peak  -3 dBFS  [##############################          ]
+  ground  nothing comes            [                                        ]\n";
         assert_eq!(
             text,
             format!(
@@ -305,6 +310,9 @@ ground: usb:1-1.2: no sound card in this socket; plug it in, or see `outpost dev
         assert_eq!(played.asked, LISTEN);
         assert_eq!(text.matches("\x1b[2A").count(), 24);
         let full = "#".repeat(WIDTH);
-        assert!(text.contains(&format!("\r\x1b[2K  radio   [{full}]   0 dBFS, peak 0 dBFS")), "{text}");
+        assert!(
+            text.contains(&format!("\r\x1b[2K\x1b[?7l  radio     0 dBFS, peak   0 dBFS  [{full}]\x1b[?7h\n")),
+            "{text}"
+        );
     }
 }
