@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use outpost::app::Config;
-use outpost::app::config::{self, ConfigError, EXAMPLE, SourceConfig};
+use outpost::app::config::{self, EXAMPLE, SourceConfig};
 use outpost::encode::AacProfile;
 use outpost::media::Pick;
 use proptest::prelude::*;
@@ -246,6 +246,36 @@ fn faults_are_told_with_place_and_remedy() {
              \x20 4 | bitrate = \"64k\"\n    | ^^^^^^^",
         ),
         (
+            alsa("listen = 8080"),
+            "outpost.toml:5: stream.source.listen: unknown key; did you mean `listen`, at the top of the file, before \
+             the first [[stream]]?\n  5 | listen = 8080\n    | ^^^^^^",
+        ),
+        (
+            "[server]\nlisten = 8080".to_owned(),
+            "outpost.toml:1: server: unknown key; what can stand here: `listen`, `state_dir`, `allowed_origin`, \
+             `stream`\n  1 | [server]\n    |  ^^^^^^",
+        ),
+        (
+            "listen = 80.8".to_owned(),
+            "outpost.toml:1: listen: \"80.8\" is no address to listen on; write 8080, 127.0.0.1:8080 or \
+             \"[::]:8080\"\n  1 | listen = 80.8\n    |          ^^^^",
+        ),
+        (
+            "allowed_origin = [\"*\"]".to_owned(),
+            "outpost.toml:1: allowed_origin: invalid type: sequence, expected text, in quotes\n\
+             \x20 1 | allowed_origin = [\"*\"]\n    |                  ^^^^^",
+        ),
+        (
+            "state_dir = 3".to_owned(),
+            "outpost.toml:1: state_dir: invalid type: integer `3`, expected text, in quotes\n\
+             \x20 1 | state_dir = 3\n    |             ^",
+        ),
+        (
+            synth("encoder.bitrate = 99999999999999999999"),
+            "outpost.toml:4: stream.encoder.bitrate: \"99999999999999999999\" is no bit rate; write \"64k\" or 64000\n\
+             \x20 4 | encoder.bitrate = 99999999999999999999\n    |                   ^^^^^^^^^^^^^^^^^^^^",
+        ),
+        (
             synth("[stream.encoder]\nquality = 3"),
             "outpost.toml:5: stream.encoder.quality: unknown key; what can stand here: `profile`, `bitrate`\n\
              \x20 5 | quality = 3\n    | ^^^^^^^",
@@ -292,7 +322,8 @@ fn faults_are_told_with_place_and_remedy() {
         ),
         (
             synth("title = \"größer\" # é\n\twindow.length\t= true"),
-            "outpost.toml:5: stream.window.length: invalid type: boolean `true`, expected text\n\
+            "outpost.toml:5: stream.window.length: \"true\" is no length of time; write it with its unit, as \"2s\", \
+             \"15min\" or \"1h 30m\"\n\
              \x20 5 |  window.length = true\n    |                  ^^^^",
         ),
     ];
@@ -311,11 +342,12 @@ fn a_file_that_cannot_be_read_is_named() {
     let error = Config::load(Path::new("/nowhere/outpost.toml")).expect_err("it is not there");
     assert_eq!(
         error.to_string(),
-        "cannot read the configuration /nowhere/outpost.toml: No such file or directory (os error 2)"
+        "cannot read the configuration /nowhere/outpost.toml: No such file or directory (os error 2); look at the name, \
+         and at the directory you are in"
     );
-    // A directory, and a file that is no text.
-    assert!(matches!(Config::load(Path::new("/")), Err(ConfigError::Unreadable { .. })));
-    assert!(matches!(Config::load(Path::new("/proc/self/exe")), Err(ConfigError::Unreadable { .. })));
+    let unreadable = |path: &str| Config::load(Path::new(path)).expect_err("no configuration").to_string();
+    assert!(unreadable("/").ends_with("Is a directory (os error 21); name the file in it"));
+    assert!(unreadable("/proc/self/exe").ends_with(": it is not text in UTF-8; save it as such"));
 }
 
 #[test]

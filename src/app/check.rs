@@ -1,7 +1,10 @@
 //! `outpost check`: what a configuration would do, and whether its sources can be heard.
 
 use std::io::{self, Write};
+use std::path::Path;
 use std::time::Duration;
+
+use nix::unistd::{AccessFlags, access};
 
 use super::address::Reach;
 use super::config::{Config, StreamConfig};
@@ -49,6 +52,11 @@ const CLIPPED: f32 = -0.1;
 /// How wide a meter is, in characters, from [`SILENT`] to full scale.
 const WIDTH: usize = 40;
 
+/// Clears the line, and lets what is too wide for the terminal end at its edge: a wrapped line would be two, and the
+/// next reading would be drawn in the wrong place. And back to wrapping (DECAWM).
+const REPLACE: &str = "\r\x1b[2K\x1b[?7l";
+const WRAP: &str = "\x1b[?7h";
+
 /// Says what `config`, read from `file`, would do, listens to its sources, and says how they are.
 ///
 /// # Errors
@@ -63,7 +71,7 @@ pub fn check(
     let reach = Reach::of(config.listen.0);
     writeln!(out, "{file} is in order.\n")?;
     writeln!(out, "Serves on {}, that is {}", config.listen, reach.best())?;
-    writeln!(out, "Keeps its state in {}", config.state_dir.display())?;
+    writeln!(out, "Keeps its state in {}{}", config.state_dir.display(), unwritable(&config.state_dir))?;
     let opened = probe.open();
     for (stream, opened) in config.streams.iter().zip(&opened) {
         plan(stream, opened, &reach, out)?;
@@ -76,6 +84,17 @@ pub fn check(
     }
     let trouble = opened.iter().any(Result::is_err) || loudest.iter().any(Option::is_none);
     Ok(if trouble { Verdict::Trouble } else { Verdict::Fine })
+}
+
+/// What keeps this user from writing in `dir`, which need not be there yet; nothing if nothing does.
+fn unwritable(dir: &Path) -> String {
+    let there = dir.ancestors().find(|place| place.exists()).unwrap_or(Path::new("."));
+    let why = match access(there, AccessFlags::W_OK | AccessFlags::X_OK) {
+        _ if !there.is_dir() => format!("{} is not a directory", there.display()),
+        Ok(()) => return String::new(),
+        Err(errno) => format!("this user may not write in {} ({})", there.display(), errno.desc()),
+    };
+    format!(", but {why}; choose another state_dir, or change that")
 }
 
 fn plan(
@@ -122,8 +141,8 @@ fn listen(
             write!(out, "\x1b[{}A", streams.len())?;
         }
         for ((stream, level), loudest) in streams.iter().zip(levels).zip(&mut loudest) {
-            let clear = if screen == Screen::Terminal { "\r\x1b[2K" } else { "" };
-            writeln!(out, "{clear}  {:width$}  {}", stream.name.as_str(), meter(level))?;
+            let (before, after) = if screen == Screen::Terminal { (REPLACE, WRAP) } else { ("", "") };
+            writeln!(out, "{before}  {:width$}  {}{after}", stream.name.as_str(), meter(level))?;
             let peak = level.map(|level| level.peak);
             *loudest = [*loudest, peak].into_iter().flatten().reduce(f32::max);
         }
@@ -133,10 +152,10 @@ fn listen(
 }
 
 fn meter(level: Option<Level>) -> String {
-    let Some(Level { rms, peak }) = level else { return format!("[{:WIDTH$}] nothing comes", "") };
+    let Some(Level { rms, peak }) = level else { return format!("{:23}  [{:WIDTH$}]", "nothing comes", "") };
     let filled = ((1.0 - rms.clamp(SILENT, 0.0) / SILENT) * WIDTH as f32).round() as usize;
     let number = |db: f32| if db < -99.0 { "silent".to_owned() } else { format!("{db:.0} dBFS") };
-    format!("[{:WIDTH$}] {:>8}, peak {}", "#".repeat(filled), number(rms), number(peak))
+    format!("{:>8}, peak {:>8}  [{:WIDTH$}]", number(rms), number(peak), "#".repeat(filled))
 }
 
 fn conclusion(opened: &Result<String, SourceError>, loudest: Option<f32>) -> String {
@@ -211,8 +230,8 @@ mod tests {
         let mut played = Played { opened, levels, asked: Duration::ZERO };
         let (verdict, text) = checked(&mut played, Screen::Plain);
         assert_eq!((verdict, played.asked), (Verdict::Trouble, LISTEN));
-        let reading = "  radio   [##############################          ] -15 dBFS, peak -3 dBFS
-  ground  [                                        ] nothing comes\n";
+        let reading = "  radio   -15 dBFS, peak  -3 dBFS  [##############################          ]
+  ground  nothing comes            [                                        ]\n";
         assert_eq!(
             text,
             format!(
@@ -271,6 +290,19 @@ ground: usb:1-1.2: no sound card in this socket; plug it in, or see `outpost dev
     }
 
     #[test]
+    fn a_place_for_state_that_cannot_be_one_is_told() {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+        let told = format!(", but {file} is not a directory; choose another state_dir, or change that");
+        assert_eq!(unwritable(Path::new(file)), told);
+        assert_eq!(unwritable(&Path::new(file).join("outpost")), told);
+        // What is not there yet is made, when it is needed.
+        let place = std::env::temp_dir().join(format!("outpost-check-{}", std::process::id()));
+        assert_eq!(unwritable(&place.join("state")), "");
+        assert!(!place.exists(), "a check leaves nothing behind");
+        assert_eq!(unwritable(Path::new("nowhere/yet")), "");
+    }
+
+    #[test]
     fn a_terminal_is_redrawn_in_place() {
         let opened = vec![Ok("card".to_owned()), Ok("card".to_owned())];
         let mut played = Played { opened, levels: vec![vec![level(0.0, 0.0); 2]], asked: Duration::ZERO };
@@ -278,6 +310,9 @@ ground: usb:1-1.2: no sound card in this socket; plug it in, or see `outpost dev
         assert_eq!(played.asked, LISTEN);
         assert_eq!(text.matches("\x1b[2A").count(), 24);
         let full = "#".repeat(WIDTH);
-        assert!(text.contains(&format!("\r\x1b[2K  radio   [{full}]   0 dBFS, peak 0 dBFS")), "{text}");
+        assert!(
+            text.contains(&format!("\r\x1b[2K\x1b[?7l  radio     0 dBFS, peak   0 dBFS  [{full}]\x1b[?7h\n")),
+            "{text}"
+        );
     }
 }

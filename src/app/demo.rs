@@ -37,11 +37,17 @@ pub fn config(listen: Listen) -> Config {
     }
 }
 
-/// What to open, told once it is being served.
+/// What to open, told once it is being served. What a person opens comes last: a terminal of 24 rows still shows
+/// it, and the whole code, above the first lines of the log.
 pub fn banner(reach: &Reach, screen: Screen) -> String {
     let base = reach.best();
     let mut text = format!(
-        "\nOutpost is on the air: a scanner that isn't there, live.\n\n  On this machine  {}\n",
+        "\nOutpost is on the air: a scanner that isn't there, live.\n\n\
+        \x20 In a player      vlc {base}radio/index.m3u8\n\
+        \x20                  mpv, ffplay and gst-play-1.0 take the same address\n\
+        \x20 Endless stream   {base}radio/live.ts\n\
+        \x20 Status           {base}api/v1/status\n\n\
+        \x20 On this machine  {}\n",
         reach.here
     );
     // Writing to a String cannot fail.
@@ -50,16 +56,9 @@ pub fn banner(reach: &Reach, screen: Screen) -> String {
         None => writeln!(text, "  On a phone       not now: this address is for this machine alone"),
     };
     if let (Some(network), Screen::Terminal) = (&reach.network, screen) {
-        let _ = qr(network).map(|code| write!(text, "\n{code}"));
+        text.push_str(&qr(network).unwrap_or_default());
     }
-    let _ = write!(
-        text,
-        "\n  In a player      vlc {base}radio/index.m3u8\n\
-        \x20                  mpv, ffplay and gst-play-1.0 take the same address\n\
-        \x20 Endless stream   {base}radio/live.ts\n\
-        \x20 Status           {base}api/v1/status\n\n\
-         Ctrl-C ends it.\n\n"
-    );
+    text.push_str("\nCtrl-C ends it.\n\n");
     text
 }
 
@@ -85,19 +84,22 @@ mod tests {
             "
 Outpost is on the air: a scanner that isn't there, live.
 
-  On this machine  http://localhost:8080/
-  On a phone       http://192.168.1.20:8080/  (in the same network)
-
   In a player      vlc http://192.168.1.20:8080/radio/index.m3u8
                    mpv, ffplay and gst-play-1.0 take the same address
   Endless stream   http://192.168.1.20:8080/radio/live.ts
   Status           http://192.168.1.20:8080/api/v1/status
 
+  On this machine  http://localhost:8080/
+  On a phone       http://192.168.1.20:8080/  (in the same network)
+
 Ctrl-C ends it.
 
 "
         );
-        assert!(banner(&reach, Screen::Terminal).contains('▀'));
+        let shown = banner(&reach, Screen::Terminal);
+        assert!(shown.contains('▀'));
+        let from_address = shown.lines().skip_while(|line| !line.contains("On this machine")).count();
+        assert!(from_address + 2 <= 24, "the log's first line, the cursor and these fit: {from_address}");
         let alone = banner(&Reach { here, network: None }, Screen::Terminal);
         assert!(alone.contains("vlc http://localhost:8080/radio/index.m3u8"));
         assert!(!alone.contains('▀'), "no code that a phone could not open");

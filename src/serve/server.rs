@@ -341,11 +341,18 @@ fn listen_on(address: SocketAddr) -> io::Result<std::net::TcpListener> {
 fn remedy(error: &io::Error, address: SocketAddr) -> String {
     let port = address.port();
     match error.kind() {
-        io::ErrorKind::AddrInUse => format!(
-            "another program has this port (`ss -ltnp 'sport = :{port}'` shows which); stop it, or listen elsewhere, \
-             as with --listen {}",
-            SocketAddr::new(address.ip(), port.checked_add(1).unwrap_or(8080))
-        ),
+        io::ErrorKind::AddrInUse => {
+            let other = port.checked_add(1).unwrap_or(8080);
+            // Some shells take brackets for a pattern, and a port alone says the same.
+            let other = match address.ip() {
+                ip if ip.is_unspecified() && ip.is_ipv6() => other.to_string(),
+                ip => SocketAddr::new(ip, other).to_string(),
+            };
+            format!(
+                "another program has this port (`ss -ltnp 'sport = :{port}'` shows which); stop it, or listen elsewhere, \
+             as with --listen {other}"
+            )
+        }
         io::ErrorKind::PermissionDenied => format!(
             "port {port} is reserved for privileged programs; take one from 1024 up, or grant CAP_NET_BIND_SERVICE"
         ),

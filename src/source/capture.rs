@@ -222,7 +222,7 @@ impl Capture {
         if self.stats.set_state(error.signal, &cause, now) == Change::Signal {
             tracing::warn!(
                 device = self.device.name(),
-                signal = ?error.signal,
+                signal = %error.signal,
                 "{cause}; giving silence until it is back"
             );
         }

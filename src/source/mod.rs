@@ -15,6 +15,7 @@ pub mod synth;
 
 pub use stats::{CaptureStats, State};
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::base::Monotonic;
@@ -80,8 +81,7 @@ pub trait AudioDevice: Send {
 }
 
 /// How a source is: one word for log, status and metrics.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Signal {
     /// Not yet opened for the first time.
     Starting,
@@ -95,6 +95,25 @@ pub enum Signal {
     Stalled,
     /// It answers with errors.
     Failed,
+}
+
+impl fmt::Display for Signal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Starting => "starting",
+            Self::Live => "live",
+            Self::NoDevice => "no-device",
+            Self::Busy => "busy",
+            Self::Stalled => "stalled",
+            Self::Failed => "failed",
+        })
+    }
+}
+
+impl serde::Serialize for Signal {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
 }
 
 /// Why a source cannot deliver, and what the person can do about it.

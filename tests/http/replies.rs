@@ -247,6 +247,8 @@ fn an_address_that_cannot_be_listened_on_is_named_with_the_remedy() {
     let port = server.address.port();
     let expected = format!("cannot listen on 127.0.0.1:{port}: another program has this port");
     assert!(taken.starts_with(&expected), "{taken}");
+    let next = port.checked_add(1).unwrap_or(8080);
+    assert!(taken.ends_with(&format!("as with --listen 127.0.0.1:{next}")), "{taken}");
     // TEST-NET-1 (RFC 5737) is nobody's address.
     let elsewhere = bind(std::net::SocketAddr::from(([192, 0, 2, 1], 8080)));
     assert!(matches!(&elsewhere, Err(BindError::Address { remedy, .. }) if remedy.contains("[::]:8080")));
@@ -255,4 +257,7 @@ fn an_address_that_cannot_be_listened_on_is_named_with_the_remedy() {
     for loopback in [format!("127.0.0.1:{port}"), format!("[::1]:{port}")] {
         std::net::TcpStream::connect(&loopback).expect("both families are heard");
     }
+    // A port alone says the same, and no shell takes it for a pattern.
+    let taken = bind(any.local_addr()).err().map(|error| error.to_string()).unwrap_or_default();
+    assert!(taken.ends_with(&format!("as with --listen {}", port.checked_add(1).unwrap_or(8080))), "{taken}");
 }

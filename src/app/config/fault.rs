@@ -10,8 +10,10 @@ use toml::de::{DeTable, DeValue};
 use super::keys;
 
 /// What the parser calls things, and what a person does.
-const PLAIN: [(&str, &str); 5] = [
+const PLAIN: [(&str, &str); 7] = [
     ("wanted string or table", "this must be text, in quotes"),
+    ("expected text", "expected text, in quotes"),
+    ("expected path string", "expected text, in quotes"),
     ("expected u64", "expected a whole number, 0 or more"),
     ("invalid type: map, expected a sequence", "there can be several: write [[stream]], in two brackets"),
     ("invalid type: map", "invalid type: table"),

@@ -5,6 +5,8 @@ use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
 
 /// Names at least this similar (Jaro-Winkler, 0 to 1) are offered as what was meant.
 const SIMILAR: f64 = 0.8;
+/// Those of another table must be more than similar: it is the table that is wrong, and hardly the name.
+const NEARLY_SAME: f64 = 0.95;
 
 /// The keys of `T`, a struct that is read from a table.
 pub(super) fn of<T: for<'de> Deserialize<'de>>() -> &'static [&'static str] {
@@ -41,14 +43,19 @@ impl<'de> Deserializer<'de> for &mut Names {
 
 /// What to say of the unknown key `name` in the table `table`, where `here` are the keys that table has.
 pub(super) fn advice(table: &str, name: &str, here: &[&str]) -> String {
-    if let Some(near) = nearest(name, here) {
+    if let Some(near) = nearest(name, here, SIMILAR) {
         return format!("did you mean `{near}`?");
     }
     let all = super::keys();
-    let elsewhere = all.iter().filter_map(|key| key.rsplit_once('.')).filter(|(home, _)| *home != table);
+    let elsewhere = all.iter().map(|key| key.rsplit_once('.').unwrap_or(("", key)));
+    let elsewhere = elsewhere.filter(|(home, _)| *home != table);
     let names: Vec<&str> = elsewhere.clone().map(|(_, key)| key).collect();
-    let found = nearest(name, &names).and_then(|near| elsewhere.clone().find(|(_, key)| *key == near));
+    let found =
+        nearest(name, &names, NEARLY_SAME).and_then(|near| elsewhere.clone().find(|(_, key)| *key == near));
     match found {
+        Some(("", key)) => {
+            format!("did you mean `{key}`, at the top of the file, before the first [[stream]]?")
+        }
         Some(("stream", key)) => format!("did you mean `{key}`, in [[stream]]?"),
         Some((home, key)) => format!("did you mean `{key}`, in [{home}]?"),
         None => format!("what can stand here: {}", listed(here, '`')),
@@ -57,17 +64,17 @@ pub(super) fn advice(table: &str, name: &str, here: &[&str]) -> String {
 
 /// What to say of the unknown value `name` where `possible` are the ones there are.
 pub(super) fn choice(name: &str, possible: &[&str]) -> String {
-    match nearest(name, possible) {
+    match nearest(name, possible, SIMILAR) {
         Some(near) => format!("did you mean \"{near}\"?"),
         None => format!("what can stand here: {}", listed(possible, '"')),
     }
 }
 
-fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+fn nearest<'a>(name: &str, known: &[&'a str], least: f64) -> Option<&'a str> {
     let name = name.to_lowercase();
     let likeness = |other: &str| strsim::jaro_winkler(&name, other);
     let nearest = known.iter().copied().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
-    nearest.filter(|nearest| likeness(nearest) >= SIMILAR)
+    nearest.filter(|nearest| likeness(nearest) >= least)
 }
 
 fn listed(names: &[&str], quote: char) -> String {

@@ -9,6 +9,7 @@ mod read;
 mod values;
 
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use bytesize::ByteSize;
@@ -122,12 +123,12 @@ fn bytes(length: Length, bitrate: BitRate) -> u64 {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file is not there, or not for us.
-    #[error("cannot read the configuration {}: {source}", path.display())]
+    #[error("cannot read the configuration {}: {}", path.display(), why_unreadable(error))]
     Unreadable {
         /// The file.
         path: PathBuf,
         /// What the system says.
-        source: std::io::Error,
+        error: io::Error,
     },
     /// The file says something that cannot be.
     #[error(transparent)]
@@ -142,6 +143,19 @@ pub enum ConfigError {
     Nowhere,
 }
 
+/// What the system says, and what helps.
+fn why_unreadable(error: &io::Error) -> String {
+    let remedy = match error.kind() {
+        // The system's own words for it speak of a stream, which here is another thing.
+        io::ErrorKind::InvalidData => return "it is not text in UTF-8; save it as such".to_owned(),
+        io::ErrorKind::NotFound => "look at the name, and at the directory you are in",
+        io::ErrorKind::PermissionDenied => "let this user read it and enter its directory, or be another",
+        io::ErrorKind::IsADirectory => "name the file in it",
+        _ => return error.to_string(),
+    };
+    format!("{error}; {remedy}")
+}
+
 impl Config {
     /// Reads the file at `path`.
     ///
@@ -149,7 +163,7 @@ impl Config {
     /// If it cannot be read, or says something that cannot be.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path)
-            .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+            .map_err(|error| ConfigError::Unreadable { path: path.to_owned(), error })?;
         Ok(Self::parse(&text, &path.display().to_string())?)
     }
 

@@ -90,7 +90,9 @@ impl FromStr for Length {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let length = text.parse::<jiff::SignedDuration>().ok();
-        let length = length.and_then(|length| std::time::Duration::try_from(length).ok()).map(Span::from);
+        let length = length.and_then(|length| std::time::Duration::try_from(length).ok());
+        // Three centuries, the most a `Span` makes of a `Duration`.
+        let length = length.filter(|length| i64::try_from(length.as_nanos()).is_ok()).map(Span::from);
         length.filter(|length| *length > Span::ZERO).map(Self).ok_or_else(|| {
             format!(
                 "{text:?} is no length of time; write it with its unit, as \"2s\", \"15min\" or \"1h 30m\""
@@ -164,7 +166,7 @@ impl fmt::Display for Length {
     }
 }
 
-/// Reads a value by its `FromStr`, also where it is written as a bare number.
+/// Reads a value by its `FromStr`, also where it is written without quotes: each knows best what to say of it.
 pub(super) fn written<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
@@ -185,6 +187,22 @@ where
 
         fn visit_i64<E: Error>(self, number: i64) -> Result<T, E> {
             self.visit_str(&number.to_string())
+        }
+
+        fn visit_i128<E: Error>(self, number: i128) -> Result<T, E> {
+            self.visit_str(&number.to_string())
+        }
+
+        fn visit_u128<E: Error>(self, number: u128) -> Result<T, E> {
+            self.visit_str(&number.to_string())
+        }
+
+        fn visit_f64<E: Error>(self, number: f64) -> Result<T, E> {
+            self.visit_str(&number.to_string())
+        }
+
+        fn visit_bool<E: Error>(self, truth: bool) -> Result<T, E> {
+            self.visit_str(&truth.to_string())
         }
     }
 
@@ -247,7 +265,7 @@ mod tests {
         {
             assert_eq!(millis(text), Ok(expected), "{text}");
         }
-        for refused in ["", "2", "0s", "1ns", "-2s", "2 parsecs", "9999999999999999h"] {
+        for refused in ["", "2", "0s", "1ns", "-2s", "2 parsecs", "9999999999999999h", "999999999999h"] {
             assert!(refused.parse::<Length>().is_err(), "{refused:?}");
         }
         assert_eq!("64k".parse(), Ok(BitRate(64_000)));
