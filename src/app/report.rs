@@ -179,7 +179,7 @@ impl BoxReport {
     fn stream_families(&self) -> Vec<Family> {
         type Figure = fn(&StreamFigures) -> f64;
         let counters: [(&str, &str, Figure); 15] = [
-            ("outpost_capture_losses", "Overruns and other losses of captured sound", |s| {
+            ("outpost_capture_losses", "Overruns (xruns) and other losses of captured sound", |s| {
                 s.capture.losses.get() as f64
             }),
             ("outpost_capture_opened", "Times the device was opened", |s| s.capture.opened.get() as f64),
