@@ -120,7 +120,8 @@ fn a_wrong_configuration_is_status_2_with_file_line_and_remedy() {
     assert_eq!(status, 2);
     assert_eq!(
         err,
-        "outpost: cannot read the configuration missing.toml: No such file or directory (os error 2)\n"
+        "outpost: cannot read the configuration missing.toml: no file of that name is there; look at its path: \
+         No such file or directory (os error 2)\n"
     );
 }
 

@@ -311,7 +311,7 @@ fn a_file_that_cannot_be_read_is_named() {
     let error = Config::load(Path::new("/nowhere/outpost.toml")).expect_err("it is not there");
     assert_eq!(
         error.to_string(),
-        "cannot read the configuration /nowhere/outpost.toml: No such file or directory (os error 2)"
+        "cannot read the configuration /nowhere/outpost.toml: no file of that name is there; look at its path"
     );
     // A directory, and a file that is no text.
     assert!(matches!(Config::load(Path::new("/")), Err(ConfigError::Unreadable { .. })));

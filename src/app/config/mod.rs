@@ -9,6 +9,7 @@ mod read;
 mod values;
 
 use std::fmt;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use bytesize::ByteSize;
@@ -122,7 +123,7 @@ fn bytes(length: Length, bitrate: BitRate) -> u64 {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file is not there, or not for us.
-    #[error("cannot read the configuration {}: {source}", path.display())]
+    #[error("cannot read the configuration {}: {}", path.display(), remedy(source.kind()))]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -140,6 +141,17 @@ pub enum ConfigError {
         PLACES[0], PLACES[1], example = EXAMPLE.trim_end()
     )]
     Nowhere,
+}
+
+/// What helps where a file cannot be read.
+fn remedy(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::NotFound => "no file of that name is there; look at its path",
+        ErrorKind::PermissionDenied => "let the user Outpost runs as read it",
+        ErrorKind::IsADirectory => "name a file in it",
+        ErrorKind::InvalidData => "save it as text in UTF-8",
+        _ => "see that its disk is well",
+    }
 }
 
 impl Config {
