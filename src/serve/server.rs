@@ -361,9 +361,10 @@ fn remedy(error: &io::Error, address: SocketAddr) -> String {
 pub fn is_origin(text: &str) -> bool {
     let exact = || {
         let uri: Uri = text.parse().ok()?;
-        Some(format!("{}://{}", uri.scheme_str()?, uri.authority()?))
+        let port = uri.port().map_or_else(String::new, |port| format!(":{port}"));
+        Some(format!("{}://{}{port}", uri.scheme_str()?, uri.host()?))
     };
-    text == "*" || (!text.contains('@') && exact().is_some_and(|exact| exact == text))
+    text == "*" || exact().is_some_and(|exact| exact == text)
 }
 
 fn parse_origin(text: &str) -> Result<HeaderValue, BindError> {

@@ -251,7 +251,14 @@ mod tests {
         for accepted in ["*", "https://example.org", "http://192.168.1.2:8080", "http://[::1]:80"] {
             assert!(accepted.parse::<Origin>().is_ok(), "{accepted:?}");
         }
-        for refused in ["", "example.org", "https://", "https://example.org/", "https://a\r\nSet-Cookie: b"] {
+        for refused in [
+            "",
+            "example.org",
+            "https://",
+            "https://example.org/",
+            "https://exa:mple",
+            "https://a\r\nSet-Cookie: b",
+        ] {
             assert!(refused.parse::<Origin>().is_err(), "{refused:?}");
         }
     }
