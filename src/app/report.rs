@@ -178,8 +178,8 @@ impl BoxReport {
     /// One family for each figure of a stream, one sample for each stream.
     fn stream_families(&self) -> Vec<Family> {
         type Figure = fn(&StreamFigures) -> f64;
-        let counters: [(&str, &str, Figure); 13] = [
-            ("outpost_capture_losses", "Overruns and other losses of captured sound", |s| {
+        let counters: [(&str, &str, Figure); 15] = [
+            ("outpost_capture_losses", "Overruns (xruns) and other losses of captured sound", |s| {
                 s.capture.losses.get() as f64
             }),
             ("outpost_capture_opened", "Times the device was opened", |s| s.capture.opened.get() as f64),
@@ -205,6 +205,9 @@ impl BoxReport {
                 s.ring.dropped.get() as f64
             }),
             ("outpost_ring_drops", "Times the ring was full", |s| s.ring.drops.get() as f64),
+            ("outpost_lost_segments", "Segments given up before they were complete", |s| {
+                s.window.lost.get() as f64
+            }),
             ("outpost_segments", "Segments listed", |s| s.window.segments.get() as f64),
             ("outpost_discontinuities", "Segments that began with a discontinuity", |s| {
                 s.window.discontinuities.get() as f64
@@ -212,6 +215,11 @@ impl BoxReport {
             ("outpost_window_evictions", "Segments that went early because of the memory bound", |s| {
                 s.window.evictions.get() as f64
             }),
+            (
+                "outpost_live_skips",
+                "Times a listener of the endless stream was too slow and lost some of it",
+                |s| s.station.skips.get() as f64,
+            ),
         ];
         let gauges: [(&str, &str, Figure); 13] = [
             ("outpost_signal_live", "Whether the source delivers", |s| {
@@ -273,6 +281,11 @@ impl BoxReport {
                 serve.refused.get(),
             ),
             count(
+                "outpost_http_displaced",
+                "Idle connections closed to make room for new ones",
+                serve.displaced.get(),
+            ),
+            count(
                 "outpost_http_slow_requests",
                 "Connections closed for a slow request",
                 serve.slow_requests.get(),
@@ -294,7 +307,8 @@ impl BoxReport {
 }
 
 fn tenths(value: f64) -> f64 {
-    (value * 10.0).round() / 10.0
+    // Adding zero makes a plain one of the negative.
+    (value * 10.0).round() / 10.0 + 0.0
 }
 
 /// A level as it is kept: in hundredths.

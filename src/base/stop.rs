@@ -1,5 +1,6 @@
 //! One word that ends everything that waits.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -9,7 +10,9 @@ pub struct Stop(Arc<Shared>);
 
 #[derive(Debug, Default)]
 struct Shared {
-    stopped: Mutex<bool>,
+    stopped: AtomicBool,
+    /// Held while the flag is raised and while a wait begins, so that none begins in between and misses it.
+    gate: Mutex<()>,
     raised: Condvar,
 }
 
@@ -19,33 +22,34 @@ impl Stop {
         Self::default()
     }
 
-    fn lock(&self) -> MutexGuard<'_, bool> {
-        self.0.stopped.lock().unwrap_or_else(PoisonError::into_inner)
+    fn gate(&self) -> MutexGuard<'_, ()> {
+        self.0.gate.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Raises the flag, for good.
     pub fn stop(&self) {
-        *self.lock() = true;
+        let _gate = self.gate();
+        self.0.stopped.store(true, Ordering::Release);
         self.0.raised.notify_all();
     }
 
-    /// Whether it is raised.
+    /// Whether it is raised. Takes no lock: it is asked for every block of sound.
     pub fn is_stopped(&self) -> bool {
-        *self.lock()
+        self.0.stopped.load(Ordering::Acquire)
     }
 
     /// Waits for at most `limit`; says whether the flag is raised.
     pub fn wait(&self, limit: Duration) -> bool {
         let end = Instant::now() + limit;
-        let mut stopped = self.lock();
-        while !*stopped {
+        let mut gate = self.gate();
+        while !self.is_stopped() {
             let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 break;
             }
-            stopped = self.0.raised.wait_timeout(stopped, left).unwrap_or_else(PoisonError::into_inner).0;
+            gate = self.0.raised.wait_timeout(gate, left).unwrap_or_else(PoisonError::into_inner).0;
         }
-        *stopped
+        self.is_stopped()
     }
 }
 
@@ -64,5 +68,12 @@ mod tests {
         stop.stop();
         assert!(waiter.join().expect("the waiter ends"));
         assert!(stop.wait(Duration::ZERO));
+    }
+
+    #[test]
+    fn asking_takes_no_lock() {
+        let stop = Stop::new();
+        let _held = stop.gate();
+        assert!(!stop.is_stopped());
     }
 }

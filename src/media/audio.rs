@@ -49,6 +49,22 @@ impl Pick {
             Self::Mono | Self::Left | Self::Right => Channels::Mono,
         }
     }
+
+    /// Appends what it wants of `samples`, which interleave `given` channels, to `into`.
+    pub fn take(self, samples: &[f32], given: usize, into: &mut Vec<f32>) {
+        let given = given.max(1);
+        let frames = samples.chunks_exact(given);
+        let right = (given - 1).min(1);
+        match self {
+            Self::Mono => {
+                let share = 1.0 / given as f32;
+                into.extend(frames.map(|frame| frame.iter().sum::<f32>() * share));
+            }
+            Self::Stereo => into.extend(frames.flat_map(|frame| [frame[0], frame[right]])),
+            Self::Left => into.extend(frames.map(|frame| frame[0])),
+            Self::Right => into.extend(frames.map(|frame| frame[right])),
+        }
+    }
 }
 
 /// A run of sound at [`SAMPLE_RATE`].
@@ -66,5 +82,31 @@ impl AudioBlock<'_> {
     /// Number of samples per channel.
     pub fn frames(&self) -> usize {
         self.samples.len() / self.channels.max(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_stream_hears_what_it_asked_for() {
+        let stereo: &[f32] = &[0.5, -0.25, 1.0, 0.0];
+        let mono: &[f32] = &[0.5, 1.0];
+        let table: [(Pick, usize, &[f32], &[f32]); 8] = [
+            (Pick::Mono, 2, stereo, &[0.125, 0.5]),
+            (Pick::Stereo, 2, stereo, stereo),
+            (Pick::Left, 2, stereo, &[0.5, 1.0]),
+            (Pick::Right, 2, stereo, &[-0.25, 0.0]),
+            (Pick::Mono, 1, mono, mono),
+            (Pick::Stereo, 1, mono, &[0.5, 0.5, 1.0, 1.0]),
+            (Pick::Left, 1, mono, mono),
+            (Pick::Right, 1, mono, mono),
+        ];
+        for (wish, channels, samples, expected) in table {
+            let mut picked = Vec::new();
+            wish.take(samples, channels, &mut picked);
+            assert_eq!(picked, expected, "{wish:?} of {channels}");
+        }
     }
 }

@@ -68,7 +68,7 @@ impl AudioStream {
 
     fn feed(&mut self, block: &AudioBlock<'_>) {
         self.picked.clear();
-        pick(self.pick, block, &mut self.picked);
+        self.pick.take(block.samples, block.channels, &mut self.picked);
         let channels = self.pick.channels().count();
         let block = AudioBlock { pts: block.pts, channels, samples: &self.picked };
         self.meter.measure(&block, &self.stats.levels);
@@ -129,46 +129,5 @@ fn cut(mux: &mut Mux, at: Pts, sink: &mut RecordSink) {
         mux.interrupt(sink);
     } else {
         mux.cut(at, sink);
-    }
-}
-
-/// The channels a stream wants, out of a block of one or two.
-fn pick(pick: Pick, block: &AudioBlock<'_>, into: &mut Vec<f32>) {
-    let frames = block.samples.chunks_exact(block.channels.max(1));
-    let right = block.channels.saturating_sub(1).min(1);
-    match pick {
-        Pick::Mono => {
-            let share = 1.0 / block.channels.max(1) as f32;
-            into.extend(frames.map(|frame| frame.iter().sum::<f32>() * share));
-        }
-        Pick::Stereo => into.extend(frames.flat_map(|frame| [frame[0], frame[right]])),
-        Pick::Left => into.extend(frames.map(|frame| frame[0])),
-        Pick::Right => into.extend(frames.map(|frame| frame[right])),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_stream_hears_what_it_asked_for() {
-        let stereo: &[f32] = &[0.5, -0.25, 1.0, 0.0];
-        let mono: &[f32] = &[0.5, 1.0];
-        let table: [(Pick, usize, &[f32], &[f32]); 8] = [
-            (Pick::Mono, 2, stereo, &[0.125, 0.5]),
-            (Pick::Stereo, 2, stereo, stereo),
-            (Pick::Left, 2, stereo, &[0.5, 1.0]),
-            (Pick::Right, 2, stereo, &[-0.25, 0.0]),
-            (Pick::Mono, 1, mono, mono),
-            (Pick::Stereo, 1, mono, &[0.5, 0.5, 1.0, 1.0]),
-            (Pick::Left, 1, mono, mono),
-            (Pick::Right, 1, mono, mono),
-        ];
-        for (wish, channels, samples, expected) in table {
-            let mut picked = Vec::new();
-            pick(wish, &AudioBlock { pts: Pts::default(), channels, samples }, &mut picked);
-            assert_eq!(picked, expected, "{wish:?} of {channels}");
-        }
     }
 }

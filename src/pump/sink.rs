@@ -56,11 +56,6 @@ impl RecordSink {
         self.flow == Flow::Dropping
     }
 
-    /// Whether the reader is gone.
-    pub fn is_closed(&self) -> bool {
-        self.ring.is_closed()
-    }
-
     /// What `mark` becomes in the ring, if it may go there.
     fn admit(&mut self, mark: Mark) -> Option<Mark> {
         match (self.flow, mark) {

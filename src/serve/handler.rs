@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use hyper::header::{HeaderValue, USER_AGENT};
+use hyper::header::{HOST, HeaderValue, USER_AGENT};
 use hyper::http::request::Parts;
-use hyper::{HeaderMap, Request, StatusCode};
+use hyper::{HeaderMap, Request, StatusCode, Version};
 
 use super::body::Body;
 use super::connection::Busy;
@@ -77,6 +77,9 @@ impl Handler {
 
     /// The reply as things stand, and the stream to wait for if there could be a better one.
     fn attempt(&self, client: IpAddr, request: &Parts, busy: &Busy) -> (Kind, Reply, Option<Silent>) {
+        if request.version == Version::HTTP_11 && !request.headers.contains_key(HOST) {
+            return (Kind::Refused, reply::no_host(), None);
+        }
         match route::parse(&request.method, request.uri.path()) {
             Err(refusal) => (Kind::Refused, refuse(refusal), None),
             Ok((verb, route)) => {

@@ -21,8 +21,8 @@ mod text;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-pub use route::is_stream_name;
-pub use server::{BindError, Server, Site};
+pub use route::{RESERVED, is_stream_name};
+pub use server::{BindError, Server, Site, is_origin};
 pub use station::{RENDITION, Render, Station};
 pub use stats::{Class, Kind, ServeStats};
 

@@ -14,6 +14,7 @@ use super::body::{Body, Pieces};
 use super::negotiate::{self, Coding, Part};
 use super::route::{METHODS, Verb};
 use super::text::Text;
+use crate::observe::metrics;
 use crate::segment::Segment;
 
 pub(super) type Reply = Response<Body>;
@@ -22,8 +23,7 @@ pub(super) const PLAYLIST: HeaderValue = HeaderValue::from_static("application/v
 const TRANSPORT_STREAM: HeaderValue = HeaderValue::from_static("video/mp2t");
 const PLAIN: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
-const OPEN_METRICS: HeaderValue =
-    HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+const METRICS: HeaderValue = HeaderValue::from_static(metrics::CONTENT_TYPE);
 
 /// A segment never changes under its number.
 const FOR_GOOD: HeaderValue = HeaderValue::from_static("public, max-age=3600, immutable");
@@ -173,13 +173,18 @@ pub(super) fn json(text: String) -> Reply {
 
 /// The metrics.
 pub(super) fn metrics(text: String) -> Reply {
-    reply(StatusCode::OK, OPEN_METRICS, NEVER, Body::Full(Bytes::from(text)))
+    reply(StatusCode::OK, METRICS, NEVER, Body::Full(Bytes::from(text)))
 }
 
 /// A line for people.
 pub(super) fn plain(status: StatusCode, line: impl Into<Bytes>) -> Reply {
     let cache = if status == StatusCode::NOT_FOUND { BRIEFLY } else { NEVER };
     reply(status, PLAIN, cache, Body::Full(line.into()))
+}
+
+/// 400: every request of HTTP/1.1 names its host (RFC 9112, 3.2).
+pub(super) fn no_host() -> Reply {
+    plain(StatusCode::BAD_REQUEST, "a request names the host it is for\n")
 }
 
 /// 405, and which methods there are.

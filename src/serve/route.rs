@@ -7,8 +7,8 @@ use std::borrow::Cow;
 
 use hyper::Method;
 
-/// First path segments that cannot be stream names.
-const RESERVED: [&str; 4] = ["api", "assets", "healthz", "metrics"];
+/// First pieces of a path that are the server's own, and so no stream's name.
+pub const RESERVED: [&str; 4] = ["api", "assets", "healthz", "metrics"];
 /// Longest stream name.
 const NAME_LEN: usize = 63;
 

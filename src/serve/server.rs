@@ -363,18 +363,20 @@ fn remedy(error: &io::Error, address: SocketAddr) -> String {
     }
 }
 
-/// An origin as browsers write it (RFC 6454, 6.2): scheme and host, and a port if it is not the usual one.
-fn parse_origin(text: &str) -> Result<HeaderValue, BindError> {
-    let wrong = || BindError::Origin(text.to_owned());
-    let is_origin = || {
+/// Whether this is an origin as browsers write it (RFC 6454, 6.2): scheme and host, a port if it is not the
+/// usual one, and nothing behind, not even a slash; or `*`, which stands for all.
+pub fn is_origin(text: &str) -> bool {
+    let exact = || {
         let uri: Uri = text.parse().ok()?;
-        let exact = format!("{}://{}", uri.scheme_str()?, uri.authority()?);
-        (exact == text && !text.contains('@')).then_some(())
+        let port = uri.port().map_or_else(String::new, |port| format!(":{port}"));
+        Some(format!("{}://{}{port}", uri.scheme_str()?, uri.host()?))
     };
-    if text != "*" {
-        is_origin().ok_or_else(wrong)?;
-    }
-    HeaderValue::from_str(text).map_err(|_| wrong())
+    text == "*" || exact().is_some_and(|exact| exact == text)
+}
+
+fn parse_origin(text: &str) -> Result<HeaderValue, BindError> {
+    let origin = HeaderValue::from_str(text).ok().filter(|_| is_origin(text));
+    origin.ok_or_else(|| BindError::Origin(text.to_owned()))
 }
 
 #[cfg(test)]

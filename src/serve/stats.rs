@@ -25,7 +25,7 @@ pub enum Kind {
     Metrics,
     /// `/api/`.
     Api,
-    /// A path that means nothing, or a method other than reading.
+    /// A path that means nothing, a method other than reading, or no host.
     Refused,
 }
 

@@ -77,6 +77,14 @@ fn the_endless_stream_has_a_head_without_a_length() {
 }
 
 #[test]
+fn a_request_that_names_no_host_is_refused() {
+    let server = radio();
+    // RFC 9112, 3.2; HTTP/1.0 did not know the field.
+    assert_eq!(server.ask("GET /radio/index.m3u8 HTTP/1.1\r\nConnection: close\r\n\r\n").status, 400);
+    assert_eq!(server.ask("GET /radio/index.m3u8 HTTP/1.0\r\n\r\n").status, 200);
+}
+
+#[test]
 fn other_methods_are_refused_and_told_which_there_are() {
     let server = radio();
     for method in ["POST", "PUT", "DELETE", "PATCH", "TRACE", "BREW"] {

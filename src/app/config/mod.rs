@@ -88,7 +88,7 @@ pub struct WindowConfig {
     pub segment: Length,
     /// How far back a listener can go; at least three segments.
     pub length: Length,
-    /// How much memory its segments may take; at least three segments.
+    /// How much memory its segments may take; at least that of eight.
     pub memory: ByteSize,
 }
 

@@ -8,6 +8,7 @@ use std::str::FromStr;
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
 use crate::base::Span;
+use crate::serve::{RESERVED, is_origin, is_stream_name};
 
 /// Where to serve: `8080`, `:8080`, `127.0.0.1:9000`, `[::]:80`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,9 +29,6 @@ pub struct Length(pub Span);
 /// Whose web pages may play the streams: `*`, or one origin (`https://example.org`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin(String);
-
-/// What the server answers at itself.
-const RESERVED: [&str; 4] = ["api", "assets", "healthz", "metrics"];
 
 impl Listen {
     /// This port on every address the machine has.
@@ -56,18 +54,14 @@ impl FromStr for Name {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-        let possible = text.len() <= 63
-            && text.bytes().next().is_some_and(plain)
-            && text.bytes().all(|byte| plain(byte) || byte == b'-' || byte == b'_');
-        if !possible {
+        if RESERVED.contains(&text) {
+            return Err(format!("/{text} is an address of Outpost's own; choose another name"));
+        }
+        if !is_stream_name(text) {
             return Err(format!(
                 "{text:?} cannot be part of an address; use small letters, digits, - and _ \
                  (at most 63, the first a letter or digit)"
             ));
-        }
-        if RESERVED.contains(&text) {
-            return Err(format!("/{text} is an address of Outpost's own; choose another name"));
         }
         Ok(Self(text.to_owned()))
     }
@@ -105,12 +99,7 @@ impl FromStr for Origin {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-        // An origin is scheme, host and port (RFC 6454, 6.2): nothing may follow, not even a slash.
-        let named = host.is_some_and(|host| {
-            !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b".-:[]".contains(&b))
-        });
-        if named || text == "*" {
+        if is_origin(text) {
             return Ok(Self(text.to_owned()));
         }
         Err(format!(
@@ -280,7 +269,14 @@ mod tests {
         for accepted in ["*", "https://example.org", "http://192.168.1.2:8080", "http://[::1]:80"] {
             assert!(accepted.parse::<Origin>().is_ok(), "{accepted:?}");
         }
-        for refused in ["", "example.org", "https://", "https://example.org/", "https://a\r\nSet-Cookie: b"] {
+        for refused in [
+            "",
+            "example.org",
+            "https://",
+            "https://example.org/",
+            "https://exa:mple",
+            "https://a\r\nSet-Cookie: b",
+        ] {
             assert!(refused.parse::<Origin>().is_err(), "{refused:?}");
         }
     }
