@@ -117,7 +117,7 @@ fn a_device_that_is_pulled_out_is_silence_and_comes_back_into_the_same_playlist(
         told.len() == 4 && told.iter().zip(expected).all(|(line, expected)| line.contains(expected)),
         "{log}"
     );
-    assert!(told[1].contains("signal=Failed") && told[2].contains("signal=NoDevice"), "{log}");
+    assert!(told[1].contains("signal=failed") && told[2].contains("signal=no-device"), "{log}");
 }
 
 #[test]
