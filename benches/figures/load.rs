@@ -3,12 +3,17 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
+use std::thread::sleep;
 use std::time::Duration;
 
 use crate::process;
 
 /// How long each load lasts.
 const SECONDS: f64 = 3.0;
+
+/// How long a connection says nothing until it counts as idle: a player's pause between two segments, and
+/// the ten seconds after which our server gives back memory that is free.
+const IDLE: Duration = Duration::from_secs(12);
 
 /// Processor seconds the server `pid` spends on one request of `url`, as `wrk` sends them over `connections`
 /// connections. What it spends besides, `idle` processor seconds in a second, is taken off.
@@ -48,6 +53,7 @@ pub(crate) fn kib_per_idle_connection(
     drop(open(address, path, 8)?);
     let before = process::pss_kib(pid);
     let held = open(address, path, count)?;
+    sleep(IDLE);
     let after = process::pss_kib(pid);
     drop(held);
     Ok((after - before) / f64::from(count))

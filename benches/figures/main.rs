@@ -124,7 +124,7 @@ fn live(dir: &Path) -> Result<Vec<Row>, Box<dyn Error>> {
 
 /// Our server beside nginx with the same playlist, the same segment, the same idle connections.
 fn served(outpost: &Outpost, our_idle: f64, dir: &Path) -> Result<Vec<Row>, Box<dyn Error>> {
-    eprintln!("The server, beside nginx: 40 s");
+    eprintln!("The server, beside nginx: 65 s");
     let www = dir.join("www");
     let playlist = fetch(&outpost.url(PLAYLIST))?;
     fs::write(www.join("index.m3u8"), playlist)?;

@@ -112,13 +112,13 @@ pub fn run(config: &Config, serving: &dyn Fn(SocketAddr)) -> Result<(), RunError
     outcome
 }
 
-/// When listeners have gone, gives back the memory they took.
+/// When listeners have gone or fallen silent, gives back the memory they took.
 async fn tidy(serve: Arc<ServeStats>) {
     let mut pause = tokio::time::interval(TIDYING);
     let mut gone = 0;
     loop {
         pause.tick().await;
-        if std::mem::replace(&mut gone, serve.closed.get()) != gone {
+        if std::mem::replace(&mut gone, serve.closed.get() + serve.rests.get()) != gone {
             memory::give_back();
         }
     }

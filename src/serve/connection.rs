@@ -24,6 +24,8 @@ pub(super) struct Activity {
     requests: AtomicU32,
     /// A write waits for the client.
     writing: AtomicBool,
+    /// Something came that was not a whole request yet.
+    unread: AtomicBool,
     /// When the last request came; at first, when one ought to have come.
     last_request: Pulse,
 }
@@ -31,13 +33,23 @@ pub(super) struct Activity {
 impl Activity {
     pub(super) fn new(now: Monotonic) -> Self {
         let last_request = Pulse::new(now + FIRST_WORD);
-        Self { requests: AtomicU32::new(0), writing: AtomicBool::new(false), last_request }
+        Self {
+            requests: AtomicU32::new(0),
+            writing: AtomicBool::new(false),
+            unread: AtomicBool::new(false),
+            last_request,
+        }
     }
 
     /// How long it has been without a request, if nothing is going on.
     pub(super) fn idle(&self, now: Monotonic) -> Option<Duration> {
         let working = self.requests.load(Relaxed) > 0 || self.writing.load(Relaxed);
         (!working).then(|| self.last_request.age(now)).filter(|age| !age.is_zero())
+    }
+
+    /// The same, if not a byte of a next request has come either.
+    pub(super) fn silent(&self, now: Monotonic) -> Option<Duration> {
+        self.idle(now).filter(|_| !self.unread.load(Relaxed))
     }
 }
 
@@ -49,6 +61,7 @@ impl Busy {
     pub(super) fn new(activity: &Arc<Activity>, now: Monotonic) -> Self {
         activity.last_request.beat(now);
         activity.requests.fetch_add(1, Relaxed);
+        activity.unread.store(false, Relaxed);
         Self(activity.clone())
     }
 }
@@ -87,6 +100,11 @@ impl Io {
         Self { tcp, activity, stats, stall, deadline: None }
     }
 
+    /// Waits until the client says something, or goes.
+    pub(super) async fn readable(&self) -> io::Result<()> {
+        self.tcp.readable().await
+    }
+
     /// Sees what became of a write.
     fn watch(
         &mut self,
@@ -123,7 +141,12 @@ impl AsyncRead for Io {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_read(context, buffer)
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.tcp).poll_read(context, buffer);
+        if buffer.filled().len() > before {
+            self.activity.unread.store(true, Relaxed);
+        }
+        read
     }
 }
 

@@ -28,6 +28,8 @@ use crate::sys::clock::RealClock;
 const HEADER_BLOCK: usize = 16 * 1024;
 /// Connections the kernel holds until they are accepted.
 const BACKLOG: i32 = 1024;
+/// How long a client is silent before its connection rests.
+const REST: Duration = Duration::from_secs(1);
 /// Unsent bytes the kernel takes per connection before a write has to wait: without it a stalled client is
 /// given megabytes, and minutes go by before anybody notices.
 const UNSENT: u32 = 256 * 1024;
@@ -147,17 +149,44 @@ impl Shared {
     /// Answers the requests of one connection until it ends.
     async fn converse(self: Arc<Self>, tcp: TcpStream, client: IpAddr, activity: Arc<Activity>) {
         let stats = &self.handler.stats;
+        let mut io = Io::new(tcp, activity.clone(), stats.clone(), self.patience.stall);
+        loop {
+            io = match self.attend(io, client, &activity).await {
+                Ok(None) => return,
+                Ok(Some(io)) => io,
+                // Clients that go away are no news.
+                Err(error) if error.is_timeout() => return stats.slow_requests.increment(),
+                Err(error) if error.is_parse() => return stats.malformed.increment(),
+                Err(_) => return,
+            };
+            stats.rests.increment();
+            let since = activity.idle(RealClock.now()).unwrap_or_default();
+            let left = self.patience.request.saturating_sub(since);
+            match tokio::time::timeout(left, io.readable()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) => return,
+                Err(_) => return stats.slow_requests.increment(),
+            }
+        }
+    }
+
+    /// Answers requests until the connection ends, or gives it back when its client has been silent for a
+    /// while: hyper keeps buffers of 16 KiB for each, and most listeners are silent most of the time.
+    async fn attend(&self, io: Io, client: IpAddr, activity: &Arc<Activity>) -> hyper::Result<Option<Io>> {
         let service = service_fn(|request: Request<_>| {
-            let busy = Busy::new(&activity, RealClock.now());
+            let busy = Busy::new(activity, RealClock.now());
             self.handler.answer(client, request, busy)
         });
-        let io = Io::new(tcp, activity.clone(), stats.clone(), self.patience.stall);
-        // One expression: a connection with a name of its own would lie in this future twice.
-        match self.http.serve_connection(TokioIo::new(io), service).await {
-            Err(error) if error.is_timeout() => stats.slow_requests.increment(),
-            Err(error) if error.is_parse() => stats.malformed.increment(),
-            // Clients that go away are no news.
-            Ok(()) | Err(_) => {}
+        let mut connection = Box::new(self.http.serve_connection(TokioIo::new(io), service));
+        loop {
+            tokio::select! {
+                ended = &mut *connection => return ended.map(|()| None),
+                () = tokio::time::sleep(REST) => {}
+            }
+            if activity.silent(RealClock.now()).is_some_and(|since| since >= REST) {
+                // Not a byte has come since the last request, so that nothing is read and not yet served.
+                return Ok(Some(connection.into_parts().io.into_inner()));
+            }
         }
     }
 }

@@ -110,6 +110,8 @@ pub struct ServeStats {
     pub refused: Counter,
     /// Idle connections closed to make room for new ones.
     pub displaced: Counter,
+    /// Times a connection was laid to rest until its client says something again.
+    pub rests: Counter,
     /// Connections closed because the client sent its request too slowly, or idled.
     pub slow_requests: Counter,
     /// Connections closed because the client did not take its reply.

@@ -85,6 +85,32 @@ fn an_idle_connection_is_closed_in_time() {
 }
 
 #[test]
+fn a_connection_at_rest_serves_the_next_request_and_is_closed_in_time_too() {
+    let server = Running::with(&[segment(7, 10)], |config| config.patience.request = Duration::from_secs(3));
+    let mut client = server.connect();
+    for rests in 1..=2 {
+        client.write_all(KEEP).expect("sent");
+        assert!(read_reply(&mut client).starts_with("HTTP/1.1 200 "), "after {} rests", rests - 1);
+        until("the connection rests", || server.stats.rests.get() == rests);
+    }
+    let silent = Instant::now();
+    assert!(is_closed(&mut client));
+    assert!(silent.elapsed() < Duration::from_secs(4), "{:?}", silent.elapsed());
+    assert_eq!((server.stats.slow_requests.get(), server.stats.rests.get()), (1, 2));
+}
+
+#[test]
+fn half_a_request_is_no_rest() {
+    let server = Running::with(&[segment(7, 10)], |config| config.patience.request = Duration::from_secs(2));
+    let mut client = server.connect();
+    client.write_all(KEEP).expect("sent");
+    assert!(read_reply(&mut client).starts_with("HTTP/1.1 200 "));
+    client.write_all(&KEEP[..20]).expect("sent");
+    assert!(is_closed(&mut client), "what never ends is cut off");
+    assert_eq!((server.stats.slow_requests.get(), server.stats.rests.get()), (1, 0));
+}
+
+#[test]
 fn clients_that_vanish_in_the_middle_leave_nothing_behind() {
     let server = Running::with(&[segment(7, BIG)], |_| {});
     for round in 0..20 {
