@@ -2,16 +2,13 @@
 
 use std::fmt::Write as _;
 
-use bytesize::ByteSize;
-
 use super::address::Reach;
 use super::config::{
-    BitRate, Config, EncoderConfig, Length, Listen, Origin, SourceConfig, StreamConfig, WindowConfig,
+    BitRate, Config, EncoderConfig, Listen, Origin, SourceConfig, StreamConfig, WindowConfig,
     default_state_dir,
 };
 use super::qr::qr;
 use super::screen::Screen;
-use crate::base::Span;
 use crate::encode::AacProfile;
 use crate::media::Pick;
 
@@ -28,11 +25,7 @@ pub fn config(listen: Listen) -> Config {
             source: SourceConfig::Synth { seed: 1 },
             channels: Pick::Mono,
             encoder: EncoderConfig { profile: AacProfile::Lc, bitrate: BitRate(64_000) },
-            window: WindowConfig {
-                segment: Length(Span::from_millis(2_000)),
-                length: Length(Span::from_millis(15 * 60_000)),
-                memory: ByteSize::mib(64),
-            },
+            window: WindowConfig::default(),
         }],
     }
 }

@@ -19,6 +19,7 @@ pub use values::{BitRate, Length, Listen, Name, Origin};
 
 use crate::encode::AacProfile;
 use crate::media::Pick;
+use crate::segment::SegmentConfig;
 use crate::source::alsa::DeviceId;
 
 /// Where `outpost run` looks when it is told no file, in this order.
@@ -98,6 +99,13 @@ impl fmt::Display for SourceConfig {
             Self::Alsa { device } => write!(f, "ALSA device {device}"),
             Self::Synth { seed } => write!(f, "embedded scanner, seed {seed}"),
         }
+    }
+}
+
+impl Default for WindowConfig {
+    fn default() -> Self {
+        let SegmentConfig { target, length, bytes } = SegmentConfig::default();
+        Self { segment: Length(target), length: Length(length), memory: ByteSize(bytes as u64) }
     }
 }
 

@@ -88,11 +88,8 @@ impl File {
 
 impl Default for Window {
     fn default() -> Self {
-        Self {
-            segment: Length(Span::from_millis(2_000)),
-            length: Length(Span::from_millis(15 * 60_000)),
-            memory: Memory(ByteSize::mib(64)),
-        }
+        let WindowConfig { segment, length, memory } = WindowConfig::default();
+        Self { segment, length, memory: Memory(memory) }
     }
 }
 
