@@ -7,7 +7,7 @@ use super::config::{Config, SourceConfig, StreamConfig};
 use super::report::StreamFigures;
 use crate::base::{Clock, Pulse};
 use crate::container::ts::Record;
-use crate::encode::{self, AacParams, AudioEncoder, EncodeError};
+use crate::encode::{self, AacParams, EncodeError};
 use crate::media::{CutGrid, Pick};
 use crate::playlist::{self, Variant};
 use crate::pump::audio::{AudioStream, PumpStats};
@@ -151,18 +151,9 @@ fn build_stream(
         pulse,
         station,
     };
-    let audio = audio_stream(stream, encoder, CutGrid::new(target), RecordSink::new(producer, ring), pump);
+    let sink = RecordSink::new(producer, ring);
+    let audio = AudioStream::new(name, stream.channels, encoder, CutGrid::new(target), sink, pump);
     Ok((audio, Feed { figures, segmenter, ring: consumer }))
-}
-
-fn audio_stream(
-    stream: &StreamConfig,
-    encoder: Box<dyn AudioEncoder>,
-    grid: CutGrid,
-    sink: RecordSink,
-    stats: Arc<PumpStats>,
-) -> AudioStream {
-    AudioStream::new(stream.name.as_str(), stream.channels, encoder, grid, sink, stats)
 }
 
 fn render(codecs: String) -> Render {
