@@ -108,7 +108,8 @@ fn a_device_that_is_pulled_out_is_silence_and_comes_back_into_the_same_playlist(
         (listed > 6.5).then(|| ear::channels(&station.url("/radio/audio/index.m3u8")))
     });
     assert!(
-        (channels[0].pitch / 997.0 - 1.0).abs() < 0.001 && TONE.contains(&channels[0].level),
+        // The ear counts whole hertz: one is the least it can be off.
+        (channels[0].pitch - 997.0).abs() <= 1.0 && TONE.contains(&channels[0].level),
         "{channels:?}"
     );
 
