@@ -8,6 +8,7 @@ use std::time::Duration;
 use nix::time::{ClockId, clock_gettime};
 use outpost::base::{Pts, Span};
 use outpost::container::ts::{Mark, Mux, PACKET_LEN, Record, Sink};
+use outpost::media::FrameRate;
 use outpost::media::grid::Cutter;
 use outpost::media::packet::VideoConfig;
 use outpost::media::{AacConfig, CutGrid, Entry, Packet, Program, Track};
@@ -123,7 +124,11 @@ fn run(program: &Program, minutes: i64, target: Span) -> (usize, usize, f64, usi
 
 fn main() {
     let radio = Program::audio_only(audio_config());
-    let video = VideoConfig { codecs: "avc1.64001f".into() };
+    let video = VideoConfig {
+        codecs: "avc1.64001f".into(),
+        size: "1280x720".parse().expect("a size"),
+        rate: FrameRate::new(30, 1).expect("a rate"),
+    };
     let camera = Program { video: Some(video), audio: Some(audio_config()) };
     for (name, program, minutes) in
         [("64 kbit/s audio", &radio, 20 * 60), ("2 Mbit/s video and audio", &camera, 60)]

@@ -8,6 +8,7 @@ pub mod media;
 pub mod container;
 pub mod sys;
 pub mod ring;
+pub mod pixel;
 pub mod source;
 pub mod encode;
 pub mod pump;

@@ -5,6 +5,7 @@ use std::cell::Cell;
 
 use outpost::base::Pts;
 use outpost::container::ts::{Mark, Mux, PACKET_LEN, Sink};
+use outpost::media::FrameRate;
 use outpost::media::packet::VideoConfig;
 use outpost::media::{AacConfig, Entry, Packet, Program, Track};
 
@@ -47,7 +48,11 @@ impl Sink for Count {
 #[test]
 fn not_one_allocation_however_units_come() {
     let audio = AacConfig::parse(&[0x11, 0x88]).expect("valid");
-    let video = VideoConfig { codecs: "avc1.64001f".into() };
+    let video = VideoConfig {
+        codecs: "avc1.64001f".into(),
+        size: "1280x720".parse().expect("a size"),
+        rate: FrameRate::new(30, 1).expect("a rate"),
+    };
     let data = vec![1; 60_000];
     for program in
         [Program::audio_only(audio.clone()), Program { video: Some(video), audio: Some(audio.clone()) }]

@@ -5,6 +5,7 @@ use std::process::Command;
 
 use outpost::base::{Pts, Span};
 use outpost::container::ts::{Mark, Mux, PACKET_LEN, Sink};
+use outpost::media::FrameRate;
 use outpost::media::aac::adts_frame_len;
 use outpost::media::grid::Cutter;
 use outpost::media::h264::{NalType, nal_units};
@@ -208,7 +209,14 @@ fn picture_and_sound_are_read_without_a_word_of_complaint() {
     let mut units: Vec<_> = picture.chain(frame).collect();
     units.sort_by_key(|unit| unit.dts);
 
-    let program = Program { video: Some(VideoConfig { codecs: "avc1.64000c".into() }), audio: Some(mono()) };
+    let program = Program {
+        video: Some(VideoConfig {
+            codecs: "avc1.64000c".into(),
+            size: "1280x720".parse().expect("a size"),
+            rate: FrameRate::new(30, 1).expect("a rate"),
+        }),
+        audio: Some(mono()),
+    };
     let (mut mux, mut file) = (Mux::new(&program), File::new());
     for unit in &units {
         if (unit.track, unit.entry) == (Track::Video, Entry::Key) {

@@ -111,7 +111,7 @@ impl BoxReport {
     }
 
     fn stream_status<'a>(&self, stream: &'a StreamFigures, dates: &Dates) -> StreamStatus<'a> {
-        let state = stream.capture.state();
+        let state = stream.capture.condition.get();
         let level = stream.pump.levels.now();
         StreamStatus {
             name: &stream.name,
@@ -223,7 +223,7 @@ impl BoxReport {
         ];
         let gauges: [(&str, &str, Figure); 13] = [
             ("outpost_signal_live", "Whether the source delivers", |s| {
-                f64::from(u8::from(s.capture.state().signal == Signal::Live))
+                f64::from(u8::from(s.capture.condition.get().signal == Signal::Live))
             }),
             ("outpost_level_rms_dbfs", "Level over the last tenth of a second", |s| {
                 hundredths(s.pump.levels.now().rms)

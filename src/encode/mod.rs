@@ -11,8 +11,10 @@ use crate::media::{AacConfig, AudioBlock, Packet};
 #[cfg(feature = "fdk-aac")]
 mod aac;
 mod params;
+pub mod video;
 
 pub use params::{AacParams, AacProfile};
+pub use video::{Ask, Preset, Tuning, VideoEncoder, VideoError, VideoParams};
 
 /// Turns sound into coded units.
 pub trait AudioEncoder: Send {

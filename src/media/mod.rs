@@ -8,8 +8,10 @@ pub mod audio;
 pub mod grid;
 pub mod h264;
 pub mod packet;
+pub mod video;
 
 pub use aac::AacConfig;
 pub use audio::{AudioBlock, Channels, Pick};
 pub use grid::CutGrid;
-pub use packet::{Entry, Packet, Program, Track};
+pub use packet::{Entry, Packet, Program, Track, VideoConfig};
+pub use video::{FrameRate, Picture, Plane, Planes, Size, VideoFrame};

@@ -1,6 +1,7 @@
 //! Coded units, and what a program is made of.
 
 use super::aac::AacConfig;
+use super::video::{FrameRate, Size};
 use crate::base::Pts;
 
 /// Which elementary stream of a program.
@@ -50,6 +51,10 @@ pub struct Program {
 pub struct VideoConfig {
     /// RFC 6381 name, as `avc1.64001f`.
     pub codecs: String,
+    /// Of the decoded picture.
+    pub size: Size,
+    /// Pictures per second when all is well; there may be fewer.
+    pub rate: FrameRate,
 }
 
 impl Program {

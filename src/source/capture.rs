@@ -219,7 +219,7 @@ impl Capture {
         let now = self.clock.now();
         self.retry = now + self.backoff.wait();
         let cause = format!("{}; {}", error.problem, error.remedy);
-        if self.stats.set_state(error.signal, &cause, now) == Change::Signal {
+        if self.stats.condition.set(error.signal, &cause, now) == Change::Signal {
             tracing::warn!(
                 device = self.device.name(),
                 signal = %error.signal,
@@ -238,7 +238,7 @@ impl Capture {
     }
 
     fn tell_live(&self, format: InputFormat, now: Monotonic) {
-        if self.stats.set_state(Signal::Live, "", now) == Change::Signal {
+        if self.stats.condition.set(Signal::Live, "", now) == Change::Signal {
             tracing::info!(
                 device = self.device.name(),
                 rate = format.rate,

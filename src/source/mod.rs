@@ -1,4 +1,4 @@
-//! Where sound (and, later, picture) comes from.
+//! Where sound and picture come from.
 //!
 //! Belongs here: devices, their names and their moods; holding captured sound to the clock; what is put
 //! in when a device has nothing to give. Does not: encoding, or knowing who listens.
@@ -12,8 +12,9 @@ mod metronome;
 pub mod stats;
 pub mod steady;
 pub mod synth;
+pub mod video;
 
-pub use stats::{CaptureStats, State};
+pub use stats::{CaptureStats, Condition, State};
 
 use std::fmt;
 use std::time::Duration;

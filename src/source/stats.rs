@@ -18,10 +18,15 @@ pub struct State {
     pub since: Monotonic,
 }
 
-/// Figures of one source.
+/// A source's [`State`], set by its own thread and read by anyone.
 #[derive(Debug)]
+pub struct Condition(ArcSwap<State>);
+
+/// Figures of one sound card.
+#[derive(Debug, Default)]
 pub struct CaptureStats {
-    state: ArcSwap<State>,
+    /// How it is, since when and why.
+    pub condition: Condition,
     /// Times the device lost sound (overruns and their like).
     pub losses: Counter,
     /// Times the device was opened.
@@ -38,19 +43,10 @@ pub struct CaptureStats {
     pub offset_ms: Gauge,
 }
 
-impl Default for CaptureStats {
+impl Default for Condition {
     fn default() -> Self {
         let state = State { signal: Signal::Starting, cause: String::new(), since: Monotonic::default() };
-        Self {
-            state: ArcSwap::from_pointee(state),
-            losses: Counter::default(),
-            opened: Counter::default(),
-            silence: Counter::default(),
-            dropped: Counter::default(),
-            resyncs: Counter::default(),
-            ppm: Gauge::default(),
-            offset_ms: Gauge::default(),
-        }
+        Self(ArcSwap::from_pointee(state))
     }
 }
 
@@ -63,19 +59,19 @@ pub(super) enum Change {
     Same,
 }
 
-impl CaptureStats {
+impl Condition {
     /// How the source is now.
-    pub fn state(&self) -> Arc<State> {
-        self.state.load_full()
+    pub fn get(&self) -> Arc<State> {
+        self.0.load_full()
     }
 
     /// Sets how the source is. Only the source's own thread calls this; it allocates only on change.
-    pub(super) fn set_state(&self, signal: Signal, cause: &str, now: Monotonic) -> Change {
-        let old = self.state.load();
+    pub(super) fn set(&self, signal: Signal, cause: &str, now: Monotonic) -> Change {
+        let old = self.0.load();
         let same = old.signal == signal;
         if !same || old.cause != cause {
             let since = if same { old.since } else { now };
-            self.state.store(Arc::new(State { signal, cause: cause.to_owned(), since }));
+            self.0.store(Arc::new(State { signal, cause: cause.to_owned(), since }));
         }
         if same { Change::Same } else { Change::Signal }
     }

@@ -215,12 +215,17 @@ pub(super) fn read_pmt(content: &[u8]) -> (Option<Pid>, Option<Pid>) {
 mod tests {
     use super::*;
     use crate::media::AacConfig;
+    use crate::media::FrameRate;
     use crate::media::packet::VideoConfig;
     use proptest::prelude::*;
 
     fn program(video: bool, audio: bool) -> Program {
         Program {
-            video: video.then(|| VideoConfig { codecs: "avc1.64001f".into() }),
+            video: video.then(|| VideoConfig {
+                codecs: "avc1.64001f".into(),
+                size: "1280x720".parse().expect("a size"),
+                rate: FrameRate::new(30, 1).expect("a rate"),
+            }),
             audio: audio.then(|| AacConfig::parse(&[0x11, 0x88]).expect("valid")),
         }
     }

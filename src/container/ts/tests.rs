@@ -5,6 +5,7 @@ use super::packet::{self, Unit};
 use super::psi::{PMT_PID, pid_of};
 use super::*;
 use crate::base::Span;
+use crate::media::FrameRate;
 use crate::media::grid::Cutter;
 use crate::media::packet::VideoConfig;
 use crate::media::{AacConfig, CutGrid, Entry, Packet, Program, Track};
@@ -111,7 +112,14 @@ fn he() -> AacConfig {
 }
 
 fn with_video() -> Program {
-    Program { video: Some(VideoConfig { codecs: "avc1.64001f".into() }), audio: Some(lc()) }
+    Program {
+        video: Some(VideoConfig {
+            codecs: "avc1.64001f".into(),
+            size: "1280x720".parse().expect("a size"),
+            rate: FrameRate::new(30, 1).expect("a rate"),
+        }),
+        audio: Some(lc()),
+    }
 }
 
 /// Muxes units in order, cutting on the grid where the clock's track allows.

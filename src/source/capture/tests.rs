@@ -57,7 +57,7 @@ fn a_card_is_heard_at_the_time_of_its_sound() {
     let (listener, stats) = listen_with(&clock, Box::new(device), 120, Duration::from_millis(32));
     assert!(near(listener.clicks.len(), 480), "{}", listener.clicks.len());
     assert!(listener.worst_ms(60 * SECOND) < 1.0, "{}", listener.worst_ms(60 * SECOND));
-    assert_eq!(stats.state().signal, Signal::Live);
+    assert_eq!(stats.condition.get().signal, Signal::Live);
     assert_eq!((stats.opened.get(), stats.resyncs.get()), (1, 0));
     assert!(stats.dropped.get() < BEGINNING, "{}", stats.dropped.get());
     assert!((stats.ppm.get() - 400.0).abs() < 15.0, "{}", stats.ppm.get());
@@ -79,7 +79,7 @@ fn whatever_befalls_a_card_sound_is_in_its_place_before_and_after() {
         assert!(listener.worst_ms(0) < 1.0, "{trouble:?}: {:?}", listener.clicks);
         // 17 s and 21 s of sound at four clicks a second, less what waiting to open again took.
         assert!((120..=152).contains(&listener.clicks.len()), "{trouble:?}: {}", listener.clicks.len());
-        assert_eq!(stats.state().signal, Signal::Live, "{trouble:?}");
+        assert_eq!(stats.condition.get().signal, Signal::Live, "{trouble:?}");
         assert!(stats.opened.get() >= 2);
         let silent = stats.silence.get() / 48_000;
         assert!((21..=32).contains(&silent), "{trouble:?}: {silent} s of silence");
@@ -100,7 +100,7 @@ fn the_cause_is_told_with_its_remedy_and_since_when() {
         let mut device = Metronome::new(&clock, 48_000);
         device.troubles = vec![(0..i64::MAX, trouble)];
         let (listener, stats) = listen(&clock, Box::new(device), 30);
-        let state = stats.state();
+        let state = stats.condition.get();
         assert_eq!(state.signal, signal);
         assert!(state.cause.starts_with(cause), "{}", state.cause);
         assert!(state.since.since(began) <= Duration::from_millis(named_after * 1000 + 100), "{state:?}");
@@ -134,7 +134,7 @@ fn a_card_that_takes_long_to_open_costs_no_time() {
     let (listener, stats) = listen_with(&clock, Box::new(device), 60, Duration::from_millis(3_500));
     assert!(listener.worst_ms(0) < 1.0);
     assert!(listener.clicks.len() > 150, "{}", listener.clicks.len());
-    assert_eq!(stats.state().signal, Signal::Live);
+    assert_eq!(stats.condition.get().signal, Signal::Live);
 }
 
 /// Gives whatever is asked for at once, as ALSA's `file` plugin does, and calls it as old as its buffer is long.
@@ -174,7 +174,7 @@ fn a_device_without_pace_is_held_to_the_clock() {
         let (listener, stats) = listen(&clock, Box::new(device), 120);
         // 46.875 blocks a second.
         assert!(listener.blocks.abs_diff(120 * 46_875 / 1_000) <= 15, "{}", listener.blocks);
-        assert_eq!((stats.state().signal, stats.opened.get()), (Signal::Live, 1), "{buffer:?}");
+        assert_eq!((stats.condition.get().signal, stats.opened.get()), (Signal::Live, 1), "{buffer:?}");
         assert!(stats.ppm.get().abs() < 1.0, "{}", stats.ppm.get());
         // Whoever is that old is read away until it is clear that there is no end of it.
         let dropped = if buffer.is_zero() { 9_600 } else { 11 * 48_000 };

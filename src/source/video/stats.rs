@@ -1,0 +1,25 @@
+//! What others may know of a camera while it runs, without making it wait.
+
+use crate::base::{Counter, Gauge};
+use crate::source::stats::Condition;
+
+/// Figures of one camera.
+#[derive(Debug, Default)]
+pub struct CameraStats {
+    /// How it is, since when and why.
+    pub condition: Condition,
+    /// Times it was opened.
+    pub opened: Counter,
+    /// Pictures it gave that were of use.
+    pub pictures: Counter,
+    /// Pictures lost before we saw them, or left out because a newer one was there.
+    pub missed: Counter,
+    /// Pictures that were cut short or corrupt.
+    pub damaged: Counter,
+    /// Timestamps that could not be believed: zero, backwards, from the future.
+    pub misdated: Counter,
+    /// Pictures of the slate shown in its place.
+    pub slates: Counter,
+    /// Pictures per second over the last seconds.
+    pub rate: Gauge,
+}
