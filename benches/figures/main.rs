@@ -7,6 +7,7 @@ mod load;
 mod mux;
 #[path = "../../tests/support/outpost.rs"]
 mod outpost;
+mod overhead;
 mod peers;
 mod process;
 #[path = "../../tests/support/pulse.rs"]
@@ -50,6 +51,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let scratch = Scratch::new()?;
     let dir = scratch.0.as_path();
     let mut rows = mux::rows()?;
+    rows.extend(overhead::rows(dir)?);
     rows.extend(live(dir)?);
     table::print(&rows);
     let missed = rows.iter().filter(|row| row.verdict != Verdict::Met).count();
