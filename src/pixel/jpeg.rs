@@ -63,9 +63,7 @@ impl Decoder {
     /// # Errors
     /// If there is no memory for it.
     pub fn new() -> Result<Self, JpegError> {
-        let mut library = Decompressor::new().map_err(failed)?;
-        library.set_scan_limit(MAX_SCANS).map_err(failed)?;
-        Ok(Self { library, coded: Vec::new() })
+        Ok(Self { library: library()?, coded: Vec::new() })
     }
 
     /// Reads a picture of exactly the size of `into`: 4:2:0, 4:2:2, 4:4:4 or grey, with or without Huffman
@@ -74,6 +72,15 @@ impl Decoder {
     /// # Errors
     /// If it is cut short, corrupt, of another size or in another layout; the picture is untouched then.
     pub fn decode(&mut self, bytes: &[u8], into: &mut Picture) -> Result<(), JpegError> {
+        let read = self.read(bytes, into);
+        if read.is_err() {
+            // After an error in a header the library goes on in that header with the next picture.
+            self.library = library()?;
+        }
+        read
+    }
+
+    fn read(&mut self, bytes: &[u8], into: &mut Picture) -> Result<(), JpegError> {
         if bytes.is_empty() {
             return Err(JpegError::CutShort("it has no bytes".into()));
         }
@@ -99,6 +106,13 @@ impl Decoder {
         }
         Ok(())
     }
+}
+
+/// The library, ready for the header of a picture.
+fn library() -> Result<Decompressor, JpegError> {
+    let mut library = Decompressor::new().map_err(failed)?;
+    library.set_scan_limit(MAX_SCANS).map_err(failed)?;
+    Ok(library)
 }
 
 /// How the chroma of a picture lies, if that can be read.

@@ -1,7 +1,7 @@
 //! Full range (JPEG: luma and chroma 0 to 255) to limited range (luma 16 to 235, chroma 16 to 240) and back:
 //! ITU-T T.871, clause 7, and ITU-R BT.601-7, table 3.
 //!
-//! Every result is the exact one, rounded once to the nearest: 255 is odd, so there is no tie.
+//! Every result is the exact one, rounded once to the nearest.
 
 /// The share of its steps luma keeps: 219 of 255.
 const LUMA: u16 = 219;
@@ -10,7 +10,7 @@ const CHROMA: u16 = 224;
 /// What is added to `sample * CHROMA` so that the middle, 128, stays where it is: 128 * (255 - 224).
 const MIDDLE: u16 = 128 * (255 - CHROMA);
 
-/// `n / 255`, rounded to the nearest, for `n` up to 65,152: in 16 bits, so that a vector register holds many.
+/// `n / 255`, rounded to the nearest (there are no ties: 255 is odd), for `n` up to 65,152: in 16 bits, so that a vector register holds many.
 #[inline]
 const fn by_255(n: u16) -> u8 {
     let n = n + 128;
@@ -94,7 +94,7 @@ mod tests {
         assert_eq!((c[0], c[128], c[255]), (16, 128, 240));
         assert_eq!((FULL_LUMA[0], FULL_LUMA[16], FULL_LUMA[235], FULL_LUMA[255]), (0, 0, 255, 255));
         assert_eq!((FULL_CHROMA[0], FULL_CHROMA[128], FULL_CHROMA[255]), (0, 128, 255));
-        assert_eq!((FULL_CHROMA[16], FULL_CHROMA[240]), (0, 255));
+        assert_eq!((FULL_CHROMA[16], FULL_CHROMA[240]), (1, 255), "0.5 and 255.5");
     }
 
     #[test]
