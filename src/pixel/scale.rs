@@ -7,7 +7,8 @@ use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use super::{Misfit, copy, planar};
 use crate::media::{Picture, Planes, Size};
 
-/// Scales pictures, one after the other; keeps its buffers from each to the next.
+/// Scales pictures, one after the other; keeps its buffers from each to the next. (The library works out its
+/// weights anew for each, and takes some 200 KiB for them in small pieces while it does.)
 ///
 /// The filter is a triangle as wide as two pixels of the coarser side: plain bilinear interpolation when a
 /// picture grows, a mean over all that falls together when it shrinks. A box would be cheaper, but its pixels
@@ -127,6 +128,29 @@ impl Area {
         for row in within.chunks_exact_mut(width) {
             row[..self.left].fill(black);
             row[self.left + self.width..].fill(black);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shapes_are_kept() {
+        let table = [
+            ("1280x720", "640x360", (0, 0, 640, 360)),
+            ("640x480", "1280x720", (160, 0, 960, 720)),
+            ("1280x720", "640x480", (0, 60, 640, 360)),
+            ("1920x1088", "1280x720", (4, 0, 1270, 720)),
+            ("1280x720", "426x240", (0, 0, 426, 240)),
+            ("8192x16", "16x8192", (0, 4094, 16, 2)),
+            ("16x8192", "8192x16", (4094, 0, 2, 16)),
+        ];
+        for (inner, outer, (left, top, width, height)) in table {
+            let size = |text: &str| text.parse::<Size>().expect("a size");
+            let area = Area { left, top, width, height };
+            assert_eq!(Area::fitting(size(inner), size(outer)), area, "{inner} in {outer}");
         }
     }
 }

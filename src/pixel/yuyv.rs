@@ -1,4 +1,7 @@
 //! YUYV (V4L2: YUYV; UVC: YUY2), what most USB cameras give uncompressed: 4:2:2, packed.
+//!
+//! The library unpacks with NEON on 64-bit ARM, with AVX2 or SSE4.1 on x86, as found when it runs; elsewhere
+//! with a plain loop.
 
 use yuv::{BufferStoreMut, YuvPackedImage, YuvPlanarImageMut, yuyv422_to_yuv422};
 
