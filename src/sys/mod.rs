@@ -7,3 +7,4 @@ pub mod clock;
 pub mod memory;
 #[cfg(feature = "x264")]
 pub mod x264;
+pub mod pipe;
