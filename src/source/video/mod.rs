@@ -3,7 +3,10 @@
 //! Belongs here: devices that give pictures, what is shown when they give none, how they are. Does not:
 //! encoding, or what a stream makes of the view.
 
+mod draw;
 pub mod stats;
+pub mod synth;
+
 
 use std::fmt;
 use std::time::Duration;
