@@ -8,9 +8,11 @@ use super::report::StreamFigures;
 use crate::base::{Clock, Pulse};
 use crate::container::ts::Record;
 use crate::encode::{self, AacParams, EncodeError};
-use crate::media::{CutGrid, Pick};
+use crate::media::{CutGrid, Pick, Program};
 use crate::playlist::{self, Variant};
 use crate::pump::audio::{AudioStream, PumpStats};
+use crate::pump::outlet::Outlet;
+use crate::pump::segments::Segments;
 use crate::pump::sink::{RecordSink, SinkStats};
 use crate::ring;
 use crate::segment::{Ledger, SegmentConfig, Segmenter, TargetDuration};
@@ -151,8 +153,9 @@ fn build_stream(
         pulse,
         station,
     };
-    let sink = RecordSink::new(producer, ring);
-    let audio = AudioStream::new(name, stream.channels, encoder, CutGrid::new(target), sink, pump);
+    let program = Program::audio_only(encoder.config().clone());
+    let outlet = Outlet::direct(Segments::new(name, &program, RecordSink::new(producer, ring)));
+    let audio = AudioStream::new(name, stream.channels, encoder, CutGrid::new(target), outlet, pump);
     Ok((audio, Feed { figures, segmenter, ring: consumer }))
 }
 
