@@ -356,11 +356,12 @@ fn stopping_ends_every_wait() {
     begin(Box::new(TestCard::new(options, Arc::new(RealClock))), Origin::Live);
 }
 
-/// H.264 of one byte a picture, which says how often it was opened.
+/// H.264 of one byte a picture; gone after three pictures.
 struct Coded {
     clock: Arc<SimClock>,
-    opened: u8,
     format: VideoFormat,
+    /// One more for each input that is not closed.
+    open: Arc<()>,
 }
 
 struct CodedInput {
@@ -368,6 +369,7 @@ struct CodedInput {
     left: u32,
     unit: [u8; 1],
     format: VideoFormat,
+    _open: Arc<()>,
 }
 
 impl VideoDevice for Coded {
@@ -376,9 +378,9 @@ impl VideoDevice for Coded {
     }
 
     fn open(&mut self) -> Result<Box<dyn VideoInput>, SourceError> {
-        self.opened = self.opened.wrapping_add(1);
+        assert_eq!(Arc::strong_count(&self.open), 2, "what was open before is closed first");
         let (clock, format) = (self.clock.clone(), self.format.clone());
-        Ok(Box::new(CodedInput { clock, left: 3, unit: [self.opened], format }))
+        Ok(Box::new(CodedInput { clock, left: 3, unit: [9], format, _open: self.open.clone() }))
     }
 }
 
@@ -398,7 +400,8 @@ impl VideoInput for CodedInput {
 fn coded_pictures_pass_and_ten_thousand_openings_cost_nothing() {
     let clock = sim_clock();
     let format = VideoFormat { coding: Coding::H264, rate: wanted().rate, about: String::new() };
-    let device = Coded { clock: clock.clone(), opened: 0, format };
+    let open = Arc::new(());
+    let device = Coded { clock: clock.clone(), format, open: open.clone() };
     let stats = Arc::new(CameraStats::default());
     let mut camera = Camera::new(Box::new(device), wanted(), "Pole", clock.clone(), stats.clone());
     let stop = Stop::new();
@@ -409,7 +412,7 @@ fn coded_pictures_pass_and_ten_thousand_openings_cost_nothing() {
         assert!(view.pts > last);
         last = view.pts;
         match (view.image, view.origin) {
-            (Image::H264([_]), Origin::Live) | (Image::Raw(_), Origin::Slate) => {}
+            (Image::H264([9]), Origin::Live) | (Image::Raw(_), Origin::Slate) => {}
             other => panic!("{other:?}"),
         }
         if stats.opened.get() == 100 {
