@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use super::config::{Config, SourceConfig, StreamConfig};
+use super::config::{AudioSettings, Config, SoundSource, StreamConfig, VideoSettings};
 use super::report::StreamFigures;
 use crate::base::{Clock, Pulse};
 use crate::container::ts::Record;
@@ -14,7 +14,8 @@ use crate::pump::audio::{AudioStream, PumpStats};
 use crate::pump::sink::{RecordSink, SinkStats};
 use crate::ring;
 use crate::segment::{Ledger, SegmentConfig, Segmenter, TargetDuration};
-use crate::serve::{RENDITION, Render, Station};
+use crate::serve::{Render, Snapshots, Station};
+const RENDITION: &str = "audio";
 use crate::source::alsa::AlsaDevice;
 use crate::source::capture::Capture;
 use crate::source::synth::{Sound, Synth, SynthOptions};
@@ -67,14 +68,18 @@ pub(super) fn build(config: &Config, clock: &Arc<dyn Clock>) -> Result<(Vec<Card
     let ledger = Ledger::open(config.state_dir.join(LEDGER));
     let (mut cards, mut feeds) = (Vec::new(), Vec::new());
     for source in sources(&config.streams) {
-        let streams = || config.streams.iter().filter(|stream| stream.source == *source);
-        let channels = if streams().all(|stream| stream.channels == Pick::Mono) { 1 } else { 2 };
+        let streams = || {
+            config.streams.iter().filter_map(|stream| {
+                Some((stream, stream.audio.as_ref().filter(|audio| audio.source == *source)?))
+            })
+        };
+        let channels = if streams().all(|(_, audio)| audio.channels == Pick::Mono) { 1 } else { 2 };
         let stats = Arc::new(CaptureStats::default());
-        let device = device(source, channels, clock);
+        let device = card(source, channels, clock);
         let capture = Capture::new(device, channels, Arc::clone(clock), Arc::clone(&stats));
         let mut card = Card { capture, streams: Vec::new() };
-        for stream in streams() {
-            let (audio, feed) = build_stream(stream, &stats, &ledger, clock)?;
+        for (stream, audio) in streams() {
+            let (audio, feed) = build_stream(stream, audio, &stats, &ledger, clock)?;
             card.streams.push(audio);
             feeds.push(feed);
         }
@@ -88,35 +93,52 @@ pub(super) fn build(config: &Config, clock: &Arc<dyn Clock>) -> Result<(Vec<Card
 }
 
 /// Every source once.
-fn sources(streams: &[StreamConfig]) -> impl Iterator<Item = &SourceConfig> {
-    streams.iter().enumerate().filter_map(|(n, stream)| {
-        let first = streams[..n].iter().all(|earlier| earlier.source != stream.source);
-        first.then_some(&stream.source)
-    })
+fn sources(streams: &[StreamConfig]) -> Vec<&SoundSource> {
+    let mut sources = Vec::new();
+    for source in streams.iter().filter_map(|stream| Some(&stream.audio.as_ref()?.source)) {
+        if !sources.contains(&source) {
+            sources.push(source);
+        }
+    }
+    sources
 }
 
 /// The device behind a source.
-pub(super) fn device(source: &SourceConfig, channels: usize, clock: &Arc<dyn Clock>) -> Box<dyn AudioDevice> {
+pub(super) fn card(source: &SoundSource, channels: usize, clock: &Arc<dyn Clock>) -> Box<dyn AudioDevice> {
     match source {
-        SourceConfig::Alsa { device } => Box::new(AlsaDevice::new(device.clone())),
-        SourceConfig::Synth { seed } => {
+        SoundSource::Alsa { device } => Box::new(AlsaDevice::new(device.clone())),
+        SoundSource::Scanner { seed } => {
             let options = SynthOptions::new(Sound::Scanner { seed: *seed }, channels);
             Box::new(Synth::new(options, Arc::clone(clock)))
         }
+        _ => unimplemented!(),
     }
+}
+pub(super) fn mode(_: &VideoSettings) {}
+pub(super) fn camera(
+    _: &VideoSettings,
+    _: &str,
+    _: (),
+    _: &Arc<dyn Clock>,
+) -> Box<dyn crate::source::video::VideoDevice> {
+    unimplemented!()
+}
+pub(super) fn encoder(_: &VideoSettings) -> String {
+    String::new()
 }
 
 fn build_stream(
     stream: &StreamConfig,
+    settings: &AudioSettings,
     capture: &Arc<CaptureStats>,
     ledger: &Arc<Ledger>,
     clock: &Arc<dyn Clock>,
 ) -> Result<(AudioStream, Feed), BuildError> {
     let name = stream.name.as_str();
     let params = AacParams {
-        profile: stream.encoder.profile,
-        bitrate: stream.encoder.bitrate.0,
-        channels: stream.channels.channels(),
+        profile: settings.profile,
+        bitrate: settings.bitrate.0,
+        channels: settings.channels.channels(),
     };
     let encoder =
         encode::aac(params).map_err(|source| BuildError::Encoder { stream: name.to_owned(), source })?;
@@ -129,8 +151,14 @@ fn build_stream(
         length: stream.window.length.0,
         bytes: usize::try_from(stream.window.memory.0).unwrap_or(usize::MAX),
     };
-    let station =
-        Arc::new(Station::new(name, &stream.title, TargetDuration::of(target), render(codecs.clone())));
+    let station = Arc::new(Station::new(
+        name,
+        &stream.title,
+        RENDITION,
+        TargetDuration::of(target),
+        render(codecs.clone()),
+        Snapshots::None("x"),
+    ));
     let pulse = Arc::new(Pulse::new(clock.now()));
     let sequence = ledger.sequence(&format!("{name}/{RENDITION}"), clock.wall().wall);
     let segmenter =
@@ -139,20 +167,23 @@ fn build_stream(
     let figures = StreamFigures {
         name: name.to_owned(),
         title: stream.title.clone(),
-        codecs,
         bitrate: params.bitrate,
-        target,
-        encoder_delay: encoder.delay(),
-        source: stream.source.to_string(),
-        capture: Arc::clone(capture),
-        pump: Arc::clone(&pump),
+        target: TargetDuration::of(target),
+        picture: None,
+        sound: Some(super::report::SoundFigures {
+            source: settings.source.to_string(),
+            codecs,
+            encoder_delay: encoder.delay(),
+            capture: Arc::clone(capture),
+            pump: Arc::clone(&pump),
+        }),
         ring: Arc::clone(&ring),
         window: segmenter.stats(),
         pulse,
         station,
     };
     let sink = RecordSink::new(producer, ring);
-    let audio = AudioStream::new(name, stream.channels, encoder, CutGrid::new(target), sink, pump);
+    let audio = AudioStream::new(name, settings.channels, encoder, CutGrid::new(target), sink, pump);
     Ok((audio, Feed { figures, segmenter, ring: consumer }))
 }
 

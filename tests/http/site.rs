@@ -11,7 +11,7 @@ use bytes::Bytes;
 use outpost::base::{Clock, Monotonic, Pts, SimClock, Span, WallTime};
 use outpost::container::ts::Join;
 use outpost::segment::{Body, Dates, Rate, Segment, Shelf, Snapshot, Tail, TargetDuration};
-use outpost::serve::{Health, Render, Report, ServeConfig, ServeStats, Server, Site, Station};
+use outpost::serve::{Health, Render, Report, ServeConfig, ServeStats, Server, Site, Snapshots, Station};
 use tokio::sync::oneshot;
 
 /// The port of the site: any free one of this machine alone.
@@ -55,7 +55,14 @@ impl Running {
         };
         let multivariant = |_: &Snapshot| "#EXTM3U\naudio/index.m3u8\n".to_owned();
         let render = Render { media: Box::new(media), multivariant: Box::new(multivariant) };
-        let station = Arc::new(Station::new("radio", "Radio", TargetDuration(1), render));
+        let station = Arc::new(Station::new(
+            "radio",
+            "Radio",
+            "audio",
+            TargetDuration(1),
+            render,
+            Snapshots::None("it has sound alone"),
+        ));
         let stats = Arc::new(ServeStats::default());
         let mut config = ServeConfig { listen: ANY_PORT, ..ServeConfig::default() };
         adjust(&mut config);
