@@ -398,7 +398,7 @@ ground: usb:1-1.2: no sound card in this socket; plug it in, or see `outpost dev
         assert_eq!(verdict.expect("memory can be written"), Verdict::Fine);
         let text = String::from_utf8(out).expect("text");
         let reading = "  camera, picture  30 pictures a second
-  camera, sound     -12 dBFS, peak -12 dBFS  [################################        ]
+  camera, sound    -12 dBFS, peak -12 dBFS  [################################        ]
 ";
         let told = format!(
             "
