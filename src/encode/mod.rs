@@ -10,8 +10,11 @@ use crate::media::{AacConfig, AudioBlock, Packet};
 
 #[cfg(feature = "fdk-aac")]
 mod aac;
+pub mod choose;
 mod params;
 pub mod video;
+#[cfg(feature = "x264")]
+mod x264;
 
 pub use params::{AacParams, AacProfile};
 pub use video::{Ask, Preset, Tuning, VideoEncoder, VideoError, VideoParams};

@@ -5,3 +5,5 @@
 
 pub mod clock;
 pub mod memory;
+#[cfg(feature = "x264")]
+pub mod x264;
