@@ -44,4 +44,5 @@ test:
 bench:
 	@.ci/setup bench
 	@$(STEP) 'The ring beside rtrb' $(CARGO) bench --bench ring
+	@$(STEP) 'Pictures before they are encoded' $(CARGO) bench --bench pixel
 	@$(STEP) 'Figures' $(CARGO) bench --bench figures

@@ -5,5 +5,6 @@
 
 pub mod clock;
 pub mod memory;
+pub mod v4l2;
 #[cfg(feature = "x264")]
 pub mod x264;
