@@ -11,6 +11,7 @@ use crate::media::{AacConfig, AudioBlock, Packet};
 #[cfg(feature = "fdk-aac")]
 mod aac;
 pub mod choose;
+pub mod copy;
 mod params;
 pub mod video;
 #[cfg(feature = "x264")]

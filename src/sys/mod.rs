@@ -6,6 +6,7 @@
 
 pub mod clock;
 pub mod memory;
+pub mod pipe;
 pub mod reborrow;
 pub mod v4l2;
 #[cfg(feature = "x264")]

@@ -7,11 +7,12 @@ use std::path::Path;
 
 use outpost::app::Config;
 use outpost::app::config::{
-    self, CameraFormat, CommandOutput, Control, EXAMPLE, Encoder, PictureSource, SoundSource, Step,
+    self, CameraFormat, Control, EXAMPLE, Encoder, PictureSource, SoundSource, Step,
     VideoSettings,
 };
 use outpost::encode::AacProfile;
 use outpost::media::Pick;
+use outpost::source::command::VideoOutput;
 use proptest::prelude::*;
 
 const DOCS: &str = include_str!("../../docs/configuration.md");
@@ -83,7 +84,7 @@ fn pictures_from_every_source() {
     else {
         panic!("a command")
     };
-    assert_eq!(output, CommandOutput::Nv12);
+    assert_eq!(output, VideoOutput::Nv12);
     assert!(command.to_string().starts_with("cat "), "{command}");
     assert_eq!(steps(&video("kind = \"synth\", overload = []").overload), [""; 0]);
     let few = video("kind = \"synth\", bitrate = \"200k\", rate = \"30000/1001\"");

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::{BitRate, Step};
 use crate::encode::Preset;
 use crate::media::{FrameRate, Size};
-use crate::source::command::CommandLine;
+use crate::source::command::{CommandLine, VideoOutput};
 use crate::source::video::v4l2::DeviceId;
 
 /// A stream's pictures.
@@ -49,7 +49,7 @@ pub enum PictureSource {
         /// The program.
         command: CommandLine,
         /// What it prints.
-        output: CommandOutput,
+        output: VideoOutput,
     },
 }
 
@@ -70,20 +70,6 @@ pub enum CameraFormat {
     Yuyv,
     /// JPEG, picture by picture.
     Mjpeg,
-}
-
-/// What a program prints.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum CommandOutput {
-    /// H.264 in Annex B form, passed through.
-    H264,
-    /// 4:2:0, planar.
-    Yu12,
-    /// 4:2:0, chroma interleaved.
-    Nv12,
-    /// 4:2:2, packed.
-    Yuyv,
 }
 
 /// What a control is set to.
@@ -152,6 +138,5 @@ shown_as_written! {
     CameraFormat {
         Auto => "auto", H264 => "h264", Nv12 => "nv12", Yu12 => "yu12", Yuyv => "yuyv", Mjpeg => "mjpeg"
     }
-    CommandOutput { H264 => "h264", Yu12 => "yu12", Nv12 => "nv12", Yuyv => "yuyv" }
     Encoder { Auto => "auto", X264 => "x264", M2m => "m2m", Copy => "copy" }
 }

@@ -8,11 +8,12 @@ use serde::Deserialize;
 use super::super::fault::Wrong;
 use super::super::values::{Rate, reduced, written, written_some};
 use super::super::{
-    BitRate, CameraFormat, CommandOutput, Control, Encoder, PictureSource, Step, StreamConfig, VideoSettings,
+    BitRate, CameraFormat, Control, Encoder, PictureSource, Step, StreamConfig, VideoSettings,
 };
 use super::Check;
 use crate::encode::Preset;
 use crate::media::{FrameRate, Size};
+use crate::source::command::VideoOutput;
 use crate::source::video::v4l2::DeviceId;
 
 /// Below there is nothing to see, above no board and no phone's network keeps up.
@@ -27,7 +28,7 @@ pub(super) struct Video {
     format: Option<CameraFormat>,
     controls: Option<BTreeMap<String, Control>>,
     command: Option<Vec<String>>,
-    output: Option<CommandOutput>,
+    output: Option<VideoOutput>,
     #[serde(default = "Video::size", deserialize_with = "written")]
     size: Size,
     #[serde(default = "Video::rate")]
@@ -124,7 +125,7 @@ impl Check<'_, '_> {
 
     /// H.264 is passed through and nothing else is: Outpost does not decode.
     fn can_encode(&self, source: &PictureSource, encoder: Encoder) -> Result<(), Wrong> {
-        use {CameraFormat as Format, CommandOutput as Output, PictureSource as Source};
+        use {CameraFormat as Format, VideoOutput as Output, PictureSource as Source};
         let coded = match source {
             Source::V4l2 { format: Format::Auto, .. } => return Ok(()),
             Source::V4l2 { format, .. } => *format == Format::H264,
@@ -211,7 +212,7 @@ fn is_raw(encoder: Encoder) -> bool {
 }
 
 fn is_copied(source: &PictureSource, encoder: Encoder) -> bool {
-    let coded = matches!(source, PictureSource::Command { output: CommandOutput::H264, .. })
+    let coded = matches!(source, PictureSource::Command { output: VideoOutput::H264, .. })
         || matches!(source, PictureSource::V4l2 { format: CameraFormat::H264, .. });
     coded || encoder == Encoder::Copy
 }
