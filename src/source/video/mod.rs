@@ -4,6 +4,7 @@
 //! encoding, or what a stream makes of the view.
 
 pub mod stats;
+pub mod v4l2;
 
 use std::fmt;
 use std::time::Duration;
