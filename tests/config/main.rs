@@ -7,12 +7,13 @@ use std::path::Path;
 
 use outpost::app::Config;
 use outpost::app::config::{
-    self, CameraFormat, Control, EXAMPLE, Encoder, PictureSource, SoundSource, Step,
+    self, EXAMPLE, Encoder, PictureSource, SoundSource, Step,
     VideoSettings,
 };
 use outpost::encode::AacProfile;
 use outpost::media::Pick;
 use outpost::source::command::VideoOutput;
+use outpost::source::video::v4l2::{ControlValue, FormatChoice, Layout};
 use proptest::prelude::*;
 
 const DOCS: &str = include_str!("../../docs/configuration.md");
@@ -67,14 +68,14 @@ fn pictures_from_every_source() {
     );
     let control = |name: &str, control| (name.to_owned(), control);
     let controls = [
-        control("brightness", Control::Number(-20)),
-        control("power_line_frequency", Control::Entry("50 Hz".to_owned())),
-        control("white_balance_automatic", Control::Switch(false)),
+        control("brightness", ControlValue::Number(-20)),
+        control("power_line_frequency", ControlValue::Item("50 Hz".to_owned())),
+        control("white_balance_automatic", ControlValue::Switch(false)),
     ];
     let device = "/dev/video0".parse().expect("a node");
     assert_eq!(
         source,
-        PictureSource::V4l2 { device, format: CameraFormat::Mjpeg, controls: controls.into() }
+        PictureSource::V4l2 { device, format: FormatChoice::Only(Layout::Mjpeg), controls: controls.into() }
     );
     assert_eq!((size.to_string(), rate.hertz(), encoder), ("640x480".to_owned(), 12.5, Encoder::M2m));
     let steps = |steps: &[Step]| steps.iter().map(Step::to_string).collect::<Vec<_>>();

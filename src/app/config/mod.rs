@@ -18,7 +18,7 @@ use bytesize::ByteSize;
 pub use audio::{AudioSettings, SoundSource};
 pub use fault::Fault;
 pub use values::{BitRate, Length, Listen, Name, Origin, Step};
-pub use video::{CameraFormat, Control, Encoder, PictureSource, VideoSettings};
+pub use video::{Encoder, PictureSource, VideoSettings};
 
 use crate::base::Span;
 use crate::segment::SegmentConfig;

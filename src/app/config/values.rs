@@ -269,15 +269,6 @@ where
     deserializer.deserialize_any(Written(std::marker::PhantomData))
 }
 
-/// The same where the key may be left out.
-pub(super) fn written_some<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
-where
-    D: Deserializer<'de>,
-    T: FromStr<Err: fmt::Display>,
-{
-    written(deserializer).map(Some)
-}
-
 macro_rules! written {
     ($($value:ty),*) => {$(
         impl<'de> Deserialize<'de> for $value {

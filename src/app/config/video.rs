@@ -1,6 +1,5 @@
 //! What of a configuration concerns pictures.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Deserialize;
@@ -9,7 +8,7 @@ use super::{BitRate, Step};
 use crate::encode::Preset;
 use crate::media::{FrameRate, Size};
 use crate::source::command::{CommandLine, VideoOutput};
-use crate::source::video::v4l2::DeviceId;
+use crate::source::video::v4l2::{Controls, DeviceId, FormatChoice};
 
 /// A stream's pictures.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,9 +37,9 @@ pub enum PictureSource {
         /// Stable id (`usb:1-1.3`) or node.
         device: DeviceId,
         /// What it is to deliver.
-        format: CameraFormat,
+        format: FormatChoice,
         /// Its controls by name, as they are to be set.
-        controls: BTreeMap<String, Control>,
+        controls: Controls,
     },
     /// The test card.
     Synth,
@@ -51,40 +50,6 @@ pub enum PictureSource {
         /// What it prints.
         output: VideoOutput,
     },
-}
-
-/// What a camera is to deliver.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum CameraFormat {
-    /// What costs least.
-    #[default]
-    Auto,
-    /// H.264, passed through.
-    H264,
-    /// 4:2:0, chroma interleaved.
-    Nv12,
-    /// 4:2:0, planar.
-    Yu12,
-    /// 4:2:2, packed.
-    Yuyv,
-    /// JPEG, picture by picture.
-    Mjpeg,
-}
-
-/// What a control is set to.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(
-    untagged,
-    expecting = "expected a whole number, true or false, or an entry of the control's menu in quotes"
-)]
-pub enum Control {
-    /// On or off.
-    Switch(bool),
-    /// A number within the control's range.
-    Number(i64),
-    /// An entry of its menu, by its text.
-    Entry(String),
 }
 
 /// What codes pictures.
@@ -124,19 +89,13 @@ impl fmt::Display for PictureSource {
     }
 }
 
-macro_rules! shown_as_written {
-    ($($kind:ident { $($variant:ident => $word:literal),* })*) => {$(
-        impl fmt::Display for $kind {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(match self { $(Self::$variant => $word),* })
-            }
-        }
-    )*};
-}
-
-shown_as_written! {
-    CameraFormat {
-        Auto => "auto", H264 => "h264", Nv12 => "nv12", Yu12 => "yu12", Yuyv => "yuyv", Mjpeg => "mjpeg"
+impl fmt::Display for Encoder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Auto => "auto",
+            Self::X264 => "x264",
+            Self::M2m => "m2m",
+            Self::Copy => "copy",
+        })
     }
-    Encoder { Auto => "auto", X264 => "x264", M2m => "m2m", Copy => "copy" }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::app::config::{
-    AudioSettings, CameraFormat, Encoder, PictureSource, SoundSource, StreamConfig, VideoSettings,
+    AudioSettings, Encoder, PictureSource, SoundSource, StreamConfig, VideoSettings,
 };
 use crate::base::{Chain, Clock, Span};
 use crate::encode::choose::{self, EncoderKind};
@@ -14,6 +14,7 @@ use crate::source::alsa::AlsaDevice;
 use crate::source::command::{CommandAudio, CommandVideo};
 use crate::source::synth::{Sound, Synth, SynthOptions};
 use crate::source::video::synth::{CardOptions, TestCard};
+use crate::source::video::v4l2::{self, Delivery, FormatChoice, Layout, V4l2Device};
 use crate::source::video::{Coding, VideoDevice, Wanted};
 
 /// A sound card, and the streams that hear it.
@@ -83,8 +84,16 @@ fn natural_coding(video: &VideoSettings) -> Coding {
     match &video.source {
         PictureSource::Synth => Coding::Raw,
         PictureSource::Command { output, .. } => output.coding(),
-        PictureSource::V4l2 { format: CameraFormat::H264, .. } => Coding::H264,
-        PictureSource::V4l2 { .. } => Coding::Raw,
+        PictureSource::V4l2 { format: FormatChoice::Only(Layout::H264), .. } => Coding::H264,
+        PictureSource::V4l2 { format: FormatChoice::Only(_), .. } => Coding::Raw,
+        PictureSource::V4l2 { device, .. } => match v4l2::codes_h264(device, wanted(video)) {
+            Ok(Some(_)) => Coding::H264,
+            Ok(None) => Coding::Raw,
+            Err(error) => {
+                tracing::info!(%error, "the camera cannot be asked what it can do; its pictures will be encoded");
+                Coding::Raw
+            }
+        },
     }
 }
 
@@ -123,7 +132,16 @@ pub(super) fn camera(seen: &Seen<'_>, coding: Coding, clock: &Arc<dyn Clock>) ->
         PictureSource::Command { command, output } => {
             Box::new(CommandVideo::new(command.clone(), *output, wanted))
         }
-        PictureSource::V4l2 { .. } => { let _ = (coding, seen.segment()); unimplemented!() }
+        PictureSource::V4l2 { device, format, controls } => {
+            let delivery = match coding {
+                Coding::Raw => Delivery::Raw,
+                Coding::H264 => {
+                    Delivery::H264 { key_frames: seen.segment().to_duration(), bitrate: Some(video.bitrate.0) }
+                }
+            };
+            let (id, format, controls) = (device.clone(), *format, controls.clone());
+            Box::new(V4l2Device::new(v4l2::Settings { id, wanted, delivery, format, controls }))
+        }
     }
 }
 

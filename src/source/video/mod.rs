@@ -13,7 +13,6 @@ pub mod v4l2;
 
 pub use camera::{Camera, Origin, View};
 pub use stats::CameraStats;
-
 use std::fmt;
 use std::time::Duration;
 

@@ -52,6 +52,25 @@ pub struct Filled {
     pub sequence: u32,
 }
 
+#[cfg(test)]
+impl Filled {
+    /// One that no driver has filled, for those who test what becomes of it.
+    pub(crate) fn for_test(
+        index: usize,
+        used: usize,
+        corrupt: bool,
+        stamp: Option<i64>,
+        sequence: u32,
+    ) -> Self {
+        Self { index, used, corrupt, stamp, sequence }
+    }
+
+    /// Which buffer it is.
+    pub(crate) fn index(&self) -> usize {
+        self.index
+    }
+}
+
 /// How a wait ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ready {

@@ -1,20 +1,19 @@
 //! `[stream.video]`, as it is written and as it is checked.
 
-use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use serde::Deserialize;
 
 use super::super::fault::Wrong;
-use super::super::values::{Rate, reduced, written, written_some};
+use super::super::values::{Rate, reduced, written};
 use super::super::{
-    BitRate, CameraFormat, Control, Encoder, PictureSource, Step, StreamConfig, VideoSettings,
+    BitRate, Encoder, PictureSource, Step, StreamConfig, VideoSettings,
 };
 use super::Check;
 use crate::encode::Preset;
 use crate::media::{FrameRate, Size};
 use crate::source::command::VideoOutput;
-use crate::source::video::v4l2::DeviceId;
+use crate::source::video::v4l2::{Controls, DeviceId, FormatChoice, Layout};
 
 /// Below there is nothing to see, above no board and no phone's network keeps up.
 const BITRATES: RangeInclusive<BitRate> = BitRate(100_000)..=BitRate(20_000_000);
@@ -23,10 +22,9 @@ const BITRATES: RangeInclusive<BitRate> = BitRate(100_000)..=BitRate(20_000_000)
 #[serde(deny_unknown_fields)]
 pub(super) struct Video {
     kind: Option<Kind>,
-    #[serde(default, deserialize_with = "written_some")]
     device: Option<DeviceId>,
-    format: Option<CameraFormat>,
-    controls: Option<BTreeMap<String, Control>>,
+    format: Option<FormatChoice>,
+    controls: Option<Controls>,
     command: Option<Vec<String>>,
     output: Option<VideoOutput>,
     #[serde(default = "Video::size", deserialize_with = "written")]
@@ -125,11 +123,11 @@ impl Check<'_, '_> {
 
     /// H.264 is passed through and nothing else is: Outpost does not decode.
     fn can_encode(&self, source: &PictureSource, encoder: Encoder) -> Result<(), Wrong> {
-        use {CameraFormat as Format, VideoOutput as Output, PictureSource as Source};
+        use PictureSource as Source;
         let coded = match source {
-            Source::V4l2 { format: Format::Auto, .. } => return Ok(()),
-            Source::V4l2 { format, .. } => *format == Format::H264,
-            Source::Command { output, .. } => *output == Output::H264,
+            Source::V4l2 { format: FormatChoice::Auto, .. } => return Ok(()),
+            Source::V4l2 { format, .. } => *format == FormatChoice::Only(Layout::H264),
+            Source::Command { output, .. } => *output == VideoOutput::H264,
             Source::Synth => false,
         };
         let what = match (coded, encoder) {
@@ -213,7 +211,7 @@ fn is_raw(encoder: Encoder) -> bool {
 
 fn is_copied(source: &PictureSource, encoder: Encoder) -> bool {
     let coded = matches!(source, PictureSource::Command { output: VideoOutput::H264, .. })
-        || matches!(source, PictureSource::V4l2 { format: CameraFormat::H264, .. });
+        || matches!(source, PictureSource::V4l2 { format: FormatChoice::Only(Layout::H264), .. });
     coded || encoder == Encoder::Copy
 }
 

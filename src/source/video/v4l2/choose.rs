@@ -172,6 +172,14 @@ fn rate_of(offer: &Offer, wanted: Wanted) -> u32 {
     offer.rate.map_or(most, |rate| thousandths(rate).min(most))
 }
 
+impl Plan {
+    /// Whether it is all that is wanted.
+    pub(super) fn serves(&self, wanted: Wanted) -> bool {
+        self.offer.size == wanted.size
+            && rate_of(&self.offer, wanted) == rate_of(&Offer { rate: None, ..self.offer }, wanted)
+    }
+}
+
 /// The best of `offers` for what is wanted, delivered as `coding`; none if there is none of that coding and
 /// format.
 ///

@@ -132,6 +132,11 @@ pub(super) fn model_id(node: &VideoNode, first: bool) -> Option<DeviceId> {
     (id.to_string().parse().as_ref() == Ok(&id)).then_some(id)
 }
 
+/// What the driver calls a node.
+pub(super) fn label(node: &VideoNode, roots: &Roots) -> Option<String> {
+    line(&roots.sys.join(format!("class/video4linux/video{}/name", node.number)))
+}
+
 /// Whether two nodes are of one device.
 pub(super) fn same_home(a: &VideoNode, b: &VideoNode) -> bool {
     a.home != Home::Other && a.home == b.home

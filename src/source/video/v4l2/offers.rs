@@ -13,7 +13,8 @@ pub(super) fn offers(node: &Node, wanted: Wanted) -> Vec<Offer> {
     let mut offers = Vec::new();
     for format in node.formats() {
         let Some(layout) = Layout::of(format.four_cc) else { continue };
-        let mut sizes: Vec<_> = node.sizes(format.four_cc).iter().filter_map(|s| nearest(s, wanted)).collect();
+        let mut sizes: Vec<_> =
+            node.sizes(format.four_cc).iter().filter_map(|s| nearest(s, wanted)).collect();
         if sizes.is_empty() {
             // It does not tell: it is asked for what is wanted, and then says what it makes of it.
             sizes.push(wanted.size);
@@ -50,7 +51,8 @@ fn best(intervals: &[Intervals], wanted: FrameRate) -> Option<FrameRate> {
     let rates = intervals.iter().filter_map(|intervals| match *intervals {
         Intervals::One(interval) => rate(interval),
         Intervals::Between(shortest, longest) => {
-            let hertz = |interval: Interval| f64::from(interval.denominator) / f64::from(interval.numerator.max(1));
+            let hertz =
+                |interval: Interval| f64::from(interval.denominator) / f64::from(interval.numerator.max(1));
             if hertz(shortest) < wanted.hertz() {
                 rate(shortest)
             } else if hertz(longest) > wanted.hertz() {
