@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use super::check::{Level, Probe, Reading};
 use super::config::{AudioSettings, SoundSource, StreamConfig, VideoSettings};
-use super::streams;
+use super::streams::{self, Seen};
 use crate::base::Clock;
 use crate::media::Pick;
-use crate::source::video::{Glimpse, VideoInput};
+use crate::source::video::{Coding, Glimpse, VideoDevice, VideoInput};
 use crate::source::{AudioInput, Capture, InputFormat, SourceError};
 use crate::sys::clock::RealClock;
 
@@ -32,7 +32,8 @@ struct Card {
 }
 
 struct Camera {
-    settings: VideoSettings,
+    device: Box<dyn VideoDevice>,
+    coding: Coding,
     input: Option<Box<dyn VideoInput>>,
     /// Pictures since the last reading.
     pictures: Option<u32>,
@@ -56,16 +57,17 @@ struct Sum {
 
 impl Sources {
     pub(super) fn new(streams: &[StreamConfig]) -> Self {
-        let (mut cards, mut cameras, mut tracks) = (Vec::<Card>::new(), Vec::<Camera>::new(), Vec::new());
+        let clock: Arc<dyn Clock> = Arc::new(RealClock);
+        let seen = streams::seen(streams);
+        let camera = |seen: &Seen<'_>| {
+            let coding = seen.coding();
+            let device = streams::camera(seen, coding, &clock);
+            Camera { device, coding, input: None, pictures: None }
+        };
+        let cameras = seen.iter().map(camera).collect();
+        let (mut cards, mut tracks) = (Vec::<Card>::new(), Vec::new());
         for stream in streams {
-            if let Some(settings) = &stream.video {
-                let same = |camera: &Camera| camera.settings.source.is_same_device(&settings.source);
-                let known = cameras.iter().position(same).unwrap_or(cameras.len());
-                if known == cameras.len() {
-                    cameras.push(Camera { settings: settings.clone(), input: None, pictures: None });
-                }
-                tracks.push(Track::Pictures { camera: known });
-            }
+            tracks.extend(seen.iter().position(|seen| seen.shows(stream)).map(|camera| Track::Pictures { camera }));
             if let Some(AudioSettings { source, channels, .. }) = &stream.audio {
                 let known = cards.iter().position(|card| card.source == *source).unwrap_or(cards.len());
                 if known == cards.len() {
@@ -75,7 +77,7 @@ impl Sources {
             }
         }
         let (samples, picked) = (Vec::with_capacity(96_000), Vec::new());
-        Self { clock: Arc::new(RealClock), cards, cameras, tracks, samples, picked }
+        Self { clock, cards, cameras, tracks, samples, picked }
     }
 
     /// Listens to one card for a turn. A device that fails meanwhile has no level from then on.
@@ -112,9 +114,8 @@ impl Card {
 }
 
 impl Camera {
-    fn open(&mut self, clock: &Arc<dyn Clock>) -> Result<String, SourceError> {
-        let mode = streams::mode(&self.settings);
-        let input = streams::camera(&self.settings, "", mode, clock).open()?;
+    fn open(&mut self) -> Result<String, SourceError> {
+        let input = self.device.open()?;
         let about = input.format().about.clone();
         self.input = Some(input);
         Ok(about)
@@ -148,7 +149,7 @@ impl Probe for Sources {
     fn open(&mut self) -> Vec<Result<String, SourceError>> {
         let Self { clock, cards, cameras, tracks, .. } = self;
         let cards: Vec<_> = cards.iter_mut().map(|card| card.open(clock)).collect();
-        let cameras: Vec<_> = cameras.iter_mut().map(|camera| camera.open(clock)).collect();
+        let cameras: Vec<_> = cameras.iter_mut().map(Camera::open).collect();
         let opened = |track: &Track| match track {
             Track::Sound { card, .. } => cards[*card].clone(),
             Track::Pictures { camera } => cameras[*camera].clone(),
@@ -156,8 +157,11 @@ impl Probe for Sources {
         tracks.iter().map(opened).collect()
     }
 
-    fn encoder(&mut self, video: &VideoSettings) -> String {
-        streams::encoder(video)
+    fn encoder(&mut self, track: usize, video: &VideoSettings) -> String {
+        match self.tracks.get(track) {
+            Some(Track::Pictures { camera }) => streams::encoder(self.cameras[*camera].coding, video),
+            _ => String::new(),
+        }
     }
 
     fn readings(&mut self, over: Duration) -> Vec<Option<Reading>> {

@@ -5,4 +5,7 @@
 
 pub mod audio;
 pub mod level;
+pub mod outlet;
+pub mod segments;
 pub mod sink;
+pub mod weave;

@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::{BoxReport, PictureFigures, SoundFigures, StreamFigures};
 use crate::base::Sync;
 use crate::observe::metrics::{Family, Kind};
+use crate::pump::weave::WeaveStats;
 use crate::serve::ServeStats;
 use crate::source::Signal;
 
@@ -117,6 +118,34 @@ const OF_PICTURES: &[Figure<PictureFigures>] = &[
         p.camera.slates.get() as f64
     }),
     ("outpost_camera_rate_hertz", "Pictures a second over the last seconds", Gauge, |p| p.camera.rate.get()),
+    ("outpost_video_pictures", "Pictures that came to the stream, slates too", Counter, |p| {
+        p.stats.pictures.get() as f64
+    }),
+    ("outpost_video_sent", "Of those, encoded or passed through", Counter, |p| p.stats.sent.get() as f64),
+    ("outpost_video_idrs", "Of those, where decoding can begin", Counter, |p| p.stats.idrs.get() as f64),
+    ("outpost_video_bytes", "Bytes of coded pictures", Counter, |p| p.stats.bytes.get() as f64),
+    ("outpost_video_dropped", "Pictures left out because the encoder could not keep up", Counter, |p| {
+        p.stats.dropped.get() as f64
+    }),
+    ("outpost_video_errors", "Pictures that could not be encoded or passed through", Counter, |p| {
+        p.stats.errors.get() as f64
+    }),
+    ("outpost_video_seconds", "Time spent on scaling and encoding pictures", Counter, |p| {
+        p.stats.busy_nanos.get() as f64 / 1e9
+    }),
+    ("outpost_video_step", "How many of the configured overload steps are taken", Gauge, |p| p.stats.step.get()),
+];
+
+const OF_BOTH: &[Figure<WeaveStats>] = &[
+    ("outpost_lip_sync_offset_seconds", "How much later than its picture the sound comes to be sent", Gauge, |w| {
+        w.offset.get() / 1e3
+    }),
+    ("outpost_weave_alone", "Segments that began without the other track, waited for in vain", Counter, |w| {
+        w.alone.get() as f64
+    }),
+    ("outpost_weave_dropped", "Pictures and frames of sound lost on the way to the weaver", Counter, |w| {
+        (w.video.dropped.get() + w.audio.dropped.get()) as f64
+    }),
 ];
 
 /// Every family there is.
@@ -135,6 +164,7 @@ pub(super) fn of(report: &BoxReport) -> Vec<Family> {
     families.extend(of_parts(streams, OF_STREAMS, |stream| Some(stream)));
     families.extend(of_parts(streams, OF_SOUND, |stream| stream.sound.as_ref()));
     families.extend(of_parts(streams, OF_PICTURES, |stream| stream.picture.as_ref()));
+    families.extend(of_parts(streams, OF_BOTH, |stream| stream.picture.as_ref()?.weave.as_deref()));
     families.extend(of_server(&report.serve));
     families
 }

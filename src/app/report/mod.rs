@@ -15,6 +15,9 @@ use crate::observe::metrics;
 use crate::pump::audio::PumpStats;
 use crate::pump::level::{Activity, STEP};
 use crate::pump::sink::SinkStats;
+use crate::pump::snapshot::Shutter;
+use crate::pump::video::{VideoInfo, VideoStats};
+use crate::pump::weave::WeaveStats;
 use crate::segment::{Dates, TargetDuration, WindowStats};
 use crate::serve::{Health, Report, ServeStats, Station};
 use crate::source::video::stats::CameraStats;
@@ -41,6 +44,14 @@ pub(super) struct StreamFigures {
 pub(super) struct PictureFigures {
     pub(super) source: String,
     pub(super) camera: Arc<CameraStats>,
+    pub(super) stats: Arc<VideoStats>,
+    pub(super) info: Arc<VideoInfo>,
+    /// What is given up, in this order, while the encoder cannot keep up.
+    pub(super) steps: Vec<String>,
+    /// Where snapshots come from, if there are any.
+    pub(super) shutter: Option<Arc<Shutter>>,
+    /// Of what weaves pictures and sound, if there are both.
+    pub(super) weave: Option<Arc<WeaveStats>>,
 }
 
 /// Of a stream's sound.
@@ -84,13 +95,15 @@ impl StreamFigures {
             _ => first,
         }
     }
-}
 
-impl StreamFigures {
+    /// As in the multivariant playlist (RFC 6381), pictures first.
     fn codecs(&self) -> String {
-        self.sound.as_ref().map(|s| s.codecs.clone()).unwrap_or_default()
+        let video = self.picture.as_ref().and_then(|picture| Some(picture.info.get()?.config.codecs.clone()));
+        let audio = self.sound.as_ref().map(|sound| sound.codecs.clone());
+        video.into_iter().chain(audio).collect::<Vec<_>>().join(",")
     }
 }
+
 impl BoxReport {
     fn dates(&self) -> Dates {
         Dates::of(&self.clock.wall())

@@ -44,10 +44,25 @@ struct PictureStatus<'a> {
     name: &'a str,
     signal: Signal,
     cause: Option<String>,
+    /// What the camera delivers, and why that was chosen.
+    format: Option<String>,
+    /// Pictures a second of late.
+    rate: f64,
     missed: u64,
     damaged: u64,
     misdated: u64,
     slates: u64,
+    encoder: Option<String>,
+    encoder_why: Option<String>,
+    width: Option<usize>,
+    height: Option<usize>,
+    sent: u64,
+    dropped: u64,
+    errors: u64,
+    /// What is given up at the moment because the board does not keep up.
+    step: Option<&'a str>,
+    lip_sync_ms: Option<f64>,
+    snapshot: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -100,7 +115,7 @@ fn stream_status<'a>(stream: &'a StreamFigures, dates: &Dates) -> StreamStatus<'
         signal: state.signal,
         signal_since: dates.at_monotonic(state.since).to_string(),
         cause: some(&state.cause),
-        picture: stream.picture.as_ref().map(picture_status),
+        picture: stream.picture.as_ref().map(|picture| picture_status(&stream.name, picture)),
         source: stream.sound.as_ref().map(source_status),
         level: stream.sound.as_ref().map(level_status),
         listeners: stream.station.listeners(Instant::now()),
@@ -122,16 +137,31 @@ fn some(cause: &str) -> Option<String> {
     Some(cause.to_owned()).filter(|cause| !cause.is_empty())
 }
 
-fn picture_status(picture: &PictureFigures) -> PictureStatus<'_> {
-    let state = picture.camera.condition.get();
+fn picture_status<'a>(stream: &str, picture: &'a PictureFigures) -> PictureStatus<'a> {
+    let PictureFigures { source, camera, stats, info, steps, shutter, weave } = picture;
+    let state = camera.condition.get();
+    let sent = info.get();
+    let taken = stats.step.get() as usize;
     PictureStatus {
-        name: &picture.source,
+        name: source,
         signal: state.signal,
         cause: some(&state.cause),
-        missed: picture.camera.missed.get(),
-        damaged: picture.camera.damaged.get(),
-        misdated: picture.camera.misdated.get(),
-        slates: picture.camera.slates.get(),
+        format: camera.format.load().as_ref().map(|format| format.about.clone()),
+        rate: tenths(camera.rate.get()),
+        missed: camera.missed.get(),
+        damaged: camera.damaged.get(),
+        misdated: camera.misdated.get(),
+        slates: camera.slates.get(),
+        encoder: sent.as_ref().map(|sent| sent.encoder.clone()),
+        encoder_why: sent.as_ref().map(|sent| sent.why.clone()),
+        width: sent.as_ref().map(|sent| sent.config.size.width()),
+        height: sent.as_ref().map(|sent| sent.config.size.height()),
+        sent: stats.sent.get(),
+        dropped: stats.dropped.get(),
+        errors: stats.errors.get(),
+        step: taken.checked_sub(1).and_then(|last| steps.get(last)).map(String::as_str),
+        lip_sync_ms: weave.as_ref().map(|weave| tenths(weave.offset.get())),
+        snapshot: shutter.as_ref().map(|_| format!("/{stream}/snapshot.jpg")),
     }
 }
 

@@ -24,9 +24,9 @@ pub(super) struct Heard<'a> {
 }
 
 /// A camera, and the streams that show it.
-pub(super) struct Seen<'a> {
+pub(in crate::app) struct Seen<'a> {
     /// Of the first stream; in what concerns the camera the others have the same.
-    pub(super) settings: &'a VideoSettings,
+    pub(in crate::app) settings: &'a VideoSettings,
     pub(super) streams: Vec<(&'a StreamConfig, &'a VideoSettings)>,
 }
 
@@ -43,7 +43,7 @@ pub(super) fn heard(streams: &[StreamConfig]) -> Vec<Heard<'_>> {
 }
 
 /// Every camera.
-pub(super) fn seen(streams: &[StreamConfig]) -> Vec<Seen<'_>> {
+pub(in crate::app) fn seen(streams: &[StreamConfig]) -> Vec<Seen<'_>> {
     let mut cameras: Vec<Seen<'_>> = Vec::new();
     for (stream, video) in streams.iter().filter_map(|stream| Some((stream, stream.video.as_ref()?))) {
         match cameras.iter_mut().find(|camera| camera.settings.source.is_same_device(&video.source)) {
@@ -55,6 +55,11 @@ pub(super) fn seen(streams: &[StreamConfig]) -> Vec<Seen<'_>> {
 }
 
 impl Heard<'_> {
+    /// Whether the stream hears this card.
+    pub(super) fn is_heard_by(&self, stream: &StreamConfig) -> bool {
+        self.streams.iter().any(|(it, _)| std::ptr::eq(*it, stream))
+    }
+
     /// How many of the card's channels are of use.
     pub(super) fn channels(&self) -> usize {
         if self.streams.iter().all(|(_, audio)| audio.channels == Pick::Mono) { 1 } else { 2 }
@@ -64,13 +69,23 @@ impl Heard<'_> {
 impl Seen<'_> {
     /// Whether the camera's pictures are encoded here, or its H.264 passed through: decided once, at the start. A
     /// camera that leaves it open is asked; one that is not there will be asked for pictures.
-    pub(super) fn coding(&self) -> Coding {
+    pub(in crate::app) fn coding(&self) -> Coding {
         let encoders = || self.streams.iter().map(|(_, video)| video.encoder);
         if encoders().any(|encoder| encoder == Encoder::Copy) {
             return Coding::H264;
         }
         let raw = encoders().any(|encoder| encoder != Encoder::Auto);
         if raw { Coding::Raw } else { natural_coding(self.settings) }
+    }
+
+    /// Whether the stream shows this camera.
+    pub(in crate::app) fn shows(&self, stream: &StreamConfig) -> bool {
+        self.streams.iter().any(|(it, _)| std::ptr::eq(*it, stream))
+    }
+
+    /// What its slate says; of several streams the first one's.
+    pub(super) fn title(&self) -> &str {
+        self.streams.first().map_or("", |(stream, _)| &stream.title)
     }
 
     /// How far apart segments begin: where the camera codes itself, it is asked for key frames so often.
@@ -121,12 +136,12 @@ pub(in crate::app) fn card(
 }
 
 /// The device behind a source of pictures.
-pub(super) fn camera(seen: &Seen<'_>, coding: Coding, clock: &Arc<dyn Clock>) -> Box<dyn VideoDevice> {
+pub(in crate::app) fn camera(seen: &Seen<'_>, coding: Coding, clock: &Arc<dyn Clock>) -> Box<dyn VideoDevice> {
     let video = seen.settings;
     let wanted = wanted(video);
     match &video.source {
         PictureSource::Synth => {
-            let title = seen.streams.first().map_or_else(String::new, |(stream, _)| stream.title.clone());
+            let title = seen.title().to_owned();
             Box::new(TestCard::new(CardOptions { wanted, title, start: 0 }, Arc::clone(clock)))
         }
         PictureSource::Command { command, output } => {
@@ -161,11 +176,9 @@ pub(super) fn params(video: &VideoSettings) -> VideoParams {
     VideoParams { size, rate, tuning: Tuning { bitrate: bitrate.0, rate }, preset }
 }
 
-/// What would code the pictures of this camera, and why; or why nothing can.
-pub(in crate::app) fn encoder(streams: &[StreamConfig], video: &VideoSettings) -> String {
-    let cameras = seen(streams);
-    let coding = cameras.iter().find(|camera| camera.streams.iter().any(|(_, it)| std::ptr::eq(*it, video)));
-    if coding.map(Seen::coding) == Some(Coding::H264) {
+/// What codes the pictures of this camera for `video`, and why; or why nothing can.
+pub(in crate::app) fn encoder(coding: Coding, video: &VideoSettings) -> String {
+    if coding == Coding::H264 {
         return "passed through: what the source codes itself".to_owned();
     }
     match choose::video(kind(video.encoder), params(video)) {
