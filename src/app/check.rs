@@ -17,8 +17,8 @@ pub trait Probe {
     /// Opens each source: what it turned out to be, as `48000 Hz, 2 channels`, or why it cannot be used.
     fn open(&mut self) -> Vec<Result<String, SourceError>>;
 
-    /// What would code a stream's pictures, and why; or why nothing can.
-    fn encoder(&mut self, video: &VideoSettings) -> String;
+    /// What would code the pictures of this track, counted as by [`tracks`], and why; or why nothing can.
+    fn encoder(&mut self, track: usize, video: &VideoSettings) -> String;
 
     /// Listens and looks for as long as `over`: what came, or nothing if nothing did.
     fn readings(&mut self, over: Duration) -> Vec<Option<Reading>>;
@@ -102,7 +102,7 @@ pub fn check(
     writeln!(out, "Serves on {}, that is {}", config.listen, reach.best())?;
     writeln!(out, "Keeps its state in {}{}", config.state_dir.display(), unwritable(&config.state_dir))?;
     let opened = probe.open();
-    let mut found = opened.iter();
+    let mut found = opened.iter().enumerate();
     for stream in &config.streams {
         plan(stream, &mut found, probe, &reach, out)?;
     }
@@ -133,7 +133,7 @@ fn unwritable(dir: &Path) -> String {
 /// What a stream is made of; `found` gives what opening its sources came to, track by track.
 fn plan<'a>(
     stream: &StreamConfig,
-    found: &mut impl Iterator<Item = &'a Result<String, SourceError>>,
+    found: &mut impl Iterator<Item = (usize, &'a Result<String, SourceError>)>,
     probe: &mut impl Probe,
     reach: &Reach,
     out: &mut impl Write,
@@ -143,15 +143,16 @@ fn plan<'a>(
     if let Some(video) = video {
         let VideoSettings { source, size, rate, bitrate, .. } = video;
         writeln!(out, "  picture   {source}, {size} at {rate}")?;
-        if let Some(Ok(found)) = found.next() {
+        let (track, found) = found.next().unzip();
+        if let Some(Ok(found)) = found {
             writeln!(out, "  found     {found}")?;
         }
-        writeln!(out, "  encoder   {bitrate}, {}", probe.encoder(video))?;
+        writeln!(out, "  encoder   {bitrate}, {}", probe.encoder(track.unwrap_or_default(), video))?;
     }
     if let Some(AudioSettings { source, channels, profile, bitrate }) = audio {
         let channels = format!("{channels:?}").to_lowercase();
         writeln!(out, "  sound     {source}, {channels}")?;
-        if let Some(Ok(found)) = found.next() {
+        if let Some((_, Ok(found))) = found.next() {
             writeln!(out, "  found     {found}")?;
         }
         writeln!(out, "  encoder   AAC, profile {profile}, {bitrate}")?;
@@ -280,7 +281,7 @@ mod tests {
             std::mem::take(&mut self.opened)
         }
 
-        fn encoder(&mut self, _: &VideoSettings) -> String {
+        fn encoder(&mut self, _: usize, _: &VideoSettings) -> String {
             "x264, because it is played here".to_owned()
         }
 
