@@ -323,13 +323,13 @@ impl Camera {
         let now = self.clock.now();
         let closed = State::Closed { retry: now + self.backoff.wait(), left: None };
         let before = std::mem::replace(&mut self.state, closed);
-        // The first slate is shown at once, the others when they are due.
+        // The first slate is shown at once, later ones when they are due; after live pictures that is now.
         if !self.line.has_begun() {
             self.due = now;
         }
         if let State::Open(open) = before {
             if open.live.is_some() {
-                (self.since, self.due) = (open.good, now);
+                self.since = open.good;
             }
             if let State::Closed { left, .. } = &mut self.state {
                 *left = Some(open.input);

@@ -114,4 +114,18 @@ mod tests {
         assert_eq!(line.live(at(980), at(1_010)), (slate + Span::from_ticks(1), Stamp::Believed));
         assert_eq!(line.live(at(1_013), at(1_043)).0, at(1_013).to_pts());
     }
+    #[test]
+    fn a_device_opened_again_may_be_slower_than_it_was() {
+        let at = |ms: i64| Monotonic::from_nanos(ms * 1_000_000);
+        let mut line = Timeline::default();
+        assert_eq!(line.live(at(1_040), at(1_000)).1, Stamp::Believed);
+        line.begin();
+        assert_eq!(
+            line.live(at(500), at(1_500)),
+            (at(1_040).to_pts() + Span::from_ticks(1), Stamp::Believed)
+        );
+        line.begin();
+        // Nothing is known of how late its pictures come.
+        assert_eq!(line.live(at(0), at(3_000)), (at(3_000).to_pts(), Stamp::Impossible));
+    }
 }
