@@ -80,7 +80,7 @@ async fn a_phone_hears_the_demo_and_hears_it_again_after_a_crash() {
     browser.open(&outpost.url("/radio")).await;
     browser.wait_until("return !document.getElementById('play').disabled", PATIENCE).await;
     let look = browser.ask(LOOK).await;
-    assert_eq!((&look["title"], &look["state"]), (&Value::from("Outpost demo"), &Value::from("idle")));
+    assert_eq!((&look["title"], &look["state"]), (&Value::from("Demo radio"), &Value::from("idle")));
     assert_eq!(browser.console(), [""; 0], "the console at /radio");
     let nowhere = fetch(&outpost.url("/nowhere")).expect_err("no such stream");
     assert!(nowhere.contains("404"), "{nowhere}");
@@ -109,14 +109,14 @@ async fn listen(browser: &Browser) -> Vec<Value> {
 fn looks_alive(looks: &[Value]) {
     for look in looks {
         assert_eq!(look["state"], "playing", "{look}");
-        assert_eq!(look["title"], "Outpost demo", "{look}");
+        assert_eq!(look["title"], "Demo radio", "{look}");
         assert_eq!(look["notice"], Value::Null, "{look}");
         assert_eq!(look["width"], SCREEN.0, "wider than the phone: {look}");
         assert!(look["air"] == "on" || look["air"] == "quiet", "{look}");
         let behind = look["behind"].as_f64().expect("a number");
         assert!((2.0..15.0).contains(&behind), "{look}");
         let session = &look["session"];
-        assert_eq!(session[0], "Outpost demo", "{look}");
+        assert_eq!(session[0], "Demo radio", "{look}");
         assert_eq!(session[1], "Live", "{look}");
         assert!(session[2].as_str().is_some_and(|icon| icon.ends_with("/assets/icon.png")), "{look}");
         assert_eq!(session[3], "playing", "{look}");

@@ -107,9 +107,9 @@ fn a_wrong_command_is_status_2_and_told() {
 #[test]
 fn a_wrong_configuration_is_status_2_with_file_line_and_remedy() {
     let place = Place::new("config");
-    place.file("outpost.toml", "[[stream]]\nname = \"radio\"\nsource = { knid = \"synth\" }\n");
-    let fault = "stream.source.knid: unknown key; did you mean `kind`?\n\
-                 \x20 3 | source = { knid = \"synth\" }\n    |            ^^^^\n";
+    place.file("outpost.toml", "[[stream]]\nname = \"radio\"\naudio = { knid = \"synth\" }\n");
+    let fault = "stream.audio.knid: unknown key; did you mean `kind`?\n\
+                 \x20 3 | audio = { knid = \"synth\" }\n    |           ^^^^\n";
     // The file is found, or named; run and check agree.
     for args in [&["run"][..], &["check"], &["run", "outpost.toml"], &["check", "outpost.toml"]] {
         let (status, out, err) = place.run(args);
@@ -151,7 +151,7 @@ fn a_source_that_is_not_there_is_status_1() {
     let device = "hw:CARD=NoSuchCard,DEV=0";
     place.file(
         "outpost.toml",
-        &format!("[[stream]]\nname = \"radio\"\nsource = {{ kind = \"alsa\", device = \"{device}\" }}\n"),
+        &format!("[[stream]]\nname = \"radio\"\naudio = {{ kind = \"alsa\", device = \"{device}\" }}\n"),
     );
     let (status, out, _) = place.run(&["check"]);
     assert_eq!(status, 1, "{out}");

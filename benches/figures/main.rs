@@ -181,11 +181,10 @@ fn scanner() -> String {
     format!(
         "[[stream]]
 name = \"radio\"
-[stream.source]
+[stream.audio]
 kind = \"alsa\"
 device = \"{}\"
 channels = \"mono\"
-[stream.encoder]
 bitrate = \"64k\"
 [stream.window]
 segment = \"2s\"

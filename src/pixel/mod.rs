@@ -8,6 +8,7 @@ mod range;
 pub mod scale;
 pub mod yuyv;
 
+pub use range::limit;
 pub use scale::Scaler;
 
 use crate::media::{Picture, Plane, Planes, Size};

@@ -3,6 +3,8 @@
 //!
 //! Every result is the exact one, rounded once to the nearest.
 
+use crate::media::Picture;
+
 /// The share of its steps luma keeps: 219 of 255.
 const LUMA: u16 = 219;
 /// And chroma: 224 of 255.
@@ -15,6 +17,15 @@ const MIDDLE: u16 = 128 * (255 - CHROMA);
 const fn by_255(n: u16) -> u8 {
     let n = n + 128;
     ((n + (n >> 8)) >> 8) as u8
+}
+
+/// A picture of full range made one of limited range.
+pub fn limit(picture: &mut Picture) {
+    let [y, u, v] = picture.planes_mut();
+    y.iter_mut().for_each(|sample| *sample = by_255(u16::from(*sample) * LUMA) + 16);
+    for plane in [u, v] {
+        plane.iter_mut().for_each(|sample| *sample = by_255(u16::from(*sample) * CHROMA + MIDDLE));
+    }
 }
 
 /// Luma to limited range.

@@ -6,7 +6,8 @@
 
 pub mod clock;
 pub mod memory;
-#[cfg(feature = "x264")]
-pub mod x264;
 pub mod pipe;
 pub mod reborrow;
+pub mod v4l2;
+#[cfg(feature = "x264")]
+pub mod x264;

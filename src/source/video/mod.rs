@@ -9,10 +9,10 @@ mod slate;
 pub mod stats;
 pub mod synth;
 mod timeline;
+pub mod v4l2;
 
 pub use camera::{Camera, Origin, View};
 pub use stats::CameraStats;
-
 use std::fmt;
 use std::time::Duration;
 
