@@ -27,6 +27,8 @@ pub(super) enum Pacing {
 const LAG: u32 = 3;
 /// How long we hurry when the line was further behind than that.
 const HURRY: Duration = Duration::from_secs(3);
+/// No more than that is left out in a row.
+const BACKLOG: Duration = Duration::from_secs(1);
 /// What part of its distance from the arrivals the line makes good with each picture.
 const PULL: u32 = 4;
 
@@ -94,7 +96,7 @@ impl Pace {
 
     /// A picture is left out `now`.
     pub(super) fn skip(&mut self, now: Monotonic) {
-        self.last = self.last.map(|last| (last + self.interval).max(now - LAG * self.interval));
+        self.last = self.last.map(|last| (last + self.interval).max(now - BACKLOG));
     }
 }
 

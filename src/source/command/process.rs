@@ -204,16 +204,14 @@ impl Process {
             }
         }
         let (mut problem, remedy) = match status {
-            None => {
-                ("it closed its output, but runs on".to_owned(), "it is ended and started again".to_owned())
-            }
-            Some(status) => (ended(status), remedy(status, &self.name)),
+            None => ("it closed its output, but runs on".to_owned(), "it is ended and started again"),
+            Some(status) => (ended(status), remedy(status)),
         };
         let said = self.words.tell();
         if !said.is_empty() {
             let _ = write!(problem, ", saying \"{said}\"");
         }
-        SourceError { signal: Signal::Failed, device: self.name.clone(), problem, remedy }
+        SourceError { signal: Signal::Failed, device: self.name.clone(), problem, remedy: remedy.to_owned() }
     }
 
     fn await_exit(&mut self, limit: Duration) -> Option<ExitStatus> {
@@ -302,11 +300,11 @@ fn ended(status: ExitStatus) -> String {
     }
 }
 
-fn remedy(status: ExitStatus, name: &str) -> String {
+fn remedy(status: ExitStatus) -> &'static str {
     if status.success() {
-        "it is started again; it should run for as long as the stream".to_owned()
+        "it is started again, but should run for as long as the stream"
     } else {
-        format!("it is started again; run it by hand to see what it lacks: {name}")
+        "it is started again; run it by hand to see what it lacks"
     }
 }
 
