@@ -95,7 +95,9 @@ impl AudioInput for CommandSound {
                     end = RealClock.now();
                 }
                 Output::Empty if RealClock.now() >= deadline => break,
-                Output::Empty => self.process.wait(Await::Output, deadline)?,
+                Output::Empty => {
+                    self.process.wait(Await::Output, deadline)?;
+                }
                 Output::End if self.len < self.frame() => return Err(self.process.epitaph()),
                 Output::End => break,
             }
