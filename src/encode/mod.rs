@@ -10,6 +10,7 @@ use crate::media::{AacConfig, AudioBlock, Packet};
 
 #[cfg(feature = "fdk-aac")]
 mod aac;
+pub mod copy;
 mod params;
 pub mod video;
 

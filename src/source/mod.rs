@@ -5,6 +5,7 @@
 
 pub mod alsa;
 pub mod capture;
+pub mod command;
 pub mod converter;
 pub mod drift;
 #[cfg(test)]

@@ -6,3 +6,4 @@
 pub mod clock;
 pub mod m2m;
 pub mod memory;
+pub mod pipe;
