@@ -11,9 +11,11 @@ use crate::media::{AacConfig, AudioBlock, Packet};
 #[cfg(feature = "fdk-aac")]
 mod aac;
 pub mod copy;
+mod m2m;
 mod params;
 pub mod video;
 
+pub use m2m::M2m;
 pub use params::{AacParams, AacProfile};
 pub use video::{Ask, Preset, Tuning, VideoEncoder, VideoError, VideoParams};
 

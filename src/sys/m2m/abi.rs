@@ -228,11 +228,7 @@ pub(super) fn set_format(fd: BorrowedFd<'_>, kind: Kind, wanted: &Format) -> io:
 }
 
 /// Tells the pictures per second; what comes back is what the driver made of it, if it says.
-pub(super) fn set_rate(
-    fd: BorrowedFd<'_>,
-    kind: Kind,
-    rate: FrameRate,
-) -> io::Result<Option<FrameRate>> {
+pub(super) fn set_rate(fd: BorrowedFd<'_>, kind: Kind, rate: FrameRate) -> io::Result<Option<FrameRate>> {
     let mut parameters: c::v4l2_streamparm = zeroed();
     parameters.type_ = kind.code();
     let (numerator, denominator) = rate.fraction();

@@ -79,9 +79,7 @@ impl Prepared {
         let Self { device, layout } = self;
         // One more than the device wants to see before it gives anything.
         let pictures = device.get(Control::MIN_BUFFERS_FOR_OUTPUT).unwrap_or(1).clamp(1, 16) as u32 + 1;
-        let queue = |side, count| {
-            Queue::new(device.fd(), device.kind(side), count).map_err(Trouble::Memory)
-        };
+        let queue = |side, count| Queue::new(device.fd(), device.kind(side), count).map_err(Trouble::Memory);
         let output = queue(Side::Output, pictures)?;
         let capture = queue(Side::Capture, CAPTURE_BUFFERS)?;
         let enough = (0..layout.blocks().len()).all(|block| output.capacity(block) >= layout.needed(block));
@@ -151,14 +149,14 @@ impl Coder {
     /// Hands a picture to the device: `fill` writes it into the device's memory.
     ///
     /// # Errors
-    /// If the device takes none within `patience`.
+    /// If the device takes none until `deadline`.
     pub fn submit(
         &mut self,
         pts: Pts,
-        patience: Duration,
+        deadline: Instant,
         fill: impl FnOnce(Canvas<'_>),
     ) -> Result<(), Trouble> {
-        let index = self.free_picture(patience)?;
+        let index = self.free_picture(deadline)?;
         fill(self.layout.canvas(self.output.blocks_mut(index)).ok_or(Trouble::Layout)?);
         self.output
             .enqueue(self.device.fd(), index, self.layout.blocks(), pts)
@@ -168,16 +166,15 @@ impl Coder {
     /// Waits for the next coded unit and appends its bytes to `into`.
     ///
     /// # Errors
-    /// If nothing comes within `patience`, the unit is spoiled, or the device is gone.
-    pub fn fetch(&mut self, patience: Duration, into: &mut Vec<u8>) -> Result<Coded, Trouble> {
-        let deadline = Instant::now() + patience;
+    /// If nothing comes until `deadline`, the unit is spoiled, or the device is gone.
+    pub fn fetch(&mut self, deadline: Instant, into: &mut Vec<u8>) -> Result<Coded, Trouble> {
         let done = loop {
             if let Some(done) =
                 self.capture.dequeue(self.device.fd()).map_err(Trouble::at("taking what is coded"))?
             {
                 break done;
             }
-            wait(self.device.fd(), PollFlags::POLLIN, deadline, patience)?;
+            wait(self.device.fd(), PollFlags::POLLIN, deadline)?;
         };
         // Out of the device's memory at once and in one go: it is not cached on most boards.
         let bytes = self.capture.coded(&done);
@@ -206,8 +203,7 @@ impl Coder {
         abi::stop_encoder(self.device.fd()).map_err(Trouble::at("draining it"))
     }
 
-    fn free_picture(&mut self, patience: Duration) -> Result<usize, Trouble> {
-        let deadline = Instant::now() + patience;
+    fn free_picture(&mut self, deadline: Instant) -> Result<usize, Trouble> {
         loop {
             while self
                 .output
@@ -218,7 +214,7 @@ impl Coder {
             if let Some(index) = self.output.free() {
                 return Ok(index);
             }
-            wait(self.device.fd(), PollFlags::POLLOUT, deadline, patience)?;
+            wait(self.device.fd(), PollFlags::POLLOUT, deadline)?;
         }
     }
 }
@@ -238,15 +234,10 @@ fn set_rate(device: &Device, rate: FrameRate) -> Result<FrameRate, Trouble> {
 }
 
 /// Waits until the device has something for us, or is gone.
-fn wait(
-    fd: BorrowedFd<'_>,
-    what: PollFlags,
-    deadline: Instant,
-    patience: Duration,
-) -> Result<(), Trouble> {
+fn wait(fd: BorrowedFd<'_>, what: PollFlags, deadline: Instant) -> Result<(), Trouble> {
     let left = deadline.saturating_duration_since(Instant::now());
     if left.is_zero() {
-        return Err(Trouble::Silent(patience));
+        return Err(Trouble::Silent);
     }
     // Rounded up: poll counts in milliseconds, and must not spin through the last one.
     let millis = left.as_millis() as u64 + 1;

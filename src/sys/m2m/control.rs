@@ -38,8 +38,7 @@ impl Control {
     pub const AU_DELIMITER: Self =
         Self::new(c::V4L2_CID_MPEG_VIDEO_AU_DELIMITER, "generate_access_unit_delimiters");
     /// A button: the next picture becomes a key frame.
-    pub const FORCE_KEY_FRAME: Self =
-        Self::new(c::V4L2_CID_MPEG_VIDEO_FORCE_KEY_FRAME, "force_key_frame");
+    pub const FORCE_KEY_FRAME: Self = Self::new(c::V4L2_CID_MPEG_VIDEO_FORCE_KEY_FRAME, "force_key_frame");
     /// A menu: 0 baseline, 1 constrained baseline, 2 main, 4 high.
     pub const H264_PROFILE: Self = Self::new(c::V4L2_CID_MPEG_VIDEO_H264_PROFILE, "h264_profile");
     /// A menu: 8 is level 3, then upwards without a gap.

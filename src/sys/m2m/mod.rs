@@ -13,7 +13,6 @@
 //! and take memory anew. It is not built: no board is at hand to show that it pays.
 
 use std::io;
-use std::time::Duration;
 
 use v4l::FourCC;
 
@@ -61,9 +60,9 @@ pub enum Trouble {
     /// It describes its memory in a way that cannot be.
     #[error("it describes the memory of its pictures wrongly")]
     Layout,
-    /// Nothing came.
-    #[error("no answer within {0:?}")]
-    Silent(Duration),
+    /// Nothing came in time.
+    #[error("it does not answer")]
+    Silent,
     /// It says itself that a unit is of no use.
     #[error("it reports an error in what it coded")]
     Spoiled,
