@@ -14,5 +14,6 @@ mod outpost_program;
 mod pulse;
 
 mod machine;
+mod m2m;
 mod sound;
 mod station;
