@@ -1,11 +1,14 @@
 //! An encoder on hardware that is not there: what comes of every way in which drivers differ, and fail.
 
 use std::collections::VecDeque;
+use std::io::Write;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::*;
 use crate::encode::Preset;
+use crate::media::h264::{self, AccessUnits, NalType};
 use crate::media::{Planes, Size};
 use crate::sys::m2m::PlaneMut;
 
@@ -195,7 +198,7 @@ fn whatever_the_habits_the_units_are_whole() {
         for (n, ask) in [Ask::Any, Ask::Any, Ask::Idr, Ask::Any].into_iter().enumerate() {
             let (entry, pts, unit) = encode(&mut encoder, 90_000 + 3000 * n as i64, ask).expect("coded");
             assert_eq!(pts.ticks(), 90_000 + 3000 * n as i64);
-            let types: Vec<u8> = crate::media::h264::nal_units(&unit).map(|nal| nal[0] & 0x1F).collect();
+            let types: Vec<u8> = h264::nal_units(&unit).map(|nal| nal[0] & 0x1F).collect();
             given.push((entry, types));
         }
         let (key, dependent) = ((Entry::Key, vec![9, 7, 8, 5]), (Entry::Dependent, vec![9, 1]));
@@ -331,4 +334,65 @@ fn a_device_that_works_is_drained_in_the_end_and_one_that_fails_is_not() {
     encode(&mut failing, 90_000, Ask::Any).expect_err("silence");
     drop(failing);
     assert!(!drained.load(Ordering::Relaxed));
+}
+
+/// Runs ffmpeg's words with bytes on its standard input; its output.
+fn ffmpeg(program: &str, words: &str, input: &[u8]) -> Vec<u8> {
+    let mut child = Command::new(program)
+        .args(words.split(' '))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|fault| panic!("{program}, which `.ci/setup test` installs: {fault}"));
+    // It speaks when all is read, so nobody waits for anybody.
+    let mut pipe = child.stdin.take().expect("a pipe");
+    pipe.write_all(input).expect("it reads");
+    drop(pipe);
+    let done = child.wait_with_output().expect("it ends");
+    assert!(
+        done.status.success() && done.stderr.is_empty(),
+        "{program}: {}",
+        String::from_utf8_lossy(&done.stderr)
+    );
+    done.stdout
+}
+
+#[test]
+fn decoding_can_begin_at_every_idr_picture_whatever_the_encoder_left_out() {
+    // Real pictures, an IDR picture every fifth, given as the most reticent driver gives them: parameter sets
+    // once, apart from all pictures, and slices alone.
+    let words = "-v error -f lavfi -i testsrc2=s=320x240:r=10:d=2 -c:v libx264 -preset ultrafast -b:v 200k \
+                 -x264-params keyint=5:min-keyint=5:scenecut=0:bframes=0 -f h264 -";
+    let stream = ffmpeg("ffmpeg", words, &[]);
+    let mut access_units = AccessUnits::default();
+    // A stream ends where the next picture begins: with a delimiter behind the last one.
+    access_units.push(&[&stream[..], &h264::ACCESS_UNIT_DELIMITER].concat());
+    let of = |unit: &[u8], wanted: fn(NalType) -> bool| -> Vec<u8> {
+        let nals = h264::nal_units(unit).filter(|nal| h264::nal_type(nal).is_some_and(wanted));
+        nals.flat_map(|nal| [&[0, 0, 0, 1], nal].concat()).collect()
+    };
+    let mut units = Units::new();
+    let (mut whole, mut entries) = (Vec::new(), Vec::new());
+    while let Some(unit) = access_units.next_unit() {
+        let unit = unit.expect("ffmpeg's own");
+        if entries.is_empty() {
+            units.room().extend(of(unit, |kind| matches!(kind, NalType::Sps | NalType::Pps)));
+            assert_eq!(units.take(), None);
+        }
+        units.room().extend(of(unit, |kind| matches!(kind, NalType::Idr | NalType::Slice)));
+        entries.push(units.take().expect("a picture"));
+        whole.push(units.unit().to_vec());
+    }
+    let keys: Vec<usize> = (0..entries.len()).filter(|n| entries[*n] == Entry::Key).collect();
+    assert_eq!((entries.len(), keys.as_slice()), (20, &[0, 5, 10, 15][..]));
+    for key in keys {
+        let rest = whole[key..].concat();
+        let words = "-v error -f h264 -i - -count_frames -show_entries stream=nb_read_frames,width,height,profile \
+                     -of csv=p=0";
+        let told = String::from_utf8(ffmpeg("ffprobe", words, &rest)).expect("text");
+        assert_eq!(told.trim(), format!("Constrained Baseline,320,240,{}", 20 - key));
+        let nal = h264::nal_units(&rest).map(|nal| nal[0] & 0x1F).take(4).collect::<Vec<_>>();
+        assert_eq!(nal, [9, 7, 8, 5]);
+    }
 }
