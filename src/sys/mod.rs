@@ -3,8 +3,10 @@
 //!
 //! Belongs here: thin safe faces over C, and over what the borrow checker cannot yet see. Does not:
 //! decisions about audio, video or streams.
+//! Belongs here: thin safe faces over C and over the kernel. Does not: decisions about audio, video or streams.
 
 pub mod clock;
+pub mod m2m;
 pub mod memory;
 pub mod pipe;
 pub mod reborrow;
