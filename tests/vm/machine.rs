@@ -23,7 +23,7 @@ const PROMPT: Duration = Duration::from_secs(30);
 const LIFE_SECONDS: &str = "300";
 
 /// What the machine does all its life: a line in, what it has to say and its status out.
-const OBEY: &str = "echo @ready; while read -r line; do sh -c \"$line\" </dev/null 2>&1; echo; echo \"@$?\"; done";
+const OBEY: &str = "echo @ready; while read -r line; do sh -c \"$line\" </dev/null 2>&1; status=$?; echo; echo \"@$status\"; done";
 
 /// Emulation keeps both processors busy: two machines at once would only slow each other down.
 static TURN: Mutex<()> = Mutex::new(());
