@@ -25,7 +25,6 @@ fn a_minute_of_the_test_card_is_whole_in_order_and_in_step_with_its_sound() {
     let started = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs_f64();
     let station = Station::start("exact", CAMERA, &[]);
     let playlist = eye::seconds(&station, "camera", 4.0);
-    assert_eq!(playlist.discontinuity_sequence, 0);
     let first = playlist.segments[0].program_date_time.expect("a date").timestamp_micros() as f64 / 1e6;
     assert!((0.0..0.5).contains(&(first - started)), "the first picture came {:.3} s after the start", first - started);
 
