@@ -114,7 +114,7 @@ const OF_PICTURES: &[Figure<PictureFigures>] = &[
     ("outpost_camera_misdated", "Pictures whose timestamp could not be believed", Counter, |p| {
         p.camera.misdated.get() as f64
     }),
-    ("outpost_camera_slates", "Pictures of the slate shown in place of the camera's", Counter, |p| {
+    ("outpost_video_slate_pictures", "Pictures of the slate shown in place of the camera's", Counter, |p| {
         p.camera.slates.get() as f64
     }),
     ("outpost_camera_rate_hertz", "Pictures a second over the last seconds", Gauge, |p| p.camera.rate.get()),
@@ -124,7 +124,7 @@ const OF_PICTURES: &[Figure<PictureFigures>] = &[
     ("outpost_video_sent", "Of those, encoded or passed through", Counter, |p| p.stats.sent.get() as f64),
     ("outpost_video_idrs", "Of those, where decoding can begin", Counter, |p| p.stats.idrs.get() as f64),
     ("outpost_video_bytes", "Bytes of coded pictures", Counter, |p| p.stats.bytes.get() as f64),
-    ("outpost_video_dropped", "Pictures left out because the encoder could not keep up", Counter, |p| {
+    ("outpost_video_dropped_pictures", "Pictures left out because the encoder could not keep up", Counter, |p| {
         p.stats.dropped.get() as f64
     }),
     ("outpost_video_errors", "Pictures that could not be encoded or passed through", Counter, |p| {

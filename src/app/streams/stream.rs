@@ -178,9 +178,7 @@ impl Serving<'_> {
     ) -> Feed {
         let Self { stream, coding, ring_stats, ledger, clock } = self;
         let name = stream.name.as_str();
-        // Sources that code themselves send key frames when they like: their segments may be longer.
-        let stretch = if coding == Some(Coding::H264) { 2 } else { 1 };
-        let longest = Span::from_ticks(stretch * stream.window.segment.0.ticks());
+        let longest = longest_segment(stream, coding);
         let window = SegmentConfig {
             target: longest,
             length: stream.window.length.0.max(Span::from_ticks(3 * longest.ticks())),
@@ -214,6 +212,18 @@ impl Serving<'_> {
             station,
         };
         Feed { figures, segmenter, ring }
+    }
+}
+
+/// How long a segment can be. Sources that code themselves send key frames when they like; of others the first
+/// picture at or after an instant of the grid is coded so, which at few pictures a second is much later.
+fn longest_segment(stream: &StreamConfig, coding: Option<Coding>) -> Span {
+    let segment = stream.window.segment.0;
+    let late = stream.video.as_ref().map_or(Span::ZERO, |video| video.rate.span());
+    match coding {
+        Some(Coding::H264) => segment + segment,
+        _ if late > Span::from_millis(100) => segment + late,
+        _ => segment,
     }
 }
 
