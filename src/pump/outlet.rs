@@ -14,7 +14,7 @@ use super::segments::Segments;
 
 /// How a unit joins the one before it on its track.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub(super) enum Place {
     /// It goes on.
     Follows,
     /// A segment begins with it.
@@ -25,7 +25,7 @@ pub enum Place {
 
 /// A coded unit on its way to the weaver, with memory of its own that is used again and again.
 #[derive(Clone, Debug)]
-pub struct Unit {
+pub(super) struct Unit {
     pub(super) place: Place,
     pub(super) entry: Entry,
     pub(super) pts: Pts,
@@ -90,7 +90,7 @@ impl Outlet {
     }
 
     /// The way of one of two tracks, to the weaver that reads `ring`.
-    pub fn woven(ring: Producer<Unit>, clock: Arc<dyn Clock>, stats: Arc<OutletStats>) -> Self {
+    pub(super) fn woven(ring: Producer<Unit>, clock: Arc<dyn Clock>, stats: Arc<OutletStats>) -> Self {
         Self(Way::Woven(Woven { ring, clock, next: Place::Follows, flow: Flow::Carrying, stats }))
     }
 

@@ -12,6 +12,8 @@ use crate::media::{Entry, Packet, Picture, Planes, Program, Track, VideoConfig, 
 use crate::pump::segments::Segments;
 use crate::pump::sink::{RecordSink, SinkStats};
 use crate::ring::{self, Consumer};
+use crate::source::video::Wanted;
+use crate::source::video::synth::{CardOptions, TestCard};
 
 const START: i64 = 100_123_456_789;
 
@@ -341,6 +343,31 @@ fn snapshots_are_of_the_camera_and_strange_pictures_are_lost() {
     assert_eq!(shutter.latest().map(|photo| photo.taken), Some(taken));
     rig.show(0.1, Some(&[0, 0, 1, 0x65]), Origin::Live);
     assert_eq!((rig.stats.dropped.get(), rig.stats.sent.get()), (1, 3));
+}
+
+#[test]
+fn the_thread_carries_a_camera_until_it_is_stopped() {
+    let rig = Rig::new();
+    let first = rig.scripted("first", params().size, 100);
+    let stop = Stop::new();
+    let encoders: Encoders = Box::new({
+        let stop = stop.clone();
+        move |_| {
+            stop.stop();
+            Err(VideoError::Missing)
+        }
+    });
+    let clock = Arc::clone(&rig.clock) as Arc<dyn Clock>;
+    let wanted = Wanted { size: params().size, rate: rate(30) };
+    let options = CardOptions { wanted, title: "Pole".into(), start: 0 };
+    let card = Box::new(TestCard::new(options, Arc::clone(&clock)));
+    let camera = Camera::new(card, wanted, "Pole", Arc::clone(&clock), Arc::default());
+    let mut rig = rig.with(encode(first, encoders), &[]);
+    run(camera, std::mem::take(&mut rig.streams), &*clock, &stop);
+    let units = rig.units();
+    assert_eq!((units.len(), units[0].1), (100, Entry::Key));
+    assert!(units.is_sorted_by_key(|unit| unit.0));
+    assert_eq!((rig.stats.dropped.get(), rig.stats.errors.get()), (1, 1));
 }
 
 /// Access units of a film that ffmpeg made: ten pictures a second, an IDR each second.
