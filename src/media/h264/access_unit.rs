@@ -199,7 +199,8 @@ impl AccessUnits {
             return Some(Err(Fault::Late));
         }
         if matches!(self.stage, Stage::Lost | Stage::Rest | Stage::Paused) {
-            self.leave_out(self.scanned.max(self.start));
+            // The zero_byte of the next start code may have come.
+            self.leave_out(self.scanned.saturating_sub(1).max(self.start));
         }
         if self.fruitless + self.buffer.len() - self.start > MAX_ACCESS_UNIT {
             (self.start, self.scanned) = (self.buffer.len(), self.buffer.len());

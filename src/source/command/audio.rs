@@ -95,7 +95,9 @@ impl AudioInput for CommandSound {
                     end = RealClock.now();
                 }
                 Output::Empty if RealClock.now() >= deadline => break,
-                Output::Empty => self.process.wait(Await::Output, deadline)?,
+                Output::Empty => {
+                    self.process.wait(Await::Output, deadline)?;
+                }
                 Output::End if self.len < self.frame() => return Err(self.process.epitaph()),
                 Output::End => break,
             }
@@ -145,7 +147,7 @@ mod tests {
 
     #[test]
     fn a_burst_is_dated_back_from_its_end() {
-        let mut input = sound("head -c 16000 /dev/zero; sleep 60");
+        let mut input = sound("dd if=/dev/zero bs=16000 count=1 2>&-; sleep 60");
         let mut samples = Vec::new();
         let mut ends = Vec::new();
         while samples.len() < 8000 {

@@ -33,6 +33,8 @@ pub(super) struct Coded {
     pause: Duration,
     /// When something damaged may be told next: what comes without a pace must not keep us busy.
     damage_due: Monotonic,
+    /// The pipe was read empty, and it has not been seen since that there is more.
+    drained: bool,
     ended: bool,
 }
 
@@ -51,6 +53,7 @@ impl Coded {
             heard: now,
             pause: interval / 2,
             damage_due: now,
+            drained: false,
             ended: false,
             format,
         }
@@ -77,20 +80,22 @@ impl Coded {
         if self.ended {
             return Err(self.process.epitaph());
         }
-        let pacing = self.process.pacing();
-        match self.process.read(&mut self.piece)? {
-            Output::Bytes(count) => {
-                self.pacing = pacing;
-                self.heard = RealClock.now();
-                self.parser.push(&self.piece[..count]);
-                return Ok(true);
+        if !self.drained {
+            match self.process.read(&mut self.piece)? {
+                Output::Bytes(count) => {
+                    self.pacing = self.process.pacing(count);
+                    self.heard = RealClock.now();
+                    self.drained = count < PIECE;
+                    self.parser.push(&self.piece[..count]);
+                    return Ok(true);
+                }
+                Output::End => {
+                    self.ended = true;
+                    self.parser.flush();
+                    return Ok(true);
+                }
+                Output::Empty => self.drained = true,
             }
-            Output::End => {
-                self.ended = true;
-                self.parser.flush();
-                return Ok(true);
-            }
-            Output::Empty => {}
         }
         let pause = self.heard + self.pause;
         let now = RealClock.now();
@@ -99,7 +104,7 @@ impl Coded {
             return Ok(true);
         }
         let until = if self.parser.has_picture() { pause.min(deadline) } else { deadline };
-        self.process.wait(Await::Output, until)?;
+        self.drained = !self.process.wait(Await::Output, until)?;
         Ok(now < deadline)
     }
 

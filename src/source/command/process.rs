@@ -134,15 +134,15 @@ impl Process {
         self.stdout.as_ref().map_or(0, |stdout| pipe::waiting(stdout.as_fd()))
     }
 
-    /// Whether the program waits for us to read. A full pipe may look emptier than it is by half, as its pages
-    /// need not be full.
-    pub(super) fn pacing(&self) -> Pacing {
-        if self.waiting() >= self.capacity / 2 { Pacing::Reader } else { Pacing::Program }
+    /// Whether the program waits for us to read, if `taken` bytes have just been read. A full pipe may look
+    /// emptier than it is by half, as its pages need not be full.
+    pub(super) fn pacing(&self, taken: usize) -> Pacing {
+        if taken + self.waiting() >= self.capacity / 2 { Pacing::Reader } else { Pacing::Program }
     }
 
-    /// Waits until `deadline`, or until there is output if that is awaited; what the program says meanwhile is
-    /// heard.
-    pub(super) fn wait(&mut self, what: Await, deadline: Monotonic) -> Result<(), SourceError> {
+    /// Waits until `deadline`, or until there is output if that is awaited, and says whether there is. What the
+    /// program says meanwhile is heard.
+    pub(super) fn wait(&mut self, what: Await, deadline: Monotonic) -> Result<bool, SourceError> {
         loop {
             let now = RealClock.now();
             let listen = now >= self.words_due;
@@ -155,7 +155,7 @@ impl Process {
                 self.listen();
             }
             if has_output || RealClock.now() >= deadline {
-                return Ok(());
+                return Ok(has_output);
             }
         }
     }
@@ -204,16 +204,14 @@ impl Process {
             }
         }
         let (mut problem, remedy) = match status {
-            None => {
-                ("it closed its output, but runs on".to_owned(), "it is ended and started again".to_owned())
-            }
-            Some(status) => (ended(status), remedy(status, &self.name)),
+            None => ("it closed its output, but runs on".to_owned(), "it is ended and started again"),
+            Some(status) => (ended(status), remedy(status)),
         };
         let said = self.words.tell();
         if !said.is_empty() {
             let _ = write!(problem, ", saying \"{said}\"");
         }
-        SourceError { signal: Signal::Failed, device: self.name.clone(), problem, remedy }
+        SourceError { signal: Signal::Failed, device: self.name.clone(), problem, remedy: remedy.to_owned() }
     }
 
     fn await_exit(&mut self, limit: Duration) -> Option<ExitStatus> {
@@ -302,11 +300,11 @@ fn ended(status: ExitStatus) -> String {
     }
 }
 
-fn remedy(status: ExitStatus, name: &str) -> String {
+fn remedy(status: ExitStatus) -> &'static str {
     if status.success() {
-        "it is started again; it should run for as long as the stream".to_owned()
+        "it is started again, but should run for as long as the stream"
     } else {
-        format!("it is started again; run it by hand to see what it lacks: {name}")
+        "it is started again; run it by hand to see what it lacks"
     }
 }
 
@@ -327,12 +325,13 @@ impl Ending {
     }
 
     fn begin(&self, child: Child, name: &str) {
-        let group = Group(child);
-        // At once: the most part of programs has ended when the thread comes to look.
+        let mut group = Group { child, name: name.to_owned(), gone: false };
+        // At once: most programs have ended when the thread comes to look.
         group.send(signal::Signal::SIGTERM);
-        let name = name.to_owned();
-        let spawned = thread::Builder::new().name("command-end".to_owned()).spawn(move || group.end(&name));
         // Without a thread the group is dropped, and killed by that.
+        let spawned = thread::Builder::new().name("command-end".to_owned()).spawn(move || {
+            group.is_gone_within(GRACE);
+        });
         let mut thread = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         *thread = spawned.ok();
     }
@@ -348,50 +347,50 @@ impl Drop for Ending {
     }
 }
 
-/// A child and all of its process group. The group keeps its number while anyone is left in it.
-struct Group(Child);
+/// A child and all of its process group. The group keeps its number while anyone is left in it, and is not
+/// spoken to afterwards.
+struct Group {
+    child: Child,
+    name: String,
+    gone: bool,
+}
 
 impl Group {
     /// Sends a signal, or asks with none; says whether there is anyone to receive it.
     fn send(&self, signal: impl Into<Option<signal::Signal>>) -> bool {
-        let Ok(id) = i32::try_from(self.0.id()) else { return false };
+        let Ok(id) = i32::try_from(self.child.id()) else { return false };
         killpg(Pid::from_raw(id), signal).is_ok()
-    }
-
-    fn end(mut self, name: &str) {
-        if !self.is_gone_within(GRACE) {
-            tracing::info!(program = name, "it does not end when asked to: killed");
-            self.send(signal::Signal::SIGKILL);
-            if !self.is_gone_within(BURIAL) {
-                tracing::warn!(
-                    program = name,
-                    "killed, it is not gone: look in the kernel's log for what holds it"
-                );
-            }
-        }
     }
 
     fn is_gone_within(&mut self, limit: Duration) -> bool {
         let end = Instant::now() + limit;
         let mut wait = Duration::from_millis(1);
-        loop {
+        while !self.gone {
             // Reaped first: a child that has ended still counts as a member.
-            let ended = !matches!(self.0.try_wait(), Ok(None));
-            if ended && !self.send(None) {
-                return true;
-            }
-            if Instant::now() >= end {
-                return false;
+            let ended = !matches!(self.child.try_wait(), Ok(None));
+            self.gone = ended && !self.send(None);
+            if self.gone || Instant::now() >= end {
+                break;
             }
             thread::sleep(wait);
             wait = (wait * 2).min(Duration::from_millis(20));
         }
+        self.gone
     }
 }
 
 impl Drop for Group {
+    /// Kills whoever is left.
     fn drop(&mut self) {
-        // Whoever is left: no thread was to be had.
+        if self.gone {
+            return;
+        }
         self.send(signal::Signal::SIGKILL);
+        let program = &*self.name.clone();
+        if self.is_gone_within(BURIAL) {
+            tracing::info!(program, "it did not end when asked to, and was killed");
+        } else {
+            tracing::warn!(program, "killed, it is not gone: look in the kernel's log for what holds it");
+        }
     }
 }

@@ -33,6 +33,8 @@ pub(super) struct Raw {
     /// The frame under way, and how much of it came.
     filling: Vec<u8>,
     len: usize,
+    /// Whether it has been asked for.
+    asked: bool,
     /// Frames left out since the last one given.
     missed: u32,
     ended: bool,
@@ -58,6 +60,7 @@ impl Raw {
             has_frame: false,
             filling: vec![0; bytes],
             len: 0,
+            asked: false,
             missed: 0,
             ended: false,
         }
@@ -66,10 +69,13 @@ impl Raw {
     /// Reads what is there, up to a frame that is in time.
     fn fill(&mut self) -> Result<(), SourceError> {
         while !self.ended && (!self.has_frame || self.pace.is_late(RealClock.now())) {
-            if self.len == 0 {
-                self.pacing = self.process.pacing();
+            let found = self.process.read(&mut self.filling[self.len..])?;
+            if !self.asked {
+                // It waits for us if the next frame is there as soon as we ask for it.
+                self.pacing = if found == Output::Empty { Pacing::Program } else { Pacing::Reader };
+                self.asked = true;
             }
-            match self.process.read(&mut self.filling[self.len..])? {
+            match found {
                 Output::Bytes(count) => self.len += count,
                 Output::Empty => break,
                 Output::End => self.ended = true,
@@ -80,7 +86,7 @@ impl Raw {
                     self.pace.skip(RealClock.now());
                 }
                 std::mem::swap(&mut self.ready, &mut self.filling);
-                (self.has_frame, self.len) = (true, 0);
+                (self.has_frame, self.len, self.asked) = (true, 0, false);
             }
         }
         Ok(())
@@ -91,16 +97,17 @@ impl Raw {
         loop {
             self.fill()?;
             let now = RealClock.now();
-            if self.has_frame {
+            let (what, until) = if self.has_frame {
                 match self.pace.due(self.pacing).filter(|due| *due > now) {
                     None => return Ok(true),
-                    Some(due) => self.process.wait(Await::Time, due.min(deadline))?,
+                    Some(due) => (Await::Time, due.min(deadline)),
                 }
             } else if self.ended {
                 return Err(self.process.epitaph());
             } else {
-                self.process.wait(Await::Output, deadline)?;
-            }
+                (Await::Output, deadline)
+            };
+            self.process.wait(what, until)?;
             if now >= deadline {
                 return Ok(false);
             }

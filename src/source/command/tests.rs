@@ -136,19 +136,14 @@ fn bytes(watched: &Watched) -> Vec<&[u8]> {
 #[test]
 fn a_file_that_is_printed_at_once_is_played_at_its_own_rate() {
     // The film says 25 a second, whatever was wanted.
-    let mut device = device(&["cat", FILM, FILM], VideoOutput::H264, 60);
+    let mut device = device(&["cat", FILM], VideoOutput::H264, 60);
     let mut input = open(&mut device);
     assert_eq!(input.format().coding, Coding::H264);
     let watched = watch(&mut *input, usize::MAX, LONG);
-    let film = pictures_of_the_film();
-    assert_eq!(bytes(&watched), film.iter().chain(&film).map(|unit| &unit[..]).collect::<Vec<_>>());
+    assert_eq!(bytes(&watched), pictures_of_the_film());
     watched.assert_dated(Duration::from_millis(200));
-    assert!(
-        (watched.span() - 199.0 * 0.04).abs() < 0.3 || watched.span() < 199.0 * 0.04,
-        "{}",
-        watched.span()
-    );
-    assert!(watched.span() > 199.0 * 0.02, "{}", watched.span());
+    // It may come sooner, as it fits in the pipe: nothing tells it from what a camera printed before we came.
+    assert!((99.0 * 0.02..99.0 * 0.04 + 0.3).contains(&watched.span()), "{}", watched.span());
     assert!(watched.error().contains("it ended without an error"), "{}", watched.error());
 }
 
@@ -310,14 +305,17 @@ fn whoever_does_not_end_is_killed_and_nobody_waits_meanwhile() {
 
 #[test]
 fn it_is_not_started_twice_at_the_same_time() {
-    let mut device = script("trap '' TERM; echo ready >&2; while :; do sleep 0.05; done");
-    let mut input = open(&mut device);
-    // Its trap is set when it has had the time to print something; then it does not end at once.
-    watch(&mut *input, 1, Duration::from_millis(500));
+    let directory = scratch("twice");
+    let file = directory.join("ready");
+    let stubborn = "while :; do sleep 0.05; done";
+    let mut device = script(&format!("trap '' TERM; echo > {}; {stubborn}", file.display()));
+    let input = open(&mut device);
+    wait_until("it has begun", || file.exists());
     drop(input);
     let error = device.open().err().expect("the first one is still there");
     assert_eq!(error.signal, Signal::Busy);
     wait_until("it can be started again", || device.open().is_ok());
+    let _ = fs::remove_dir_all(directory);
 }
 
 /// Frames that are all of one value, which is their number.
