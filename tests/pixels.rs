@@ -179,11 +179,11 @@ fn ffmpeg_reads_our_jpeg() {
 #[test]
 fn scaled_as_libswscale_scales() {
     let table = [
-        ("1280x720", "640x360", "scale=640:360"),
-        ("640x480", "1280x720", "scale=960:720,pad=1280:720:160:0:black"),
-        ("1280x720", "640x480", "scale=640:360,pad=640:480:0:60:black"),
-        ("320x240", "322x242", "scale=322:242"),
-        ("1280x720", "426x240", "scale=426:240"),
+        ("1280x720", "640x360", "scale=640:360:flags=area+accurate_rnd"),
+        ("640x480", "1280x720", "scale=960:720:flags=bilinear+accurate_rnd,pad=1280:720:160:0:black"),
+        ("1280x720", "640x480", "scale=640:360:flags=area+accurate_rnd,pad=640:480:0:60:black"),
+        ("320x240", "322x242", "scale=322:242:flags=bilinear+accurate_rnd"),
+        ("1280x720", "426x240", "scale=426:240:flags=bilinear+accurate_rnd"),
     ];
     for (from, to, filter) in table {
         let (from, to) = (size(from), size(to));
@@ -192,7 +192,7 @@ fn scaled_as_libswscale_scales() {
         Scaler::new().scale(from, &planes(from, &original), &mut picture).expect("a whole picture");
         let theirs = ffmpeg(
             &format!(
-                "-f rawvideo -pix_fmt yuv420p -s {from} -i - -sws_flags bilinear+accurate_rnd -vf {filter} -pix_fmt \
+                "-f rawvideo -pix_fmt yuv420p -s {from} -i - -vf {filter} -pix_fmt \
                  yuv420p -f rawvideo -"
             ),
             &original,

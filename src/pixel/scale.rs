@@ -10,10 +10,10 @@ use crate::media::{Picture, Planes, Size};
 /// Scales pictures, one after the other; keeps its buffers from each to the next. (The library works out its
 /// weights anew for each, and takes some 200 KiB for them in small pieces while it does.)
 ///
-/// The filter is a triangle as wide as two pixels of the coarser side: plain bilinear interpolation when a
-/// picture grows, a mean over all that falls together when it shrinks. A box would be cheaper, but its pixels
-/// jump when a picture grows or shrinks by little, and the encoder pays for that. The weights are positive and
-/// sum to one: limited range stays limited.
+/// A picture shrunk to a half, a third and so on is made of the means of what falls together (a box). To any
+/// other size the filter is a triangle as wide as two pixels of the coarser side, which is bilinear interpolation
+/// where it grows; it takes twice the time, but the pixels of a box would be of unequal size there, and jump.
+/// The weights are positive and sum to one: limited range stays limited.
 #[derive(Default)]
 pub struct Scaler {
     resizer: Resizer,
@@ -77,7 +77,9 @@ fn resize(
 ) {
     area.frame(to, width, black);
     let height = to.len() / width;
-    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
+    let whole = source_width.is_multiple_of(area.width) && source_height.is_multiple_of(area.height);
+    let filter = if whole { FilterType::Box } else { FilterType::Bilinear };
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter));
     let source = TypedImageRef::<U8>::from_buffer(source_width as u32, source_height as u32, from)
         .expect("a whole plane");
     let target =
