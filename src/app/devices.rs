@@ -47,7 +47,9 @@ pub fn table(devices: &Devices) -> String {
         text.push_str("\nThe first column is what to write as `device` in the configuration.\n");
     }
     if !devices.cameras.is_empty() {
-        text.push_str("`outpost devices --json` tells every size and rate of the cameras, and their controls.\n");
+        text.push_str(
+            "`outpost devices --json` tells every size and rate of the cameras, and their controls.\n",
+        );
     }
     text
 }
@@ -104,7 +106,9 @@ fn card(device: &CaptureDevice) -> [String; CARD_HEADS.len()] {
 fn camera(camera: &Camera) -> [String; CAMERA_HEADS.len()] {
     // The two that say most: of those told the ones with the most pictures.
     let mut formats: Vec<&Format> = camera.formats.iter().collect();
-    formats.sort_by_key(|format| std::cmp::Reverse(format.sizes.iter().map(|size| size.rates.len()).sum::<usize>()));
+    formats.sort_by_key(|format| {
+        std::cmp::Reverse(format.sizes.iter().map(|size| size.rates.len()).sum::<usize>())
+    });
     let mut pictures: Vec<String> = formats.iter().take(2).map(|format| best(format)).collect();
     if formats.len() > 2 {
         pictures.push(format!("+{}", formats.len() - 2));
