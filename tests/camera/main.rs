@@ -2,6 +2,7 @@
 
 #[path = "../support/outpost.rs"]
 mod outpost_program;
+#[allow(unreachable_pub)]
 #[path = "../support/card.rs"]
 mod card;
 #[allow(dead_code)]

@@ -105,7 +105,7 @@ fn planes(layout: Layout, size: Size, stride: usize, bytes: &[u8]) -> Result<Pla
         // The last row may end with its last sample.
         let least = stride * (rows - 1) + width;
         let data = bytes.get(from..).filter(|rest| rest.len() >= least).ok_or(CUT_SHORT)?;
-        Ok(Plane { data: &data[..data.len().min(stride * rows)], stride })
+        Ok::<_, &'static str>(Plane { data: &data[..data.len().min(stride * rows)], stride })
     };
     let y = plane(0, stride, size.width(), size.height())?;
     let (half_width, half_rows) = (size.width() / 2, size.height() / 2);

@@ -1,0 +1,109 @@
+//! A sound card of the kernel's: what is played into it comes out of the stream.
+
+use std::time::Duration;
+
+use crate::ear::{self, LEVEL};
+use crate::machine::Machine;
+use crate::station::{Station, assert_unbroken, stream};
+
+const HEARD: Duration = Duration::from_secs(20);
+const NOTICED: Duration = Duration::from_secs(10);
+const TONE: std::ops::Range<f64> = LEVEL - 0.5..LEVEL + 0.5;
+
+/// Plays a tone into playback device `device` without end, from `/share/tone.raw`.
+fn play(station: &mut Station, device: &str) {
+    station.sh(&format!(
+        "(while cat tone.raw; do :; done | aplay -q -D {device} -t raw -f S16_LE -r 48000 -c 2) >/dev/null 2>&1 &"
+    ));
+}
+
+/// A machine with a tone of 997 Hz in `/share/tone.raw`.
+fn machine(name: &str) -> Machine {
+    let machine = Machine::boot(name);
+    let raw = machine.share().join("tone.raw");
+    // A whole number of periods: it can be played again and again without a click.
+    ear::sox(997.0, 997.0, &["-t", "raw", "-e", "signed", "-b", "16", raw.to_str().expect("UTF-8")]);
+    machine
+}
+
+/// The tone is in the last seconds of `radio`: pitch and level, no gap.
+fn assert_heard(station: &Station) {
+    station.until_level("radio", TONE, HEARD);
+    station.after_segments("radio/audio", 6);
+    let url = station.url("/radio/audio/index.m3u8");
+    let heard = ear::channels(&url);
+    assert_eq!(heard.len(), 1);
+    // The ear counts whole hertz: one is the least it can be off.
+    assert!((heard[0].pitch - 997.0).abs() <= 1.0 && TONE.contains(&heard[0].level), "{heard:?}");
+    let said = ear::listen(&url, "-5", 4.0, "atrim=start=0.5,silencedetect=noise=-40dB:duration=0.005");
+    assert!(!said.contains("silence_start"), "{said}");
+}
+
+#[test]
+fn a_loopback_card_is_heard_and_the_stream_survives_what_happens_to_it() {
+    let mut machine = machine("aloop");
+    machine.sh("modprobe snd-aloop pcm_substreams=1");
+    let streams = stream("radio", "audio = { kind = \"alsa\", device = \"hw:Loopback,1,0\" }");
+    let mut station = Station::start(machine, &streams);
+    play(&mut station, "hw:Loopback,0,0");
+    assert_heard(&station);
+    assert_eq!(ear::probe(&station.url("/radio/index.m3u8")), "aac,LC,48000,1");
+    let before = station.playlist("radio/audio");
+
+    // Whoever plays into it goes: the card goes on, with silence.
+    station.sh("killall aplay");
+    station.until_level("radio", f64::NEG_INFINITY..-60.0, NOTICED);
+    assert_eq!(station.status("radio")["signal"], "live");
+
+    // The card itself goes, with us holding it.
+    station.sh("echo snd_aloop.0 >/sys/bus/platform/drivers/snd_aloop/unbind");
+    let status = station.until_signal("radio", &["no-device"], NOTICED);
+    assert!(status["cause"].as_str().is_some_and(|cause| cause.contains("; ")), "{status}");
+    station.after_segments("radio/audio", 1);
+    station.sh("echo snd_aloop.0 >/sys/bus/platform/drivers/snd_aloop/bind");
+    station.until_signal("radio", &["live"], NOTICED);
+    play(&mut station, "hw:Loopback,0,0");
+    assert_heard(&station);
+
+    // We are stopped for longer than the card's buffer lasts: its overrun is counted, and the sound goes on.
+    let losses = station.metric("outpost_capture_losses_total");
+    station.signal("STOP");
+    station.sh("sleep 3");
+    station.signal("CONT");
+    assert_heard(&station);
+    assert!(station.metric("outpost_capture_losses_total") > losses, "{}", station.log());
+    assert_eq!(station.status("radio")["signal"], "live");
+
+    assert_unbroken(&before, &station.playlist("radio/audio"));
+    station.log();
+}
+
+#[test]
+fn a_usb_card_is_found_by_its_socket_and_may_be_pulled_out() {
+    let mut machine = machine("usb");
+    // A USB sound card made of software, in a socket made of software: what it captures is what is played to
+    // the card at its other end.
+    machine.sh("modprobe dummy_hcd && modprobe -a libcomposite usb_f_uac2 snd-usb-audio");
+    machine.sh("mount -t configfs config /sys/kernel/config && mkdir /sys/kernel/config/usb_gadget/card");
+    machine.sh(
+        "cd /sys/kernel/config/usb_gadget/card && echo 0x1d6b >idVendor && echo 0x0101 >idProduct \
+         && mkdir -p configs/c.1 functions/uac2.0 && echo 48000 >functions/uac2.0/p_srate \
+         && ln -s functions/uac2.0 configs/c.1",
+    );
+    const PLUG: &str = "ls /sys/class/udc >/sys/kernel/config/usb_gadget/card/UDC";
+    const PULL: &str = "echo >/sys/kernel/config/usb_gadget/card/UDC";
+    let streams = stream("radio", "audio = { kind = \"alsa\", device = \"usb:1-1\" }");
+    let mut station = Station::start(machine, &streams);
+    station.until_signal("radio", &["no-device"], NOTICED);
+    let before = station.playlist("radio/audio");
+    for _ in 0..2 {
+        station.sh(PLUG);
+        station.until_signal("radio", &["live"], NOTICED);
+        play(&mut station, "hw:CARD=UAC2Gadget");
+        assert_heard(&station);
+        station.sh(PULL);
+        station.until_signal("radio", &["no-device"], NOTICED);
+    }
+    assert_unbroken(&before, &station.playlist("radio/audio"));
+    station.log();
+}
