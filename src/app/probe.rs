@@ -67,7 +67,9 @@ impl Sources {
         let cameras = seen.iter().map(camera).collect();
         let (mut cards, mut tracks) = (Vec::<Card>::new(), Vec::new());
         for stream in streams {
-            tracks.extend(seen.iter().position(|seen| seen.shows(stream)).map(|camera| Track::Pictures { camera }));
+            tracks.extend(
+                seen.iter().position(|seen| seen.shows(stream)).map(|camera| Track::Pictures { camera }),
+            );
             if let Some(AudioSettings { source, channels, .. }) = &stream.audio {
                 let known = cards.iter().position(|card| card.source == *source).unwrap_or(cards.len());
                 if known == cards.len() {

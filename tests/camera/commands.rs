@@ -25,8 +25,26 @@ fn capture(dir: &Path) -> String {
     say(
         "ffmpeg",
         &[
-            "-v", "error", "-y", "-f", "lavfi", "-i", "testsrc2=size=320x240:rate=15", "-t", "10", "-c:v", "libx264",
-            "-preset", "ultrafast", "-tune", "zerolatency", "-g", "15", "-f", "h264", text(&path),
+            "-v",
+            "error",
+            "-y",
+            "-f",
+            "lavfi",
+            "-i",
+            "testsrc2=size=320x240:rate=15",
+            "-t",
+            "10",
+            "-c:v",
+            "libx264",
+            "-preset",
+            "ultrafast",
+            "-tune",
+            "zerolatency",
+            "-g",
+            "15",
+            "-f",
+            "h264",
+            text(&path),
         ],
     );
     path.display().to_string()
@@ -79,7 +97,8 @@ fn h264_from_a_program_passes_through_unchanged_and_a_slate_stands_in_for_it() {
 fn a_file_that_is_poured_out_at_once_is_held_to_the_clock() {
     let dir = folder("poured-file");
     let file = capture(&dir);
-    let station = Station::start("poured", &camera(&format!("while cat {file}; do :; done"), "h264", ""), &[]);
+    let station =
+        Station::start("poured", &camera(&format!("while cat {file}; do :; done"), "h264", ""), &[]);
     signal(&station, &["live"]);
     let begun = eye::seconds(&station, "camera", 3.0);
     let later = eye::seconds(&station, "camera", 13.0);
@@ -105,13 +124,14 @@ fn raw_pictures_go_and_come_back_without_a_discontinuity() {
     let stalled = signal(&station, &["stalled"]);
     assert!(stalled["cause"].as_str().is_some_and(|cause| !cause.is_empty()), "{stalled}");
     signal(&station, &["live"]);
-    let slates = station.metric("outpost_video_slate_pictures_total");
+    let slates = station.metric("outpost_camera_slates_total");
     assert!(slates > 0.0);
     let playlist = eye::seconds(&station, "camera", 6.0);
     let skipped = playlist.segments.iter().skip(1).any(|segment| segment.discontinuity);
     assert!(!skipped, "the viewer sees a slate, and no break");
     let (whole, _) = fetch(&station, "camera", &playlist);
-    let pts: Vec<f64> = packets(&whole, "v:0", "pts_time").iter().map(|row| row[0].parse().expect("a time")).collect();
+    let pts: Vec<f64> =
+        packets(&whole, "v:0", "pts_time").iter().map(|row| row[0].parse().expect("a time")).collect();
     let widest = pts.windows(2).map(|pair| pair[1] - pair[0]).fold(0.0, f64::max);
     assert!(pts.windows(2).all(|pair| pair[1] > pair[0]), "in order");
     assert!(widest < 1.5, "{widest} s between two pictures");
@@ -131,7 +151,9 @@ fn what_a_program_does_wrong_is_named_and_survived() {
     let streams: Vec<String> = table
         .iter()
         .enumerate()
-        .map(|(n, (command, output, ..))| camera(command, output, "encoder = \"auto\"").replace("\"camera\"", &format!("\"camera{n}\"")))
+        .map(|(n, (command, output, ..))| {
+            camera(command, output, "encoder = \"auto\"").replace("\"camera\"", &format!("\"camera{n}\""))
+        })
         .collect();
     let station = Station::start("wrong", &streams.concat(), &[]);
     for (n, (command, _, signals, words)) in table.iter().enumerate() {
@@ -160,7 +182,10 @@ fn the_card_read_back_through_a_program_is_the_card() {
     let (whole, _) = fetch(&station, "camera", &playlist);
     let dir = folder("reread-file");
     let stream = dir.join("card.h264");
-    say("ffmpeg", &["-v", "error", "-i", text(&whole), "-map", "0:v", "-c", "copy", "-f", "h264", text(&stream)]);
+    say(
+        "ffmpeg",
+        &["-v", "error", "-i", text(&whole), "-map", "0:v", "-c", "copy", "-f", "h264", text(&stream)],
+    );
     drop(station);
     let command = format!("cat {}; sleep 1000", stream.display());
     let station = Station::start("reread", &camera(&command, "h264", "encoder = \"copy\""), &[]);

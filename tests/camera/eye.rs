@@ -63,7 +63,17 @@ pub(crate) fn packets(media: &Path, track: &str, fields: &str) -> Vec<Vec<String
     let show = format!("packet={fields}");
     let rows = say(
         "ffprobe",
-        &["-v", "error", "-select_streams", track, "-show_entries", &show, "-of", "compact=nk=1:p=0", text(media)],
+        &[
+            "-v",
+            "error",
+            "-select_streams",
+            track,
+            "-show_entries",
+            &show,
+            "-of",
+            "compact=nk=1:p=0",
+            text(media),
+        ],
     );
     let cells = |row: &str| row.split('|').map(str::to_owned).collect();
     rows.lines().filter(|row| !row.is_empty()).map(cells).collect()
@@ -72,7 +82,10 @@ pub(crate) fn packets(media: &Path, track: &str, fields: &str) -> Vec<Vec<String
 /// The sound of `media` as one channel at 48 kHz, and when its first sample is heard, in seconds.
 pub(crate) fn sound(media: &Path) -> (f64, Vec<f32>) {
     let raw = media.with_extension("f32");
-    say("ffmpeg", &["-v", "error", "-y", "-i", text(media), "-map", "0:a", "-ac", "1", "-f", "f32le", text(&raw)]);
+    say(
+        "ffmpeg",
+        &["-v", "error", "-y", "-i", text(media), "-map", "0:a", "-ac", "1", "-f", "f32le", text(&raw)],
+    );
     let bytes = fs::read(&raw).expect("decoded sound");
     let samples = bytes.chunks_exact(4).map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]]));
     let first = &packets(media, "a:0", "pts_time")[0][0];
@@ -84,7 +97,22 @@ pub(crate) fn first_units(segment: &Path) -> Vec<u8> {
     let stream = segment.with_extension("h264");
     say(
         "ffmpeg",
-        &["-v", "error", "-y", "-i", text(segment), "-map", "0:v", "-c", "copy", "-frames:v", "1", "-f", "h264", text(&stream)],
+        &[
+            "-v",
+            "error",
+            "-y",
+            "-i",
+            text(segment),
+            "-map",
+            "0:v",
+            "-c",
+            "copy",
+            "-frames:v",
+            "1",
+            "-f",
+            "h264",
+            text(&stream),
+        ],
     );
     let bytes = fs::read(&stream).expect("an elementary stream");
     bytes.windows(4).filter(|four| four[..3] == [0, 0, 1]).map(|four| four[3] & 0x1F).collect()

@@ -21,7 +21,8 @@ kind = \"synth\"
 ";
     let station = Station::start("snapshot", streams, &[]);
     let snapshot = || station.get("/camera/snapshot.jpg");
-    let first = until("a snapshot", Duration::from_secs(10), || Some(snapshot()).filter(|it| it.status == 200));
+    let first =
+        until("a snapshot", Duration::from_secs(10), || Some(snapshot()).filter(|it| it.status == 200));
     let path = station.dir().join("snapshot.jpg");
     fs::write(&path, &first.body).expect("room for a picture");
     let show = "stream=codec_name,width,height";
@@ -31,7 +32,8 @@ kind = \"synth\"
     // A crowd costs no more than one: for a second all get the same picture.
     let began = Instant::now();
     let address = station.address();
-    let crowd: Vec<_> = (0..20).map(|_| std::thread::spawn(move || get(address, "/camera/snapshot.jpg").body)).collect();
+    let crowd: Vec<_> =
+        (0..20).map(|_| std::thread::spawn(move || get(address, "/camera/snapshot.jpg").body)).collect();
     let mut seen: Vec<_> = crowd.into_iter().map(|one| one.join().expect("an answer")).collect();
     seen.sort();
     seen.dedup();

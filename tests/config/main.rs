@@ -6,10 +6,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use outpost::app::Config;
-use outpost::app::config::{
-    self, EXAMPLE, Encoder, PictureSource, SoundSource, Step,
-    VideoSettings,
-};
+use outpost::app::config::{self, EXAMPLE, Encoder, PictureSource, SoundSource, Step, VideoSettings};
 use outpost::encode::AacProfile;
 use outpost::media::Pick;
 use outpost::source::command::VideoOutput;

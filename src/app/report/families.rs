@@ -114,7 +114,7 @@ const OF_PICTURES: &[Figure<PictureFigures>] = &[
     ("outpost_camera_misdated", "Pictures whose timestamp could not be believed", Counter, |p| {
         p.camera.misdated.get() as f64
     }),
-    ("outpost_camera_slates", "Pictures of the slate shown in place of the camera's", Counter, |p| {
+    ("outpost_video_slate_pictures", "Pictures of the slate shown in place of the camera's", Counter, |p| {
         p.camera.slates.get() as f64
     }),
     ("outpost_camera_rate_hertz", "Pictures a second over the last seconds", Gauge, |p| p.camera.rate.get()),
@@ -124,25 +124,36 @@ const OF_PICTURES: &[Figure<PictureFigures>] = &[
     ("outpost_video_sent", "Of those, encoded or passed through", Counter, |p| p.stats.sent.get() as f64),
     ("outpost_video_idrs", "Of those, where decoding can begin", Counter, |p| p.stats.idrs.get() as f64),
     ("outpost_video_bytes", "Bytes of coded pictures", Counter, |p| p.stats.bytes.get() as f64),
-    ("outpost_video_dropped", "Pictures left out because the encoder could not keep up", Counter, |p| {
-        p.stats.dropped.get() as f64
-    }),
+    (
+        "outpost_video_dropped_pictures",
+        "Pictures left out because the encoder could not keep up",
+        Counter,
+        |p| p.stats.dropped.get() as f64,
+    ),
     ("outpost_video_errors", "Pictures that could not be encoded or passed through", Counter, |p| {
         p.stats.errors.get() as f64
     }),
     ("outpost_video_seconds", "Time spent on scaling and encoding pictures", Counter, |p| {
         p.stats.busy_nanos.get() as f64 / 1e9
     }),
-    ("outpost_video_step", "How many of the configured overload steps are taken", Gauge, |p| p.stats.step.get()),
+    ("outpost_video_step", "How many of the configured overload steps are taken", Gauge, |p| {
+        p.stats.step.get()
+    }),
 ];
 
 const OF_BOTH: &[Figure<WeaveStats>] = &[
-    ("outpost_lip_sync_offset_seconds", "How much later than its picture the sound comes to be sent", Gauge, |w| {
-        w.offset.get() / 1e3
-    }),
-    ("outpost_weave_alone", "Segments that began without the other track, waited for in vain", Counter, |w| {
-        w.alone.get() as f64
-    }),
+    (
+        "outpost_lip_sync_offset_seconds",
+        "How much later than its picture the sound comes to be sent",
+        Gauge,
+        |w| w.offset.get() / 1e3,
+    ),
+    (
+        "outpost_weave_alone",
+        "Segments that began without the other track, waited for in vain",
+        Counter,
+        |w| w.alone.get() as f64,
+    ),
     ("outpost_weave_dropped", "Pictures and frames of sound lost on the way to the weaver", Counter, |w| {
         (w.video.dropped.get() + w.audio.dropped.get()) as f64
     }),

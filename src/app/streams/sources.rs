@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::app::config::{
-    AudioSettings, Encoder, PictureSource, SoundSource, StreamConfig, VideoSettings,
-};
+use crate::app::config::{AudioSettings, Encoder, PictureSource, SoundSource, StreamConfig, VideoSettings};
 use crate::base::{Chain, Clock, Span};
 use crate::encode::choose::{self, EncoderKind};
 use crate::encode::{Tuning, VideoParams};
@@ -136,7 +134,11 @@ pub(in crate::app) fn card(
 }
 
 /// The device behind a source of pictures.
-pub(in crate::app) fn camera(seen: &Seen<'_>, coding: Coding, clock: &Arc<dyn Clock>) -> Box<dyn VideoDevice> {
+pub(in crate::app) fn camera(
+    seen: &Seen<'_>,
+    coding: Coding,
+    clock: &Arc<dyn Clock>,
+) -> Box<dyn VideoDevice> {
     let video = seen.settings;
     let wanted = wanted(video);
     match &video.source {
@@ -150,9 +152,10 @@ pub(in crate::app) fn camera(seen: &Seen<'_>, coding: Coding, clock: &Arc<dyn Cl
         PictureSource::V4l2 { device, format, controls } => {
             let delivery = match coding {
                 Coding::Raw => Delivery::Raw,
-                Coding::H264 => {
-                    Delivery::H264 { key_frames: seen.segment().to_duration(), bitrate: Some(video.bitrate.0) }
-                }
+                Coding::H264 => Delivery::H264 {
+                    key_frames: seen.segment().to_duration(),
+                    bitrate: Some(video.bitrate.0),
+                },
             };
             let (id, format, controls) = (device.clone(), *format, controls.clone());
             Box::new(V4l2Device::new(v4l2::Settings { id, wanted, delivery, format, controls }))

@@ -110,7 +110,8 @@ pub(super) fn build(
         });
         audio = Some(AudioStream::new(name, settings.channels, encoder, grid, outlet, pump));
     }
-    let feed = Serving { stream, coding, ring_stats, ledger, clock }.feed(picture_figures, sound_figures, ring);
+    let feed =
+        Serving { stream, coding, ring_stats, ledger, clock }.feed(picture_figures, sound_figures, ring);
     Ok(Built { video, audio, weaver, feed })
 }
 
@@ -131,7 +132,11 @@ fn mode(stream: &str, video: &VideoSettings, coding: Coding) -> Result<VideoMode
     };
     if coding == Coding::H264 {
         tracing::info!(stream, "pictures are passed through as the source codes them");
-        return Ok(VideoMode::Copy { size: video.size, rate: video.rate, encoders: encoders(EncoderKind::X264) });
+        return Ok(VideoMode::Copy {
+            size: video.size,
+            rate: video.rate,
+            encoders: encoders(EncoderKind::X264),
+        });
     }
     let choice = choose::video(kind, params)
         .map_err(|source| BuildError::Pictures { stream: stream.to_owned(), source })?;
@@ -143,9 +148,7 @@ fn mode(stream: &str, video: &VideoSettings, coding: Coding) -> Result<VideoMode
 fn description(mode: &VideoMode) -> VideoConfig {
     match mode {
         VideoMode::Encode { choice, .. } => choice.encoder.config().clone(),
-        VideoMode::Copy { size, rate, .. } => {
-            VideoConfig { codecs: String::new(), size: *size, rate: *rate }
-        }
+        VideoMode::Copy { size, rate, .. } => VideoConfig { codecs: String::new(), size: *size, rate: *rate },
     }
 }
 
@@ -178,9 +181,7 @@ impl Serving<'_> {
     ) -> Feed {
         let Self { stream, coding, ring_stats, ledger, clock } = self;
         let name = stream.name.as_str();
-        // Sources that code themselves send key frames when they like: their segments may be longer.
-        let stretch = if coding == Some(Coding::H264) { 2 } else { 1 };
-        let longest = Span::from_ticks(stretch * stream.window.segment.0.ticks());
+        let longest = longest_segment(stream, coding);
         let window = SegmentConfig {
             target: longest,
             length: stream.window.length.0.max(Span::from_ticks(3 * longest.ticks())),
@@ -191,7 +192,7 @@ impl Serving<'_> {
         let snapshots = match (&picture, picture.as_ref().and_then(|picture| picture.shutter.clone())) {
             (_, Some(shutter)) => Snapshots::of(Arc::new(Lens(shutter))),
             (Some(_), None) => Snapshots::None("its pictures are passed through as the camera codes them"),
-            (None, None) => Snapshots::None("it has sound alone"),
+            (None, None) => Snapshots::None("it has sound alone, no picture"),
         };
         let codecs = sound.as_ref().map(|sound| sound.codecs.clone());
         let render = render(rendition, codecs, picture.as_ref().map(|picture| Arc::clone(&picture.info)));
@@ -214,6 +215,18 @@ impl Serving<'_> {
             station,
         };
         Feed { figures, segmenter, ring }
+    }
+}
+
+/// How long a segment can be. Sources that code themselves send key frames when they like; of others the first
+/// picture at or after an instant of the grid is coded so, which at few pictures a second is much later.
+fn longest_segment(stream: &StreamConfig, coding: Option<Coding>) -> Span {
+    let segment = stream.window.segment.0;
+    let late = stream.video.as_ref().map_or(Span::ZERO, |video| video.rate.span());
+    match coding {
+        Some(Coding::H264) => segment + segment,
+        _ if late > Span::from_millis(100) => segment + late,
+        _ => segment,
     }
 }
 
@@ -240,7 +253,8 @@ fn render(rendition: &'static str, sound: Option<String>, pictures: Option<Arc<V
     let multivariant = move |snapshot: &Snapshot| {
         let sent = pictures.as_ref().and_then(|pictures| pictures.get());
         let config = sent.as_ref().map(|sent| &sent.config);
-        let codecs: Vec<&str> = config.map(|config| &*config.codecs).into_iter().chain(sound.as_deref()).collect();
+        let codecs: Vec<&str> =
+            config.map(|config| &*config.codecs).into_iter().chain(sound.as_deref()).collect();
         playlist::multivariant(&[Variant {
             uri: format!("{rendition}/index.m3u8"),
             rate: snapshot.rate,

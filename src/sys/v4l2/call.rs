@@ -6,14 +6,14 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use v4l::v4l2::{self, vidioc};
 
 /// A request code, as the kernel's headers make it of direction, size and number.
-pub(in crate::sys) type Code = vidioc::_IOC_TYPE;
+pub(super) type Code = vidioc::_IOC_TYPE;
 
 /// Calls the driver, again if a signal came in between.
 ///
 /// # Safety
 /// `request` must be one whose argument is a `T`, and every pointer in `argument` that the request makes the
 /// kernel follow must lead to memory that may be used so.
-pub(in crate::sys) unsafe fn call<T>(fd: BorrowedFd<'_>, request: Code, argument: &mut T) -> io::Result<()> {
+pub(super) unsafe fn call<T>(fd: BorrowedFd<'_>, request: Code, argument: &mut T) -> io::Result<()> {
     debug_assert_eq!((request >> 16 & 0x3fff) as usize, size_of::<T>(), "the code tells its argument's size");
     loop {
         // SAFETY: the caller vouches for the argument, which lives across the call.
@@ -28,13 +28,13 @@ pub(in crate::sys) unsafe fn call<T>(fd: BorrowedFd<'_>, request: Code, argument
 ///
 /// # Safety
 /// For `T`, all-zero must be valid.
-pub(in crate::sys) unsafe fn zeroed<T>() -> T {
+pub(super) unsafe fn zeroed<T>() -> T {
     // SAFETY: the caller vouches for it.
     unsafe { std::mem::zeroed() }
 }
 
 /// The text in a field of fixed length, up to its first NUL; what is not UTF-8 is replaced.
-pub(in crate::sys) fn text(field: &[u8]) -> String {
+pub(super) fn text(field: &[u8]) -> String {
     let end = field.iter().position(|byte| *byte == 0).unwrap_or(field.len());
     String::from_utf8_lossy(&field[..end]).trim().to_owned()
 }

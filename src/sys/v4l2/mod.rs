@@ -13,7 +13,7 @@ mod format;
 mod node;
 mod queue;
 
-pub(in crate::sys) use call::{Code, call, text, zeroed};
+use call::{Code, call, text, zeroed};
 pub use control::{Control, ControlKind, control_id};
 pub use format::{Accepted, FourCc, Interval, Intervals, PixelFormat, Range, Sizes, four_cc};
 pub use node::{Capabilities, Node};

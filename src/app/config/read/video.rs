@@ -6,9 +6,7 @@ use serde::Deserialize;
 
 use super::super::fault::Wrong;
 use super::super::values::{Rate, reduced, written};
-use super::super::{
-    BitRate, Encoder, PictureSource, Step, StreamConfig, VideoSettings,
-};
+use super::super::{BitRate, Encoder, PictureSource, Step, StreamConfig, VideoSettings};
 use super::Check;
 use crate::encode::Preset;
 use crate::media::{FrameRate, Size};

@@ -101,7 +101,7 @@ impl Conversion {
 /// of chroma padded in proportion).
 fn planes(layout: Layout, size: Size, stride: usize, bytes: &[u8]) -> Result<Planes<'_>, &'static str> {
     let luma = stride * size.height();
-    let plane = |from: usize, stride: usize, width: usize, rows: usize| {
+    let plane = |from: usize, stride: usize, width: usize, rows: usize| -> Result<Plane<'_>, &'static str> {
         // The last row may end with its last sample.
         let least = stride * (rows - 1) + width;
         let data = bytes.get(from..).filter(|rest| rest.len() >= least).ok_or(CUT_SHORT)?;

@@ -51,7 +51,7 @@ impl Tree {
     /// A USB camera: its interfaces, each with the numbers of its nodes.
     fn usb(&self, port: &str, model: (&str, &str), serial: Option<&str>, interfaces: &[(u32, &[u32])]) {
         let device = format!("platform/soc/usb1/1-1/{port}");
-        if !self.0.join("sys/devices/platform/soc/subsystem").exists() {
+        if !self.0.join("sys/devices/platform/soc/subsystem").is_symlink() {
             self.link("../../../bus/platform", "sys/devices/platform/soc/subsystem");
         }
         self.write("sys/devices/platform/soc/usb1/1-1/idVendor", "2109\n"); // the hub above
