@@ -200,7 +200,8 @@ fn the_last_whole_picture_can_be_seen_until_there_is_another() {
     };
     let [pause, two] = [Event::Pause, picture(2)];
     let short = Event::Short { sequence: 3 };
-    let events = [two, pause, pause, Event::Corrupt { sequence: 3 }, pause, short, pause, picture(4), picture(5)];
+    let events =
+        [two, pause, pause, Event::Corrupt { sequence: 3 }, pause, short, pause, picture(4), picture(5)];
     let mut input = input(Coding::Raw, &events);
     assert_eq!(last(&input), None);
     let mut seen = Vec::new();
