@@ -13,6 +13,8 @@ mod outpost_program;
 #[path = "../support/pulse.rs"]
 mod pulse;
 
+mod eye;
 mod machine;
+mod pictures;
 mod sound;
 mod station;
