@@ -85,11 +85,9 @@ fn a_usb_card_is_found_by_its_socket_and_may_be_pulled_out() {
     // the card at its other end.
     machine.sh("modprobe dummy_hcd && modprobe -a libcomposite usb_f_uac2 snd-usb-audio");
     machine.sh("mount -t configfs config /sys/kernel/config && mkdir /sys/kernel/config/usb_gadget/card");
-    machine.sh(
-        "cd /sys/kernel/config/usb_gadget/card && echo 0x1d6b >idVendor && echo 0x0101 >idProduct \
+    machine.sh("cd /sys/kernel/config/usb_gadget/card && echo 0x1d6b >idVendor && echo 0x0101 >idProduct \
          && mkdir -p configs/c.1 functions/uac2.0 && echo 48000 >functions/uac2.0/p_srate \
-         && ln -s functions/uac2.0 configs/c.1",
-    );
+         && ln -s functions/uac2.0 configs/c.1");
     const PLUG: &str = "ls /sys/class/udc >/sys/kernel/config/usb_gadget/card/UDC";
     const PULL: &str = "echo >/sys/kernel/config/usb_gadget/card/UDC";
     let streams = stream("radio", "audio = { kind = \"alsa\", device = \"usb:1-1\" }");
