@@ -10,9 +10,9 @@ TARGET = $(or $(CARGO_TARGET_DIR),target)
 .PHONY: help demo test bench
 
 help:
-	@echo 'Outpost: a streaming box for a small board. Sound card in, live HLS out.'
+	@echo 'Outpost: a streaming box for a small board. Sound card and camera in, live HLS out.'
 	@echo
-	@echo '  make demo    build it and run it with a scanner that is not there; prints the address to open'
+	@echo '  make demo    build it and run it with a scanner and a camera that are not there; prints the address to open'
 	@echo '               make demo ARGS="--listen 127.0.0.1:9000"   passes its words on'
 	@echo '  make test    every test: formatting, lints, units, players, browser, the ring'"'"'s interleavings'
 	@echo '  make bench   the figures, beside ffmpeg and nginx in the same run'
@@ -32,7 +32,9 @@ test:
 	@if $(CARGO) clippy --version >/dev/null 2>&1; then \
 	    $(STEP) 'Lints' $(CARGO) clippy --all-targets -- -D warnings; \
 	else echo 'Lints: not checked, this Rust comes without clippy.'; fi
-	@$(STEP) 'Without the AAC encoder' $(CARGO) check --no-default-features
+	@$(STEP) 'Without encoders' $(CARGO) check --no-default-features
+	@$(STEP) 'With fdk-aac alone' $(CARGO) check --no-default-features --features fdk-aac
+	@$(STEP) 'With x264 alone' $(CARGO) check --no-default-features --features x264
 	@$(STEP) 'Tests' $(CARGO) test
 	@$(STEP) 'The ring, all interleavings (loom)' env RUSTFLAGS='--cfg loom' \
 	    $(CARGO) test --release --manifest-path tests/ring/Cargo.toml
@@ -44,4 +46,5 @@ test:
 bench:
 	@.ci/setup bench
 	@$(STEP) 'The ring beside rtrb' $(CARGO) bench --bench ring
+	@$(STEP) 'Pictures before they are encoded' $(CARGO) bench --bench pixel
 	@$(STEP) 'Figures' $(CARGO) bench --bench figures

@@ -80,11 +80,73 @@ async fn a_phone_hears_the_demo_and_hears_it_again_after_a_crash() {
     browser.open(&outpost.url("/radio")).await;
     browser.wait_until("return !document.getElementById('play').disabled", PATIENCE).await;
     let look = browser.ask(LOOK).await;
-    assert_eq!((&look["title"], &look["state"]), (&Value::from("Outpost demo"), &Value::from("idle")));
+    assert_eq!((&look["title"], &look["state"]), (&Value::from("Demo radio"), &Value::from("idle")));
     assert_eq!(browser.console(), [""; 0], "the console at /radio");
     let nowhere = fetch(&outpost.url("/nowhere")).expect_err("no such stream");
     assert!(nowhere.contains("404"), "{nowhere}");
 
+    drop(browser);
+    let _ = fs::remove_dir_all(profile);
+    let _ = fs::remove_dir_all(state);
+}
+
+/// What the page shows of a station with pictures.
+const SEE: &str = "const $ = (id) => document.getElementById(id);
+    const video = $('video');
+    return {
+        state: document.documentElement.dataset.state,
+        title: $('title').textContent,
+        position: video.currentTime,
+        muted: video.muted,
+        unmute: !$('unmute').hidden,
+        badge: $('badge').hidden ? null : $('badge').textContent,
+        size: [video.videoWidth, video.videoHeight],
+        shown: video.getVideoPlaybackQuality().totalVideoFrames,
+        poster: new URL(video.poster).pathname,
+        box: video.clientWidth / video.clientHeight,
+        width: document.documentElement.scrollWidth,
+        air: $('air-words').textContent,
+        notice: $('notice').hidden ? null : $('notice').textContent,
+        stations: [...document.querySelectorAll('#stations .name')].map((name) => name.textContent),
+    };";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_phone_sees_the_demo_in_silence_and_hears_it_after_a_tap() {
+    let (state, profile) = (temporary("camera-state"), temporary("camera-profile"));
+    let outpost = Outpost::start(&["demo"], &[], &state);
+    let browser = Browser::start(&profile).await;
+    browser.open(&outpost.url("/camera")).await;
+    browser.wait_until(PLAYS, PATIENCE).await;
+    let before = browser.ask(SEE).await;
+    assert_eq!((&before["muted"], &before["unmute"]), (&true.into(), &true.into()), "{before}");
+    browser.click("#unmute").await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let after = browser.ask(SEE).await;
+    let picture = browser.screenshot().await;
+    fs::write(Path::new(env!("CARGO_TARGET_TMPDIR")).join("camera.png"), &picture)
+        .expect("room for a picture");
+    assert_eq!((&after["muted"], &after["unmute"]), (&false.into(), &false.into()), "{after}");
+    assert_eq!(after["title"], "Demo camera");
+    assert_eq!(after["size"], serde_json::json!([1280, 720]));
+    assert_eq!(after["poster"], "/camera/snapshot.jpg");
+    assert_eq!((&after["badge"], &after["air"]), (&"Live".into(), &"Live".into()), "{after}");
+    assert_eq!(after["stations"], serde_json::json!(["Demo radio", "Demo camera"]));
+    assert_eq!((&after["width"], &after["notice"]), (&SCREEN.0.into(), &Value::Null), "{after}");
+    assert!((after["box"].as_f64().expect("a number") - 16.0 / 9.0).abs() < 0.02, "{after}");
+    let more =
+        |name: &str| after[name].as_f64().expect("a number") - before[name].as_f64().expect("a number");
+    assert!((2.0..5.0).contains(&more("position")) && more("shown") > 30.0, "{before}\n{after}");
+    assert_eq!(browser.console(), [""; 0], "the console");
+
+    // On to the radio, which has no picture, and back.
+    let tune = |name: &str| format!("document.querySelector(`#stations a[href='/{name}']`).click()");
+    browser.ask(&tune("radio")).await;
+    browser.wait_until("return document.getElementById('screen').hidden", PATIENCE).await;
+    browser.wait_until(PLAYS, PATIENCE).await;
+    browser.ask(&tune("camera")).await;
+    browser.wait_until(PLAYS, PATIENCE).await;
+    assert_eq!(browser.ask(SEE).await["muted"], false, "who had sound keeps it");
+    assert_eq!(browser.console(), [""; 0], "the console");
     drop(browser);
     let _ = fs::remove_dir_all(profile);
     let _ = fs::remove_dir_all(state);
@@ -109,14 +171,14 @@ async fn listen(browser: &Browser) -> Vec<Value> {
 fn looks_alive(looks: &[Value]) {
     for look in looks {
         assert_eq!(look["state"], "playing", "{look}");
-        assert_eq!(look["title"], "Outpost demo", "{look}");
+        assert_eq!(look["title"], "Demo radio", "{look}");
         assert_eq!(look["notice"], Value::Null, "{look}");
         assert_eq!(look["width"], SCREEN.0, "wider than the phone: {look}");
         assert!(look["air"] == "on" || look["air"] == "quiet", "{look}");
         let behind = look["behind"].as_f64().expect("a number");
         assert!((2.0..15.0).contains(&behind), "{look}");
         let session = &look["session"];
-        assert_eq!(session[0], "Outpost demo", "{look}");
+        assert_eq!(session[0], "Demo radio", "{look}");
         assert_eq!(session[1], "Live", "{look}");
         assert!(session[2].as_str().is_some_and(|icon| icon.ends_with("/assets/icon.png")), "{look}");
         assert_eq!(session[3], "playing", "{look}");

@@ -1,11 +1,14 @@
-//! In its steady state the multiplexer takes no memory: every allocation of the test's thread is counted.
+//! In their steady state the multiplexer and the passthrough take no memory: every allocation of the test's
+//! thread is counted.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use outpost::base::Pts;
 use outpost::container::ts::{Mark, Mux, PACKET_LEN, Sink};
+use outpost::encode::copy::{Copy, CopyNews};
 use outpost::media::FrameRate;
+use outpost::media::h264::{self, AccessUnits, NalType};
 use outpost::media::packet::VideoConfig;
 use outpost::media::{AacConfig, Entry, Packet, Program, Track};
 
@@ -79,4 +82,48 @@ fn not_one_allocation_however_units_come() {
         assert_eq!(ALLOCATIONS.get() - before, 0);
         assert!(units > 5_900 && sink.0 > 20_000, "{units} units, {} packets", sink.0);
     }
+}
+
+/// A film without B pictures, whose parameter sets come once.
+fn film() -> Vec<u8> {
+    let film: &[u8] = include_bytes!("data/ts/pictures.h264");
+    let mut sets = 0;
+    let nals = h264::nal_units(film).filter(|nal| match NalType::of(nal[0]) {
+        // Pictures nothing depends on are the B pictures here (nal_ref_idc 0).
+        NalType::Slice => nal[0] & 0x60 != 0,
+        NalType::Sps | NalType::Pps => {
+            sets += 1;
+            sets <= 2
+        }
+        _ => true,
+    });
+    nals.flat_map(|nal| [&[0, 0, 0, 1][..], nal].concat()).collect()
+}
+
+#[test]
+fn not_one_allocation_from_a_camera_s_bytes_to_what_is_sent() {
+    let film = film();
+    let mut parser = AccessUnits::default();
+    let mut copy = Copy::new(FrameRate::new(25, 1).expect("a rate"));
+    let (mut number, mut keys, mut bytes) = (0, 0, 0);
+    let mut play = |times: usize| {
+        for piece in std::iter::repeat_n(film.chunks(3_000), times).flatten() {
+            parser.push(piece);
+            while let Some(unit) = parser.next_unit() {
+                let unit = unit.expect("nothing is wrong with it");
+                number += 1;
+                let pts = Pts::from_ticks(number * 3_600);
+                let mut out = |packet: &Packet<'_>| {
+                    keys += usize::from(packet.entry == Entry::Key);
+                    bytes += packet.data.len();
+                };
+                while copy.unit(pts, unit, &mut out).expect("it can be sent") == CopyNews::Changed {}
+            }
+        }
+    };
+    play(2);
+    let before = ALLOCATIONS.get();
+    play(100);
+    assert_eq!(ALLOCATIONS.get() - before, 0);
+    assert!(keys > 200 && bytes > 100 * film.len(), "{keys} entry points, {bytes} bytes");
 }

@@ -119,7 +119,7 @@ fn pictures() -> Vec<Picture> {
         let (picture, needed) = units.last_mut().expect("the stream begins with a delimiter");
         picture.data.extend([0, 0, 0, 1]);
         picture.data.extend(nal);
-        *needed |= matches!(kind, NalType::Idr | NalType::Other(1)) && nal[0] & 0x60 != 0;
+        *needed |= matches!(kind, NalType::Idr | NalType::Slice) && nal[0] & 0x60 != 0;
         if kind == NalType::Idr {
             picture.entry = Entry::Key;
         }

@@ -3,10 +3,12 @@
 //! Ratios matter, seconds do not: they are the machine's. It takes about two minutes, uses loopback and
 //! /dev/shm only, and leaves nothing behind.
 
+mod camera;
 mod load;
 mod mux;
 #[path = "../../tests/support/outpost.rs"]
 mod outpost;
+mod overhead;
 mod peers;
 mod process;
 #[path = "../../tests/support/pulse.rs"]
@@ -50,6 +52,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let scratch = Scratch::new()?;
     let dir = scratch.0.as_path();
     let mut rows = mux::rows()?;
+    rows.extend(overhead::rows(dir)?);
+    rows.extend(camera::rows(dir)?);
     rows.extend(live(dir)?);
     table::print(&rows);
     let missed = rows.iter().filter(|row| row.verdict != Verdict::Met).count();
@@ -177,11 +181,10 @@ fn scanner() -> String {
     format!(
         "[[stream]]
 name = \"radio\"
-[stream.source]
+[stream.audio]
 kind = \"alsa\"
 device = \"{}\"
 channels = \"mono\"
-[stream.encoder]
 bitrate = \"64k\"
 [stream.window]
 segment = \"2s\"

@@ -28,6 +28,17 @@ impl Running {
     pub(crate) fn pid(&self) -> u32 {
         self.0.id()
     }
+
+    /// What it writes, for another program to read; once.
+    pub(crate) fn take_output(&mut self) -> Stdio {
+        self.0.stdout.take().map_or_else(Stdio::null, Stdio::from)
+    }
+}
+
+impl From<Child> for Running {
+    fn from(child: Child) -> Self {
+        Self(child)
+    }
 }
 
 impl Drop for Running {

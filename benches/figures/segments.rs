@@ -11,7 +11,7 @@ use outpost::base::{Clock, Monotonic};
 use outpost::base::{Pts, SimClock, Span, WallTime};
 use outpost::container::ts::{Join, PACKET_LEN};
 use outpost::segment::{Body, Dates, Rate, Segment, Shelf, Snapshot, TargetDuration};
-use outpost::serve::{Health, Render, Report, ServeConfig, ServeStats, Server, Site, Station};
+use outpost::serve::{Health, Render, Report, ServeConfig, ServeStats, Server, Site, Snapshots, Station};
 
 use crate::peers::{self, Running};
 
@@ -39,7 +39,8 @@ pub(crate) fn content() -> Vec<u8> {
 pub(crate) fn serve(address: SocketAddr) -> Result<(), Box<dyn Error>> {
     let target = TargetDuration(3);
     let render = Render { media: Box::new(|_| String::new()), multivariant: Box::new(|_| String::new()) };
-    let station = Arc::new(Station::new("wide", "Wide", target, render));
+    let station =
+        Arc::new(Station::new("wide", "Wide", "audio", target, render, Snapshots::None("it is but bytes")));
     station.list(Arc::new(snapshot(target)));
     let config = ServeConfig { listen: address, ..ServeConfig::default() };
     let site =

@@ -7,18 +7,47 @@ use std::time::Duration;
 use nix::unistd::{AccessFlags, access};
 
 use super::address::Reach;
-use super::config::{Config, StreamConfig};
+use super::config::{AudioSettings, Config, StreamConfig, VideoSettings};
 use super::screen::Screen;
+use crate::media::Track;
 use crate::source::SourceError;
 
-/// The sources of all streams, to be tried. Answers are in the order of the configuration.
+/// The sources of all streams, to be tried. Answers are in the order of [`tracks`].
 pub trait Probe {
-    /// Opens each source: what it turned out to be, as `hw:1,0 USB Audio Device, 48000 Hz, 2 channels`, or why it
-    /// cannot be used.
+    /// Opens each source: what it turned out to be, as `48000 Hz, 2 channels`, or why it cannot be used.
     fn open(&mut self) -> Vec<Result<String, SourceError>>;
 
-    /// Listens for as long as `over`: how loud each stream was, or nothing if nothing came.
-    fn levels(&mut self, over: Duration) -> Vec<Option<Level>>;
+    /// What would code the pictures of this track, counted as by [`tracks`], and why; or why nothing can.
+    fn encoder(&mut self, track: usize, video: &VideoSettings) -> String;
+
+    /// Listens and looks for as long as `over`: what came, or nothing if nothing did.
+    fn readings(&mut self, over: Duration) -> Vec<Option<Reading>>;
+}
+
+/// What came of a source within a stretch of time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Reading {
+    /// Sound, so loud.
+    Sound(Level),
+    /// So many pictures.
+    Pictures(u32),
+}
+
+/// Every track of every stream: pictures before sound.
+pub(super) fn tracks(streams: &[StreamConfig]) -> impl Iterator<Item = (&StreamConfig, Track)> {
+    streams.iter().flat_map(|stream| {
+        let video = stream.video.iter().map(move |_| (stream, Track::Video));
+        video.chain(stream.audio.iter().map(move |_| (stream, Track::Audio)))
+    })
+}
+
+/// What a track is called in a line of its own.
+fn label(stream: &StreamConfig, track: Track) -> String {
+    match (&stream.video, &stream.audio, track) {
+        (Some(_), Some(_), Track::Video) => format!("{}, picture", stream.name),
+        (Some(_), Some(_), Track::Audio) => format!("{}, sound", stream.name),
+        _ => stream.name.to_string(),
+    }
 }
 
 /// How loud a stretch of sound was, in dB below full scale: 0 is the loudest there is, digital silence is
@@ -73,17 +102,21 @@ pub fn check(
     writeln!(out, "Serves on {}, that is {}", config.listen, reach.best())?;
     writeln!(out, "Keeps its state in {}{}", config.state_dir.display(), unwritable(&config.state_dir))?;
     let opened = probe.open();
-    for (stream, opened) in config.streams.iter().zip(&opened) {
-        plan(stream, opened, &reach, out)?;
+    let mut found = opened.iter().enumerate();
+    for stream in &config.streams {
+        plan(stream, &mut found, probe, &reach, out)?;
     }
-    writeln!(out, "\nListening for {} seconds:", LISTEN.as_secs())?;
-    let loudest = listen(&config.streams, probe, out, screen)?;
+    writeln!(out, "\nListening and looking for {} seconds:", LISTEN.as_secs())?;
+    let heard = listen(&config.streams, probe, out, screen)?;
     writeln!(out)?;
-    for ((stream, opened), loudest) in config.streams.iter().zip(&opened).zip(&loudest) {
-        writeln!(out, "{}: {}", stream.name, conclusion(opened, *loudest))?;
+    let mut verdict = Verdict::Fine;
+    for (((stream, track), opened), heard) in tracks(&config.streams).zip(&opened).zip(heard) {
+        writeln!(out, "{}: {}", label(stream, track), conclusion(stream, opened, heard))?;
+        if opened.is_err() || heard.is_none() {
+            verdict = Verdict::Trouble;
+        }
     }
-    let trouble = opened.iter().any(Result::is_err) || loudest.iter().any(Option::is_none);
-    Ok(if trouble { Verdict::Trouble } else { Verdict::Fine })
+    Ok(verdict)
 }
 
 /// What keeps this user from writing in `dir`, which need not be there yet; nothing if nothing does.
@@ -97,21 +130,34 @@ fn unwritable(dir: &Path) -> String {
     format!(", but {why}; choose another state_dir, or change that")
 }
 
-fn plan(
+/// What a stream is made of; `found` gives what opening its sources came to, track by track.
+fn plan<'a>(
     stream: &StreamConfig,
-    opened: &Result<String, SourceError>,
+    found: &mut impl Iterator<Item = (usize, &'a Result<String, SourceError>)>,
+    probe: &mut impl Probe,
     reach: &Reach,
     out: &mut impl Write,
 ) -> io::Result<()> {
-    let StreamConfig { name, title, source, channels, encoder, window } = stream;
-    let channels = format!("{channels:?}").to_lowercase();
+    let StreamConfig { name, title, video, audio, window } = stream;
     writeln!(out, "\n{name}: {title}")?;
-    writeln!(out, "  source    {source}, {channels}")?;
-    if let Ok(found) = opened {
-        writeln!(out, "  found     {found}")?;
+    if let Some(video) = video {
+        let VideoSettings { source, size, rate, bitrate, .. } = video;
+        writeln!(out, "  picture   {source}, {size} at {rate}")?;
+        let (track, found) = found.next().unzip();
+        if let Some(Ok(found)) = found {
+            writeln!(out, "  found     {found}")?;
+        }
+        writeln!(out, "  encoder   {bitrate}, {}", probe.encoder(track.unwrap_or_default(), video))?;
     }
-    writeln!(out, "  encoder   AAC, profile {}, {}", encoder.profile, encoder.bitrate)?;
-    let (full, memory) = (window.full(encoder.bitrate), window.memory);
+    if let Some(AudioSettings { source, channels, profile, bitrate }) = audio {
+        let channels = format!("{channels:?}").to_lowercase();
+        writeln!(out, "  sound     {source}, {channels}")?;
+        if let Some((_, Ok(found))) = found.next() {
+            writeln!(out, "  found     {found}")?;
+        }
+        writeln!(out, "  encoder   AAC, profile {profile}, {bitrate}")?;
+    }
+    let (full, memory) = (window.full(stream.bitrate()), window.memory);
     write!(out, "  window    {} in segments of {}, ", window.length, window.segment)?;
     if full <= memory {
         writeln!(out, "about {full} of the {memory} allowed")?;
@@ -122,56 +168,99 @@ fn plan(
     writeln!(out, "  address   {}{name}/index.m3u8", reach.best())
 }
 
-/// Shows how loud each stream is; gives back the highest peak of each, in dBFS.
+/// What came of a track over the whole time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Heard {
+    /// Its highest peak, in dBFS.
+    Peak(f32),
+    /// Pictures a second.
+    Rate(f64),
+}
+
+/// Shows what comes of each track; gives back what came in all.
 fn listen(
     streams: &[StreamConfig],
     probe: &mut impl Probe,
     out: &mut impl Write,
     screen: Screen,
-) -> io::Result<Vec<Option<f32>>> {
+) -> io::Result<Vec<Option<Heard>>> {
     let every = match screen {
         Screen::Terminal => REDRAW,
         Screen::Plain => REPRINT,
     };
-    let width = streams.iter().map(|stream| stream.name.as_str().len()).max().unwrap_or(0);
-    let mut loudest = vec![None::<f32>; streams.len()];
+    let labels: Vec<String> = tracks(streams).map(|(stream, track)| label(stream, track)).collect();
+    let width = labels.iter().map(String::len).max().unwrap_or(0);
+    let mut heard = vec![None; labels.len()];
     for turn in 0..LISTEN.as_millis() / every.as_millis() {
-        let levels = probe.levels(every);
+        let readings = probe.readings(every);
         if turn > 0 && screen == Screen::Terminal {
-            write!(out, "\x1b[{}A", streams.len())?;
+            write!(out, "\x1b[{}A", labels.len())?;
         }
-        for ((stream, level), loudest) in streams.iter().zip(levels).zip(&mut loudest) {
+        for ((label, reading), heard) in labels.iter().zip(readings).zip(&mut heard) {
             let (before, after) = if screen == Screen::Terminal { (REPLACE, WRAP) } else { ("", "") };
-            writeln!(out, "{before}  {:width$}  {}{after}", stream.name.as_str(), meter(level))?;
-            let peak = level.map(|level| level.peak);
-            *loudest = [*loudest, peak].into_iter().flatten().reduce(f32::max);
+            writeln!(out, "{before}  {label:width$}  {}{after}", meter(reading, every))?;
+            *heard = add(*heard, reading);
         }
         out.flush()?;
     }
-    Ok(loudest)
+    Ok(heard)
 }
 
-fn meter(level: Option<Level>) -> String {
-    let Some(Level { rms, peak }) = level else { return format!("{:23}  [{:WIDTH$}]", "nothing comes", "") };
+fn add(heard: Option<Heard>, reading: Option<Reading>) -> Option<Heard> {
+    match (heard, reading) {
+        (heard, None) => heard,
+        (Some(Heard::Peak(loudest)), Some(Reading::Sound(level))) => {
+            Some(Heard::Peak(loudest.max(level.peak)))
+        }
+        (_, Some(Reading::Sound(level))) => Some(Heard::Peak(level.peak)),
+        (heard, Some(Reading::Pictures(count))) => {
+            let before = if let Some(Heard::Rate(rate)) = heard { rate } else { 0.0 };
+            Some(Heard::Rate(before + f64::from(count) / LISTEN.as_secs_f64()))
+        }
+    }
+}
+
+fn meter(reading: Option<Reading>, every: Duration) -> String {
+    let Level { rms, peak } = match reading {
+        None => return format!("{:23}  [{:WIDTH$}]", "nothing comes", ""),
+        Some(Reading::Pictures(count)) => {
+            return format!("{:.0} pictures a second", f64::from(count) / every.as_secs_f64());
+        }
+        Some(Reading::Sound(level)) => level,
+    };
     let filled = ((1.0 - rms.clamp(SILENT, 0.0) / SILENT) * WIDTH as f32).round() as usize;
     let number = |db: f32| if db < -99.0 { "silent".to_owned() } else { format!("{db:.0} dBFS") };
     format!("{:>8}, peak {:>8}  [{:WIDTH$}]", number(rms), number(peak), "#".repeat(filled))
 }
 
-fn conclusion(opened: &Result<String, SourceError>, loudest: Option<f32>) -> String {
-    match (opened, loudest) {
+fn conclusion(stream: &StreamConfig, opened: &Result<String, SourceError>, heard: Option<Heard>) -> String {
+    match (opened, heard) {
         (Err(error), _) => error.to_string(),
-        (Ok(_), None) => "opened, but nothing comes; plug the card out and in again, or try another \
-             program: arecord -d 3 try.wav"
-            .to_owned(),
-        (Ok(_), Some(peak)) if peak < SILENT => "works, but all is silent; is the scanner on, its volume \
-             up, its plug in the right socket? (alsamixer shows the card's own controls)"
-            .to_owned(),
-        (Ok(_), Some(peak)) if peak >= CLIPPED => {
+        (Ok(_), None) => {
+            "opened, but nothing comes; plug it out and in again, or try another program: arecord -d 3 \
+             try.wav, v4l2-ctl --stream-mmap --stream-count 30"
+                .to_owned()
+        }
+        (Ok(_), Some(Heard::Peak(peak))) if peak < SILENT => {
+            "works, but all is silent; is the scanner on, its \
+             volume up, its plug in the right socket? (alsamixer shows the card's own controls)"
+                .to_owned()
+        }
+        (Ok(_), Some(Heard::Peak(peak))) if peak >= CLIPPED => {
             "works, but it is too loud and distorts; turn the scanner or the card's capture volume down"
                 .to_owned()
         }
-        (Ok(_), Some(peak)) => format!("works; its loudest moment was at {peak:.0} dBFS"),
+        (Ok(_), Some(Heard::Peak(peak))) => format!("works; its loudest moment was at {peak:.0} dBFS"),
+        (Ok(_), Some(Heard::Rate(rate))) => {
+            let wanted = stream.video.as_ref().map(|video| video.rate).filter(|it| rate < 0.8 * it.hertz());
+            match wanted {
+                Some(wanted) => format!(
+                    "works, but gives {rate:.0} pictures a second where {wanted} are wanted; many cameras are slow in \
+                     the dark (see its exposure controls in `outpost devices --json`), or at large sizes"
+                ),
+                None => format!("works; it gives {rate:.0} pictures a second"),
+            }
+        }
     }
 }
 
@@ -183,7 +272,7 @@ mod tests {
     /// Plays readings back; the last one for ever.
     struct Played {
         opened: Vec<Result<String, SourceError>>,
-        levels: Vec<Vec<Option<Level>>>,
+        levels: Vec<Vec<Option<Reading>>>,
         asked: Duration,
     }
 
@@ -192,7 +281,11 @@ mod tests {
             std::mem::take(&mut self.opened)
         }
 
-        fn levels(&mut self, over: Duration) -> Vec<Option<Level>> {
+        fn encoder(&mut self, _: usize, _: &VideoSettings) -> String {
+            "x264, because it is played here".to_owned()
+        }
+
+        fn readings(&mut self, over: Duration) -> Vec<Option<Reading>> {
             self.asked += over;
             if self.levels.len() > 1 { self.levels.remove(0) } else { self.levels[0].clone() }
         }
@@ -207,14 +300,14 @@ mod tests {
         }
     }
 
-    fn level(rms: f32, peak: f32) -> Option<Level> {
-        Some(Level { rms, peak })
+    fn level(rms: f32, peak: f32) -> Option<Reading> {
+        Some(Reading::Sound(Level { rms, peak }))
     }
 
     fn checked(played: &mut Played, screen: Screen) -> (Verdict, String) {
         let text = "listen = \"127.0.0.1:8080\"\nstate_dir = \"/tmp/state\"\n\
-                    [[stream]]\nname = \"radio\"\ntitle = \"Tower\"\nsource = { kind = \"synth\" }\n\
-                    [[stream]]\nname = \"ground\"\nsource = { kind = \"alsa\", device = \"usb:1-1.2\", channels = \"left\" }\n\
+                    [[stream]]\nname = \"radio\"\ntitle = \"Tower\"\naudio = { kind = \"synth\" }\n\
+                    [[stream]]\nname = \"ground\"\naudio = { kind = \"alsa\", device = \"usb:1-1.2\", channels = \"left\" }\n\
                     window.memory = \"1MiB\"\n";
         let config = Config::parse(text, "test").expect("a configuration");
         let mut out = Vec::new();
@@ -242,19 +335,19 @@ Serves on 127.0.0.1:8080, that is http://127.0.0.1:8080/
 Keeps its state in /tmp/state
 
 radio: Tower
-  source    embedded scanner, seed 1, mono
+  sound     embedded scanner, seed 1, mono
   found     as itself
   encoder   AAC, profile lc, 64k
   window    15m in segments of 2s, about 15.1 MiB of the 64.0 MiB allowed
   address   http://127.0.0.1:8080/radio/index.m3u8
 
 ground: ground
-  source    ALSA device usb:1-1.2, left
+  sound     ALSA device usb:1-1.2, left
   encoder   AAC, profile lc, 64k
   window    15m in segments of 2s, but 1.0 MiB hold only about 6 % of it: it would take 15.1 MiB
   address   http://127.0.0.1:8080/ground/index.m3u8
 
-Listening for 5 seconds:
+Listening and looking for 5 seconds:
 {}
 radio: works; its loudest moment was at -3 dBFS
 ground: usb:1-1.2: no sound card in this socket; plug it in, or see `outpost devices`
@@ -268,14 +361,18 @@ ground: usb:1-1.2: no sound card in this socket; plug it in, or see `outpost dev
     fn what_is_heard_decides() {
         let ok = || Ok::<_, SourceError>("card".to_owned());
         let table = [
-            (ok(), Some(-3.0), "works; its loudest moment was at -3 dBFS"),
-            (ok(), Some(f32::NEG_INFINITY), "works, but all is silent"),
-            (ok(), Some(0.0), "works, but it is too loud"),
+            (ok(), Some(Heard::Peak(-3.0)), "works; its loudest moment was at -3 dBFS"),
+            (ok(), Some(Heard::Peak(f32::NEG_INFINITY)), "works, but all is silent"),
+            (ok(), Some(Heard::Peak(0.0)), "works, but it is too loud"),
+            (ok(), Some(Heard::Rate(29.4)), "works; it gives 29 pictures a second"),
+            (ok(), Some(Heard::Rate(9.9)), "works, but gives 10 pictures a second where 30 are wanted"),
             (ok(), None, "opened, but nothing comes"),
             (Err(gone()), None, "usb:1-1.2: no sound card"),
         ];
-        for (opened, loudest, expected) in table {
-            let found = conclusion(&opened, loudest);
+        let text = "[[stream]]\nname = \"camera\"\nvideo = { kind = \"synth\" }\n";
+        let config = Config::parse(text, "test").expect("a configuration");
+        for (opened, heard, expected) in table {
+            let found = conclusion(&config.streams[0], &opened, heard);
             assert!(found.starts_with(expected), "{found}");
         }
         let silence = level(f32::NEG_INFINITY, f32::NEG_INFINITY);
@@ -287,6 +384,43 @@ ground: usb:1-1.2: no sound card in this socket; plug it in, or see `outpost dev
         let mut played =
             Played { opened: opened(), levels: vec![vec![silence, None]], asked: Duration::ZERO };
         assert_eq!(checked(&mut played, Screen::Plain).0, Verdict::Trouble);
+    }
+
+    #[test]
+    fn pictures_and_sound_of_a_stream_have_a_line_each() {
+        let text = "listen = \"127.0.0.1:8080\"\nstate_dir = \"/tmp/state\"\n[[stream]]\nname = \"camera\"\n\
+                    video = { kind = \"synth\" }\naudio = { kind = \"synth\", sound = \"clapper\" }\n";
+        let config = Config::parse(text, "test").expect("a configuration");
+        let opened = vec![Ok("as itself".to_owned()), Ok("48000 Hz, 1 channel".to_owned())];
+        let levels = vec![vec![Some(Reading::Pictures(30)), level(-12.0, -12.0)]];
+        let mut played = Played { opened, levels, asked: Duration::ZERO };
+        let mut out = Vec::new();
+        let verdict = check(&config, "outpost.toml", &mut played, &mut out, Screen::Plain);
+        assert_eq!(verdict.expect("memory can be written"), Verdict::Fine);
+        let text = String::from_utf8(out).expect("text");
+        let reading = "  camera, picture  30 pictures a second
+  camera, sound    -12 dBFS, peak -12 dBFS  [################################        ]
+";
+        let told = format!(
+            "
+camera: camera
+  picture   test card, 1280x720 at 30
+  found     as itself
+  encoder   2M, x264, because it is played here
+  sound     clapper, a beep each second, mono
+  found     48000 Hz, 1 channel
+  encoder   AAC, profile lc, 64k
+  window    2m in segments of 2s, about 65.0 MiB of the 128.0 MiB allowed
+  address   http://127.0.0.1:8080/camera/index.m3u8
+
+Listening and looking for 5 seconds:
+{}
+camera, picture: works; it gives 30 pictures a second
+camera, sound: works; its loudest moment was at -12 dBFS
+",
+            reading.repeat(5)
+        );
+        assert!(text.ends_with(&told), "{text}\n{told}");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand};
 use super::address::Reach;
 use super::check::{self, Verdict};
 use super::config::{Config, ConfigError, Listen, PLACES};
+use super::devices::Devices;
 use super::probe::Sources;
 use super::screen::Screen;
 use super::wire::RunError;
@@ -16,8 +17,9 @@ use super::{demo, devices, wire};
 use crate::base::Chain;
 use crate::observe::logs::{self, BadFilter, Detail};
 use crate::source::alsa;
+use crate::source::video::v4l2;
 
-/// Live streaming from a small board: sound card in, live HLS out, served from memory.
+/// Live streaming from a small board: sound card and camera in, live HLS out, served from memory.
 #[derive(Debug, Parser)]
 #[command(name = "outpost", version, after_help = AFTER, arg_required_else_help = true)]
 struct Cli {
@@ -38,7 +40,7 @@ enum Command {
         #[command(flatten)]
         serve: Serve,
     },
-    /// Serve a scanner that isn't there: needs no sound card and no configuration
+    /// Serve a scanner and a camera that aren't there: needs no device and no configuration
     #[command(after_help = AFTER_DEMO)]
     Demo {
         #[command(flatten)]
@@ -50,7 +52,7 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Say what a configuration would do, and show for a few seconds what its sources hear
+    /// Say what a configuration would do, and show for a few seconds what its sources hear and see
     #[command(after_help = AFTER_CHECK)]
     Check {
         /// The configuration [default: ./outpost.toml, else /etc/outpost/outpost.toml]
@@ -67,15 +69,16 @@ struct Serve {
 
 const AFTER: &str = "\
 First steps:
-  outpost demo                  hear it without a sound card; open the address it prints
-  outpost devices               find out what your sound card is called
-  outpost check scanner.toml    try a configuration (docs/scanner.toml is one to begin with)
+  outpost demo                  try it without any device; open the address it prints
+  outpost devices               find out what your sound card and camera are called
+  outpost check scanner.toml    try a configuration (docs/scanner.toml, docs/camera.toml)
   outpost run scanner.toml      serve it
 
 What is served, for a stream named radio:
   /                             the page, for people
   /radio/index.m3u8             HLS, for players (VLC, mpv, a phone)
   /radio/live.ts                the endless transport stream
+  /camera/snapshot.jpg          the latest picture, of a stream that has pictures
   /healthz /metrics /api/v1/status
 
 Without a file, the configuration is ./outpost.toml, else /etc/outpost/outpost.toml;
@@ -159,7 +162,7 @@ fn obey(cli: Cli) -> Result<(), Failure> {
             })?;
         }
         Command::Devices { json } => {
-            let found = alsa::list();
+            let found = Devices { sound: alsa::list(), cameras: v4l2::list() };
             out.write_all(if json { devices::json(&found) } else { devices::table(&found) }.as_bytes())?;
         }
         Command::Check { config } => {

@@ -1,33 +1,31 @@
-//! Outpost without a sound card: its configuration, and what to open.
+//! Outpost without a sound card or a camera: its configuration, and what to open.
 
 use std::fmt::Write as _;
 
 use super::address::Reach;
-use super::config::{
-    BitRate, Config, EncoderConfig, Listen, Origin, SourceConfig, StreamConfig, WindowConfig,
-    default_state_dir,
-};
+use super::config::{Config, Listen, default_state_dir};
 use super::qr::qr;
 use super::screen::Screen;
-use crate::encode::AacProfile;
-use crate::media::Pick;
 
-/// One stream, `radio`, from the embedded scanner.
+/// What the demo serves, as anyone would write it.
+const STREAMS: &str = r#"
+[[stream]]
+name = "radio"
+title = "Demo radio"
+audio = { kind = "synth" }
+
+[[stream]]
+name = "camera"
+title = "Demo camera"
+video = { kind = "synth" }
+audio = { kind = "synth", sound = "clapper" }
+"#;
+
+/// Two streams: `radio`, the embedded scanner, and `camera`, the test card with its clapper.
 pub fn config(listen: Listen) -> Config {
-    Config {
-        listen,
-        // A place of its own, so that trying the demo leaves a real Outpost's numbers alone.
-        state_dir: default_state_dir().join("demo"),
-        allowed_origin: Origin::any(),
-        streams: vec![StreamConfig {
-            name: "radio".parse().expect("a name of small letters"),
-            title: "Outpost demo".to_owned(),
-            source: SourceConfig::Synth { seed: 1 },
-            channels: Pick::Mono,
-            encoder: EncoderConfig { profile: AacProfile::Lc, bitrate: BitRate(64_000) },
-            window: WindowConfig::default(),
-        }],
-    }
+    let written = Config::parse(STREAMS, "demo").expect("our own text");
+    // A place of its own, so that trying the demo leaves a real Outpost's numbers alone.
+    Config { listen, state_dir: default_state_dir().join("demo"), ..written }
 }
 
 /// What to open, told once it is being served. What a person opens comes last: a terminal of 24 rows still shows
@@ -35,9 +33,10 @@ pub fn config(listen: Listen) -> Config {
 pub fn banner(reach: &Reach, screen: Screen) -> String {
     let base = reach.best();
     let mut text = format!(
-        "\nOutpost is on the air: a scanner that isn't there, live.\n\n\
+        "\nOutpost is on the air: a scanner and a camera that aren't there, live.\n\n\
         \x20 In a player      vlc {base}radio/index.m3u8\n\
-        \x20                  mpv, ffplay and gst-play-1.0 take the same address\n\
+        \x20                  vlc {base}camera/index.m3u8\n\
+        \x20                  mpv, ffplay and gst-play-1.0 take the same addresses\n\
         \x20 Endless stream   {base}radio/live.ts\n\
         \x20 Status           {base}api/v1/status\n\n\
         \x20 On this machine  {}\n",
@@ -60,11 +59,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_demo_is_what_a_configuration_would_make_it() {
-        let text = "[[stream]]\nname = \"radio\"\ntitle = \"Outpost demo\"\nsource = { kind = \"synth\" }";
-        let mut written = Config::parse(text, "demo").expect("a configuration");
-        written.state_dir = default_state_dir().join("demo");
-        assert_eq!(config(Listen::everywhere(8080)), written);
+    fn the_demo_leaves_a_real_outposts_state_alone() {
+        let config = config(Listen::everywhere(8080));
+        assert_eq!(config.state_dir, default_state_dir().join("demo"));
+        let names: Vec<_> = config.streams.iter().map(|stream| stream.name.as_str()).collect();
+        assert_eq!(names, ["radio", "camera"]);
     }
 
     #[test]
@@ -75,10 +74,11 @@ mod tests {
         assert_eq!(
             banner(&reach, Screen::Plain),
             "
-Outpost is on the air: a scanner that isn't there, live.
+Outpost is on the air: a scanner and a camera that aren't there, live.
 
   In a player      vlc http://192.168.1.20:8080/radio/index.m3u8
-                   mpv, ffplay and gst-play-1.0 take the same address
+                   vlc http://192.168.1.20:8080/camera/index.m3u8
+                   mpv, ffplay and gst-play-1.0 take the same addresses
   Endless stream   http://192.168.1.20:8080/radio/live.ts
   Status           http://192.168.1.20:8080/api/v1/status
 

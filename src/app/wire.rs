@@ -12,9 +12,9 @@ use tokio::task::JoinSet;
 
 use super::config::Config;
 use super::report::BoxReport;
-use super::streams::{self, BuildError, Card, Feed};
+use super::streams::{self, BuildError, Card, Feed, Parts, Scene};
 use crate::base::{Clock, Stop};
-use crate::pump;
+use crate::pump::{self, weave::Weaver};
 use crate::ring::Reader;
 use crate::serve::{BindError, Report, ServeConfig, ServeStats, Server, Site};
 use crate::sys::clock::RealClock;
@@ -49,7 +49,7 @@ pub fn run(config: &Config, serving: &dyn Fn(SocketAddr)) -> Result<(), RunError
     allow_many_descriptors();
     let clock: Arc<dyn Clock> = Arc::new(RealClock);
     let stop = Stop::new();
-    let (cards, feeds) = streams::build(config, &clock)?;
+    let Parts { cards, scenes, weavers, feeds } = streams::build(config, &clock)?;
 
     let serve = Arc::new(ServeStats::default());
     let stations = feeds.iter().map(|feed| Arc::clone(&feed.figures.station)).collect();
@@ -80,7 +80,7 @@ pub fn run(config: &Config, serving: &dyn Fn(SocketAddr)) -> Result<(), RunError
         }
         let (mut interrupt, mut terminate) =
             (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-        let threads = start(cards, &clock, &stop)?;
+        let threads = Threads { clock: &clock, stop: &stop }.start(cards, scenes, weavers)?;
         serving(address);
 
         tokio::spawn(tidy(serve));
@@ -133,13 +133,44 @@ fn allow_many_descriptors() {
     }
 }
 
-/// A thread for each card.
-fn start(cards: Vec<Card>, clock: &Arc<dyn Clock>, stop: &Stop) -> io::Result<Vec<JoinHandle<()>>> {
-    let spawn = |(number, card): (usize, Card)| {
-        let (clock, stop) = (Arc::clone(clock), stop.clone());
-        std::thread::Builder::new()
-            .name(format!("capture-{number}"))
-            .spawn(move || pump::audio::run(card.capture, card.streams, &*clock, &stop))
-    };
-    cards.into_iter().enumerate().map(spawn).collect()
+/// What every thread of the capture side needs.
+struct Threads<'a> {
+    clock: &'a Arc<dyn Clock>,
+    stop: &'a Stop,
+}
+
+impl Threads<'_> {
+    /// A thread for each card, each camera and each weaver; they end when stopped.
+    fn start(
+        &self,
+        cards: Vec<Card>,
+        scenes: Vec<Scene>,
+        weavers: Vec<Weaver>,
+    ) -> io::Result<Vec<JoinHandle<()>>> {
+        let mut threads = Vec::new();
+        for (number, Card { capture, streams }) in cards.into_iter().enumerate() {
+            threads.push(self.spawn(format!("capture-{number}"), move |clock, stop| {
+                pump::audio::run(capture, streams, clock, stop);
+            })?);
+        }
+        for (number, Scene { camera, streams }) in scenes.into_iter().enumerate() {
+            threads.push(self.spawn(format!("camera-{number}"), move |clock, stop| {
+                pump::video::run(camera, streams, clock, stop);
+            })?);
+        }
+        for (number, weaver) in weavers.into_iter().enumerate() {
+            let weave = move |_: &dyn Clock, stop: &Stop| pump::weave::run(weaver, stop);
+            threads.push(self.spawn(format!("weave-{number}"), weave)?);
+        }
+        Ok(threads)
+    }
+
+    fn spawn(
+        &self,
+        name: String,
+        work: impl FnOnce(&dyn Clock, &Stop) + Send + 'static,
+    ) -> io::Result<JoinHandle<()>> {
+        let (clock, stop) = (Arc::clone(self.clock), self.stop.clone());
+        std::thread::Builder::new().name(name).spawn(move || work(&*clock, &stop))
+    }
 }

@@ -10,9 +10,15 @@ use crate::media::{AacConfig, AudioBlock, Packet};
 
 #[cfg(feature = "fdk-aac")]
 mod aac;
+pub mod choose;
+pub mod copy;
+mod m2m;
 mod params;
 pub mod video;
+#[cfg(feature = "x264")]
+mod x264;
 
+pub use m2m::M2m;
 pub use params::{AacParams, AacProfile};
 pub use video::{Ask, Preset, Tuning, VideoEncoder, VideoError, VideoParams};
 

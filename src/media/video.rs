@@ -125,6 +125,23 @@ pub enum Planes<'a> {
     Nv12([Plane<'a>; 2]),
 }
 
+impl Planes<'_> {
+    /// Whether every row of a picture of `size` lies within them.
+    pub fn hold(&self, size: Size) -> bool {
+        let (width, height) = (size.width(), size.height());
+        let holds = |plane: &Plane<'_>, width: usize, rows: usize| {
+            plane.stride >= width
+                && plane.stride.checked_mul(rows - 1).is_some_and(|last| plane.data.len() >= last + width)
+        };
+        match self {
+            Self::I420([y, u, v]) => {
+                holds(y, width, height) && [u, v].iter().all(|chroma| holds(chroma, width / 2, height / 2))
+            }
+            Self::Nv12([y, uv]) => holds(y, width, height) && holds(uv, width, height / 2),
+        }
+    }
+}
+
 /// A picture.
 #[derive(Clone, Copy, Debug)]
 pub struct VideoFrame<'a> {
@@ -201,6 +218,25 @@ mod tests {
         for wrong in ["", "1280", "1280x", "x720", "1281x720", "0x0", "8x8", "9000x720", "-2x16", "1280X720"]
         {
             assert!(wrong.parse::<Size>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn planes_hold_a_picture_or_they_do_not() {
+        let size = Size::new(32, 16).expect("a size");
+        let picture = Picture::black(size);
+        assert!(picture.planes().hold(size));
+        assert!(!picture.planes().hold(Size::new(32, 18).expect("a size")));
+        let plane = |len, stride| Plane { data: &picture.data[..len], stride };
+        let table = [
+            // The last row needs no padding.
+            (plane(15 * 34 + 32, 34), plane(7 * 32 + 32, 32), true),
+            (plane(15 * 34 + 31, 34), plane(7 * 32 + 32, 32), false),
+            (plane(512, 32), plane(255, 32), false),
+            (plane(512, 31), plane(256, 32), false),
+        ];
+        for (y, uv, holds) in table {
+            assert_eq!(Planes::Nv12([y, uv]).hold(size), holds, "{y:?}, {uv:?}");
         }
     }
 

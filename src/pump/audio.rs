@@ -2,15 +2,14 @@
 
 use std::sync::Arc;
 
-use crate::base::{Clock, Counter, Pts, Span, Stop};
-use crate::container::ts::Mux;
+use crate::base::{Clock, Counter, Span, Stop};
 use crate::encode::AudioEncoder;
 use crate::media::grid::{CutGrid, Cutter};
-use crate::media::{AudioBlock, Pick, Program};
+use crate::media::{AudioBlock, Pick};
 use crate::source::capture::Capture;
 
 use super::level::{Meter, Trail};
-use super::sink::RecordSink;
+use super::outlet::Outlet;
 
 /// What a stream's pump says about itself.
 #[derive(Debug, Default)]
@@ -25,7 +24,7 @@ pub struct PumpStats {
     pub levels: Trail,
 }
 
-/// One stream's way from a captured block to records in its ring.
+/// One stream's way from a captured block to coded units in its outlet.
 pub struct AudioStream {
     name: String,
     pick: Pick,
@@ -34,8 +33,7 @@ pub struct AudioStream {
     encoder: Box<dyn AudioEncoder>,
     frame: Span,
     cutter: Cutter,
-    mux: Mux,
-    sink: RecordSink,
+    outlet: Outlet,
     stats: Arc<PumpStats>,
     failing: bool,
 }
@@ -47,7 +45,7 @@ impl AudioStream {
         pick: Pick,
         encoder: Box<dyn AudioEncoder>,
         grid: CutGrid,
-        sink: RecordSink,
+        outlet: Outlet,
         stats: Arc<PumpStats>,
     ) -> Self {
         let config = encoder.config();
@@ -58,9 +56,8 @@ impl AudioStream {
             meter: Meter::new(),
             frame: Span::from_samples(i64::from(config.frame_samples()), config.rate()),
             cutter: Cutter::new(grid),
-            mux: Mux::new(&Program::audio_only(config.clone())),
             encoder,
-            sink,
+            outlet,
             stats,
             failing: false,
         }
@@ -74,23 +71,20 @@ impl AudioStream {
         self.meter.measure(&block, &self.stats.levels);
         self.stats.blocks.increment();
 
-        let Self { encoder, frame, cutter, mux, sink, .. } = self;
-        let mut failure = None;
+        let Self { encoder, frame, cutter, outlet, .. } = self;
         let done = encoder.encode(&block, &mut |unit| {
             if cutter.is_cut(unit.pts) {
-                cut(mux, unit.pts, sink);
+                outlet.begin_segment(unit.pts);
             }
-            if let Err(error) = mux.write(unit, sink) {
-                failure = Some(error.to_string());
-            }
+            outlet.write(unit);
             // The next unit's instant is known already: if a segment begins with it, this one is complete
             // now, not when the next unit comes.
             let next = unit.pts + *frame;
             if cutter.is_cut(next) {
-                cut(mux, next, sink);
+                outlet.begin_segment(next);
             }
         });
-        let failure = done.err().map(|error| error.to_string()).or(failure);
+        let failure = done.err().map(|error| error.to_string());
         self.report(failure);
     }
 
@@ -118,16 +112,6 @@ pub fn run(mut capture: Capture, mut streams: Vec<AudioStream>, clock: &dyn Cloc
         }
     }
     for stream in &mut streams {
-        stream.mux.flush(&mut stream.sink);
-    }
-}
-
-/// Ends the segment. Where the ring was full and records are lost, the packets of the next one say, too,
-/// that they do not follow.
-fn cut(mux: &mut Mux, at: Pts, sink: &mut RecordSink) {
-    if sink.is_dropping() {
-        mux.interrupt(sink);
-    } else {
-        mux.cut(at, sink);
+        stream.outlet.finish();
     }
 }

@@ -4,5 +4,11 @@
 //! the device. Does not: anything that knows of segments, playlists or clients.
 
 pub mod audio;
+pub mod governor;
 pub mod level;
+pub mod outlet;
+pub mod segments;
 pub mod sink;
+pub mod snapshot;
+pub mod video;
+pub mod weave;

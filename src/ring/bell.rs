@@ -24,13 +24,13 @@ pub struct Consumer<T> {
 ///
 /// # Errors
 /// If the process has no file descriptor left for the eventfd.
-pub fn channel<T: Copy + Default>(capacity: usize) -> io::Result<(Producer<T>, Consumer<T>)> {
+pub fn channel<T: Default>(capacity: usize) -> io::Result<(Producer<T>, Consumer<T>)> {
     let bell = Arc::new(EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?);
     let (producer, consumer) = spsc::channel(capacity);
     Ok((Producer { ring: producer, bell: Arc::clone(&bell) }, Consumer { ring: consumer, bell }))
 }
 
-impl<T: Copy + Default> Producer<T> {
+impl<T> Producer<T> {
     /// The place for the next item, which holds whatever was in it before; `None` while the ring is full.
     /// The consumer sees nothing of it until [`Producer::publish`].
     pub fn slot(&mut self) -> Option<&mut T> {
@@ -47,9 +47,7 @@ impl<T: Copy + Default> Producer<T> {
     pub fn free(&mut self) -> usize {
         self.ring.free()
     }
-}
 
-impl<T> Producer<T> {
     /// How many items the ring holds at most.
     pub fn capacity(&self) -> usize {
         self.ring.capacity()
@@ -61,7 +59,7 @@ impl<T> Producer<T> {
     }
 }
 
-impl<T: Copy + Default> Consumer<T> {
+impl<T> Consumer<T> {
     /// Silences the bell. First clear, then read, then wait: what is published in between rings again.
     pub fn clear(&mut self) {
         // It fails only where it was silent already (EAGAIN).
@@ -78,9 +76,7 @@ impl<T: Copy + Default> Consumer<T> {
     pub fn release(&mut self, count: usize) {
         self.ring.release(count);
     }
-}
 
-impl<T> Consumer<T> {
     /// Whether the producer is gone. What [`Consumer::read`] gives after this was true is all that is left.
     pub fn is_closed(&self) -> bool {
         self.ring.is_closed()

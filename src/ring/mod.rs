@@ -6,6 +6,8 @@
 mod bell;
 mod reader;
 pub mod spsc;
+mod wait;
 
 pub use bell::{Consumer, Producer, channel};
 pub use reader::{Reader, Supply};
+pub use wait::wait;

@@ -20,7 +20,7 @@ pub struct Reader<T> {
     ring: AsyncFd<Consumer<T>>,
 }
 
-impl<T: Copy + Default> Reader<T> {
+impl<T> Reader<T> {
     /// Must be called within a tokio runtime that drives I/O.
     ///
     /// # Errors

@@ -56,8 +56,9 @@ pub struct Consumer<T> {
     read: usize,
 }
 
-/// A ring of at least `capacity` items: the next power of two.
-pub fn channel<T: Copy + Default>(capacity: usize) -> (Producer<T>, Consumer<T>) {
+/// A ring of at least `capacity` items: the next power of two. All are made now and written over again and
+/// again: what memory an item owns it keeps, and it is dropped with the ring.
+pub fn channel<T: Default>(capacity: usize) -> (Producer<T>, Consumer<T>) {
     let capacity = capacity.max(1).next_power_of_two();
     let shared = Arc::new(Shared {
         slots: (0..capacity).map(|_| UnsafeCell::new(T::default())).collect(),
@@ -77,7 +78,7 @@ impl<T> Shared<T> {
     }
 }
 
-impl<T: Copy + Default> Producer<T> {
+impl<T> Producer<T> {
     /// The place for the next item, which holds whatever was in it before; `None` while the ring is full.
     /// The consumer sees nothing of it until [`Producer::publish`].
     pub fn slot(&mut self) -> Option<&mut T> {
@@ -110,9 +111,7 @@ impl<T: Copy + Default> Producer<T> {
         self.head = self.shared.head.0.load(Ordering::Acquire);
         self.capacity() - self.next.wrapping_sub(self.head)
     }
-}
 
-impl<T> Producer<T> {
     /// How many items the ring holds at most.
     pub fn capacity(&self) -> usize {
         self.shared.slots.len()
@@ -129,7 +128,7 @@ impl<T> Producer<T> {
     }
 }
 
-impl<T: Copy + Default> Consumer<T> {
+impl<T> Consumer<T> {
     /// The published items not yet released, oldest first, as far as they lie behind one another: empty
     /// only if there are none. Behind the ring's end there may be more after [`Consumer::release`].
     pub fn read(&mut self) -> &[T] {
@@ -160,9 +159,7 @@ impl<T: Copy + Default> Consumer<T> {
         self.head = self.head.wrapping_add(count);
         self.shared.head.0.store(self.head, Ordering::Release);
     }
-}
 
-impl<T> Consumer<T> {
     /// Whether the producer is gone. What [`Consumer::read`] gives after this was true is all that is left.
     pub fn is_closed(&self) -> bool {
         self.shared.producer_gone.load(Ordering::Acquire)

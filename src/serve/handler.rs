@@ -9,14 +9,15 @@ use std::time::Instant;
 
 use hyper::header::{HOST, HeaderValue, USER_AGENT};
 use hyper::http::request::Parts;
-use hyper::{HeaderMap, Request, StatusCode, Version};
+use hyper::{HeaderMap, Method, Request, StatusCode, Version};
 
 use super::body::Body;
 use super::connection::Busy;
 use super::live::Live;
 use super::reply::{self, Reply};
 use super::route::{self, Refusal, Route, Verb};
-use super::station::{RENDITION, Shown, Station};
+use super::snapshot::{Gallery, Snapshots};
+use super::station::{Shown, Station};
 use super::stats::{Kind, ServeStats};
 use super::{Health, Report, page};
 
@@ -54,11 +55,24 @@ impl Future for Answer<'_> {
     }
 }
 
-/// The stream asked for has nothing on its shelf yet.
-struct Silent(Arc<Station>);
+/// What must be waited for before there is a reply.
+enum Wait {
+    /// The stream asked for has nothing on its shelf yet.
+    Beginning(Arc<Station>),
+    /// A still picture is made.
+    Picture(Arc<Station>),
+}
+
+impl Wait {
+    fn station(&self) -> &Station {
+        let (Self::Beginning(station) | Self::Picture(station)) = self;
+        station
+    }
+}
 
 impl Handler {
-    /// Answers at once, unless the stream asked for has not begun: that is waited for, within bounds.
+    /// Answers at once, unless the stream asked for has not begun or a still picture is to be made: that is waited
+    /// for, within bounds.
     pub(super) fn answer<B>(&self, client: IpAddr, request: Request<B>, busy: Busy) -> Answer<'_> {
         let (request, _) = request.into_parts();
         let count = |kind, reply: Reply| {
@@ -67,16 +81,22 @@ impl Handler {
         };
         match self.attempt(client, &request, &busy) {
             (kind, reply, None) => Answer::Ready(Some(count(kind, reply))),
-            (.., Some(Silent(station))) => Answer::Waiting(Box::pin(async move {
+            (.., Some(Wait::Beginning(station))) => Answer::Waiting(Box::pin(async move {
                 station.beginning().await;
                 let (kind, reply, _) = self.attempt(client, &request, &busy);
                 count(kind, reply)
             })),
+            (kind, _, Some(Wait::Picture(station))) => Answer::Waiting(Box::pin(async move {
+                let _busy = busy;
+                let Snapshots::Of(gallery) = station.snapshots() else { return unknown() };
+                let verb = if request.method == Method::HEAD { Verb::Head } else { Verb::Get };
+                count(kind, self.finish(verb, Sharing::Origin, pictured(gallery).await))
+            })),
         }
     }
 
-    /// The reply as things stand, and the stream to wait for if there could be a better one.
-    fn attempt(&self, client: IpAddr, request: &Parts, busy: &Busy) -> (Kind, Reply, Option<Silent>) {
+    /// The reply as things stand, and what to wait for if there could be a better one.
+    fn attempt(&self, client: IpAddr, request: &Parts, busy: &Busy) -> (Kind, Reply, Option<Wait>) {
         if request.version == Version::HTTP_11 && !request.headers.contains_key(HOST) {
             return (Kind::Refused, reply::no_host(), None);
         }
@@ -84,23 +104,28 @@ impl Handler {
             Err(refusal) => (Kind::Refused, refuse(refusal), None),
             Ok((verb, route)) => {
                 let asked = Asked { verb, client, headers: &request.headers, busy };
-                let (mut reply, silent) = match self.find(&route, &asked) {
+                let (reply, wait) = match self.find(&route, &asked) {
                     Ok(reply) => (reply, None),
-                    Err(silent) => (reply::not_yet(silent.0.retry_after()), Some(silent)),
+                    Err(wait) => (reply::not_yet(wait.station().retry_after()), Some(wait)),
                 };
-                if verb == Verb::Head {
-                    reply = reply::without_body(reply);
-                }
                 let (kind, sharing) = classify(&route);
-                if let Sharing::Origin = sharing {
-                    reply::allow_origin(&mut reply, &self.origin);
-                }
-                (kind, reply, silent)
+                (kind, self.finish(verb, sharing, reply), wait)
             }
         }
     }
 
-    fn find(&self, route: &Route<'_>, asked: &Asked<'_>) -> Result<Reply, Silent> {
+    /// What every reply gets in the end.
+    fn finish(&self, verb: Verb, sharing: Sharing, mut reply: Reply) -> Reply {
+        if verb == Verb::Head {
+            reply = reply::without_body(reply);
+        }
+        if let Sharing::Origin = sharing {
+            reply::allow_origin(&mut reply, &self.origin);
+        }
+        reply
+    }
+
+    fn find(&self, route: &Route<'_>, asked: &Asked<'_>) -> Result<Reply, Wait> {
         if asked.verb == Verb::Options {
             return Ok(reply::options());
         }
@@ -118,13 +143,13 @@ impl Handler {
             Route::Multivariant { stream } => {
                 let Some(station) = self.station(stream) else { return Ok(unknown()) };
                 heard(station, asked);
-                let shown = station.playlists().ok_or_else(|| Silent(station.clone()))?;
+                let shown = station.playlists().ok_or_else(|| Wait::Beginning(station.clone()))?;
                 playlist(headers, &shown, &shown.multivariant)
             }
             Route::Media { stream, rendition } => {
                 let Some(station) = self.rendition(stream, rendition) else { return Ok(unknown()) };
                 heard(station, asked);
-                let shown = station.playlists().ok_or_else(|| Silent(station.clone()))?;
+                let shown = station.playlists().ok_or_else(|| Wait::Beginning(station.clone()))?;
                 playlist(headers, &shown, &shown.media)
             }
             Route::Segment { stream, rendition, sequence } => {
@@ -138,8 +163,15 @@ impl Handler {
             }
             Route::Live { stream } => {
                 let Some(station) = self.station(stream) else { return Ok(unknown()) };
-                let shown = station.shown().ok_or_else(|| Silent(station.clone()))?;
+                let shown = station.shown().ok_or_else(|| Wait::Beginning(station.clone()))?;
                 reply::live(Body::Live(Live::new(station, &shown, asked.busy.clone())))
+            }
+            Route::Snapshot { stream } => {
+                let Some(station) = self.station(stream) else { return Ok(unknown()) };
+                match station.snapshots() {
+                    Snapshots::None(why) => reply::no_snapshots(why),
+                    Snapshots::Of(_) => return Err(Wait::Picture(station.clone())),
+                }
             }
             Route::Health => match self.report.health() {
                 Health::Ok => reply::plain(StatusCode::OK, "ok\n"),
@@ -157,7 +189,7 @@ impl Handler {
     }
 
     fn rendition(&self, stream: &str, rendition: &str) -> Option<&Arc<Station>> {
-        self.station(stream).filter(|_| rendition == RENDITION)
+        self.station(stream).filter(|station| rendition == station.rendition())
     }
 }
 
@@ -177,6 +209,7 @@ fn classify(route: &Route<'_>) -> (Kind, Sharing) {
         Route::Media { .. } => (Kind::Media, Sharing::Origin),
         Route::Segment { .. } => (Kind::Segment, Sharing::Origin),
         Route::Live { .. } => (Kind::Live, Sharing::Origin),
+        Route::Snapshot { .. } => (Kind::Snapshot, Sharing::Origin),
         Route::Health => (Kind::Health, Sharing::Own),
         Route::Metrics => (Kind::Metrics, Sharing::Own),
         Route::Status | Route::Levels { .. } => (Kind::Api, Sharing::Origin),
@@ -186,6 +219,13 @@ fn classify(route: &Route<'_>) -> (Kind, Sharing) {
 fn heard(station: &Station, asked: &Asked<'_>) {
     let agent = asked.headers.get(USER_AGENT).map_or(&b""[..], HeaderValue::as_bytes);
     station.saw(asked.client, agent, Instant::now());
+}
+
+async fn pictured(gallery: &Gallery) -> Reply {
+    match gallery.picture().await {
+        Ok(jpeg) => reply::snapshot(jpeg),
+        Err(why) => reply::no_snapshot_now(&why, 1),
+    }
 }
 
 fn playlist(asked: &HeaderMap, shown: &Shown, text: &super::text::Text) -> Reply {

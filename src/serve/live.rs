@@ -104,8 +104,8 @@ pub(super) mod tests {
     use crate::base::{Clock, Monotonic, Pts, SimClock, Span, WallTime};
     use crate::container::ts::Join;
     use crate::segment::{Body, Dates, Rate, Segment, Shelf, Snapshot, Tail, TargetDuration};
-    use crate::serve::Render;
     use crate::serve::connection::Activity;
+    use crate::serve::{Render, Snapshots};
     use std::task::Waker;
 
     /// A station whose media playlist is the sequence numbers listed.
@@ -115,7 +115,14 @@ pub(super) mod tests {
             format!("media{}", listed.collect::<String>())
         };
         let render = Render { media: Box::new(media), multivariant: Box::new(|_| "multivariant".to_owned()) };
-        Station::new("radio", "Radio", TargetDuration(2), render)
+        Station::new(
+            "radio",
+            "Radio",
+            "audio",
+            TargetDuration(2),
+            render,
+            Snapshots::None("it has no picture"),
+        )
     }
 
     /// A segment of two seconds whose bytes are its sequence number, in three pieces.

@@ -14,6 +14,7 @@ mod page;
 mod reply;
 mod route;
 mod server;
+mod snapshot;
 mod station;
 mod stats;
 mod text;
@@ -23,7 +24,8 @@ use std::time::Duration;
 
 pub use route::{RESERVED, is_stream_name};
 pub use server::{BindError, Server, Site, is_origin};
-pub use station::{RENDITION, Render, Station};
+pub use snapshot::{Snapshots, Still};
+pub use station::{Render, Station};
 pub use stats::{Class, Kind, ServeStats};
 
 /// How the server is set up.

@@ -21,6 +21,7 @@ pub(super) type Reply = Response<Body>;
 
 pub(super) const PLAYLIST: HeaderValue = HeaderValue::from_static("application/vnd.apple.mpegurl");
 const TRANSPORT_STREAM: HeaderValue = HeaderValue::from_static("video/mp2t");
+const JPEG: HeaderValue = HeaderValue::from_static("image/jpeg");
 const PLAIN: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const METRICS: HeaderValue = HeaderValue::from_static(metrics::CONTENT_TYPE);
@@ -169,6 +170,23 @@ pub(super) fn live(body: Body) -> Reply {
 /// An answer of the API.
 pub(super) fn json(text: String) -> Reply {
     reply(StatusCode::OK, JSON, NEVER, Body::Full(Bytes::from(text)))
+}
+
+/// A still picture: of one moment, and kept by nobody.
+pub(super) fn snapshot(jpeg: Bytes) -> Reply {
+    reply(StatusCode::OK, JPEG, NEVER, Body::Full(jpeg))
+}
+
+/// 404: the stream is there and gives no still pictures, and why.
+pub(super) fn no_snapshots(why: &str) -> Reply {
+    plain(StatusCode::NOT_FOUND, format!("this stream has no snapshot: {why}\n"))
+}
+
+/// 503: no picture came in time; ask again in so many seconds.
+pub(super) fn no_snapshot_now(why: &str, seconds: u32) -> Reply {
+    let mut reply = plain(StatusCode::SERVICE_UNAVAILABLE, format!("no snapshot now: {why}\n"));
+    field(&mut reply, RETRY_AFTER, seconds);
+    reply
 }
 
 /// The metrics.

@@ -27,6 +27,8 @@ pub(super) enum Route<'a> {
     Segment { stream: Cow<'a, str>, rendition: Cow<'a, str>, sequence: u64 },
     /// `/{stream}/live.ts`
     Live { stream: Cow<'a, str> },
+    /// `/{stream}/snapshot.jpg`
+    Snapshot { stream: Cow<'a, str> },
     /// `/healthz`
     Health,
     /// `/metrics`
@@ -102,6 +104,7 @@ fn parse_path(path: &str) -> Result<Route<'_>, Refusal> {
         (1, ..) | (2, _, "", ..) if named => Route::Page { stream: Some(a) },
         (2, _, "index.m3u8", ..) if named => Route::Multivariant { stream: a },
         (2, _, "live.ts", ..) if named => Route::Live { stream: a },
+        (2, _, "snapshot.jpg", ..) if named => Route::Snapshot { stream: a },
         (3, _, _, "index.m3u8", ..) if named => Route::Media { stream: a, rendition: b },
         (3, _, _, file, ..) if named => {
             let sequence = sequence(file).ok_or(Refusal::Unknown)?;
@@ -167,6 +170,7 @@ mod tests {
                 Route::Segment { stream: stream(), rendition: rendition(), sequence: u64::MAX },
             ),
             ("/radio/live.ts", Route::Live { stream: stream() }),
+            ("/radio/snapshot.jpg", Route::Snapshot { stream: stream() }),
             ("/healthz", Route::Health),
             ("/metrics", Route::Metrics),
             ("/api/v1/status", Route::Status),
@@ -197,6 +201,8 @@ mod tests {
             "/metrics/live.ts",
             "/radio//",
             "/radio/index.m3u",
+            "/radio/snapshot.jpeg",
+            "/radio/audio/snapshot.jpg",
             "/radio%2findex.m3u8",
             "/radio/audio/",
             "/radio/audio/+1.ts",

@@ -14,12 +14,10 @@ use tokio::sync::Notify;
 use tokio::sync::futures::OwnedNotified;
 
 use super::listeners::Listeners;
+use super::snapshot::Snapshots;
 use super::text::Text;
 use crate::base::{Counter, Sync, WallTime};
 use crate::segment::{Segment, Shelf, Snapshot, Tail, TargetDuration};
-
-/// The name of the one rendition a stream has.
-pub const RENDITION: &str = "audio";
 
 /// How long a request waits at most for a stream to begin.
 const LONGEST_WAIT: Duration = Duration::from_secs(15);
@@ -33,7 +31,7 @@ type Renderer = Box<dyn Fn(&Snapshot) -> String + Send + std::marker::Sync>;
 pub struct Render {
     /// The media playlist; its segments are called `{sequence}.ts`.
     pub media: Renderer,
-    /// The multivariant playlist; it refers to `audio/index.m3u8` (see [`RENDITION`]).
+    /// The multivariant playlist; it refers to `{rendition}/index.m3u8`.
     pub multivariant: Renderer,
 }
 
@@ -41,8 +39,10 @@ pub struct Render {
 pub struct Station {
     name: String,
     title: String,
+    rendition: &'static str,
     target: TargetDuration,
     render: Render,
+    snapshots: Snapshots,
     shown: ArcSwapOption<Shown>,
     tail: ArcSwapOption<Tail>,
     changed: Arc<Notify>,
@@ -98,11 +98,21 @@ fn timestamp(wall: WallTime) -> Option<Timestamp> {
 impl Station {
     /// A stream with nothing on its shelf yet.
     ///
-    /// `name` is its place in the URLs (see [`super::is_stream_name`]), `title` is what people read.
-    pub fn new(name: &str, title: &str, target: TargetDuration, render: Render) -> Self {
+    /// `name` is its place in the URLs (see [`super::is_stream_name`]), `title` is what people read, `rendition`
+    /// the folder of its media playlist.
+    pub fn new(
+        name: &str,
+        title: &str,
+        rendition: &'static str,
+        target: TargetDuration,
+        render: Render,
+        snapshots: Snapshots,
+    ) -> Self {
         Self {
             name: name.to_owned(),
             title: title.to_owned(),
+            rendition,
+            snapshots,
             target,
             render,
             shown: ArcSwapOption::empty(),
@@ -125,6 +135,16 @@ impl Station {
     /// What people call it.
     pub fn title(&self) -> &str {
         &self.title
+    }
+
+    /// The one rendition it has: `audio`, or `video` where there are pictures.
+    pub(super) fn rendition(&self) -> &str {
+        self.rendition
+    }
+
+    /// Its still pictures.
+    pub(super) fn snapshots(&self) -> &Snapshots {
+        &self.snapshots
     }
 
     /// What is on the shelf now; `None` until the first segment is listed.

@@ -19,6 +19,8 @@ pub enum Kind {
     Segment,
     /// The endless transport stream.
     Live,
+    /// A still picture.
+    Snapshot,
     /// `/healthz`.
     Health,
     /// `/metrics`.
@@ -30,13 +32,14 @@ pub enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Page,
         Self::Asset,
         Self::Multivariant,
         Self::Media,
         Self::Segment,
         Self::Live,
+        Self::Snapshot,
         Self::Health,
         Self::Metrics,
         Self::Api,
@@ -52,6 +55,7 @@ impl Kind {
             Self::Media => "media",
             Self::Segment => "segment",
             Self::Live => "live",
+            Self::Snapshot => "snapshot",
             Self::Health => "health",
             Self::Metrics => "metrics",
             Self::Api => "api",

@@ -5,13 +5,17 @@
 
 pub mod alsa;
 pub mod capture;
+pub mod command;
 pub mod converter;
 pub mod drift;
+pub mod kernel;
 #[cfg(test)]
 mod metronome;
 pub mod stats;
 pub mod steady;
 pub mod synth;
+mod trouble;
+pub mod usb;
 pub mod video;
 
 pub use stats::{CaptureStats, Condition, State};

@@ -31,7 +31,15 @@ pub enum Sound {
         /// Its peak in dB of full scale, 0 or less.
         dbfs: f64,
     },
+    /// 1 kHz at -12 dBFS for 100 ms from each whole second of CLOCK_MONOTONIC: what the test card flashes to.
+    Clapper,
 }
+
+/// How long the clapper sounds, as the card's flash lasts.
+const CLAP: i64 = 100_000_000;
+const SECOND: i64 = 1_000_000_000;
+const CLAP_HERTZ: f64 = 1_000.0;
+const CLAP_DBFS: f64 = -12.0;
 
 /// The imaginary device.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -83,6 +91,7 @@ impl AudioDevice for Synth {
                 peak: 10f64.powf(dbfs / 20.0),
                 phase: 0.0,
             },
+            Sound::Clapper => Generator::Clapper { peak: 10f64.powf(CLAP_DBFS / 20.0) },
         };
         Ok(Box::new(SynthInput {
             format,
@@ -99,16 +108,24 @@ impl AudioDevice for Synth {
 enum Generator {
     Scanner(Vec<Scanner>),
     Tone { step: f64, peak: f64, phase: f64 },
+    Clapper { peak: f64 },
 }
 
 impl Generator {
-    fn frame(&mut self, channels: usize, into: &mut Vec<f32>) {
+    /// The frame captured at `instant`.
+    fn frame(&mut self, instant: impl FnOnce() -> Monotonic, channels: usize, into: &mut Vec<f32>) {
         match self {
             Self::Scanner(scanners) => into.extend(scanners.iter_mut().map(Scanner::sample)),
             Self::Tone { step, peak, phase } => {
                 let sample = (*peak * (TAU * *phase).sin()) as f32;
                 into.extend(std::iter::repeat_n(sample, channels));
                 *phase = (*phase + *step).fract();
+            }
+            Self::Clapper { peak } => {
+                let into_second = instant().as_nanos().rem_euclid(SECOND);
+                let phase = into_second as f64 / SECOND as f64 * CLAP_HERTZ;
+                let sample = if into_second < CLAP { (*peak * (TAU * phase).sin()) as f32 } else { 0.0 };
+                into.extend(std::iter::repeat_n(sample, channels));
             }
         }
     }
@@ -129,8 +146,13 @@ struct SynthInput {
 impl SynthInput {
     /// When the last of `frames` more frames is captured; frame n is, (n + 1) periods after opening.
     fn captured(&self, frames: u64) -> Monotonic {
-        self.opened + Duration::from_nanos(((self.delivered + frames) as f64 * self.period).round() as u64)
+        instant(self.opened, self.period, self.delivered + frames)
     }
+}
+
+/// When the last of the first `frames` frames is captured.
+fn instant(opened: Monotonic, period: f64, frames: u64) -> Monotonic {
+    opened + Duration::from_nanos((frames as f64 * period).round() as u64)
 }
 
 impl AudioInput for SynthInput {
@@ -156,9 +178,10 @@ impl AudioInput for SynthInput {
         if end > limit {
             return Ok(Capture::Nothing);
         }
-        self.delivered += frames as u64;
         for _ in 0..frames {
-            self.generator.frame(self.format.channels, into);
+            self.delivered += 1;
+            let Self { opened, period, delivered, .. } = *self;
+            self.generator.frame(|| instant(opened, period, delivered), self.format.channels, into);
         }
         Ok(if lost { Capture::AfterLoss { frames, end } } else { Capture::Frames { frames, end } })
     }
@@ -239,6 +262,41 @@ mod tests {
         assert!((dbfs(&samples) - (-12.0 - 3.01)).abs() < 0.01);
         let crossings = samples.windows(2).filter(|w| w[0] < 0.0 && w[1] >= 0.0).count();
         assert!((9_999..=10_000).contains(&crossings), "{crossings}");
+    }
+
+    #[test]
+    fn the_clapper_sounds_at_each_whole_second_of_the_clock() {
+        for ppm in [-300.0, 0.0, 300.0] {
+            let clock = sim_clock();
+            clock.advance(Duration::from_millis(340));
+            let opened = clock.now();
+            let options = SynthOptions { ppm, ..SynthOptions::new(Sound::Clapper, 2) };
+            let mut input = Synth::new(options, clock.clone()).open().expect("it is always there");
+            let mut samples = Vec::new();
+            while clock.now().since(opened) < Duration::from_secs(100) {
+                input.read(&mut samples, 4_800, Duration::from_secs(1)).expect("no errors");
+            }
+            let left: Vec<_> = samples.chunks_exact(2).map(|frame| frame[0]).collect();
+            let period = 1e9 / (48_000.0 * (1.0 + ppm / 1e6));
+            let captured = |at: usize| opened.as_nanos() + ((at + 1) as f64 * period).round() as i64;
+            let mut claps = 0;
+            for (at, sample) in left.iter().enumerate() {
+                let into_second = captured(at).rem_euclid(SECOND);
+                // Half a sample of silence at either end: a sine begins and ends with zero.
+                assert!(
+                    into_second < CLAP || *sample == 0.0,
+                    "{at}: {sample} {into_second} ns after the second"
+                );
+                claps += usize::from(at > 0 && into_second < captured(at - 1).rem_euclid(SECOND));
+            }
+            assert_eq!(claps, 100, "{ppm}");
+            let first = left.iter().position(|sample| *sample > 0.0).expect("it sounds");
+            assert!(captured(first).rem_euclid(SECOND) < 2 * period as i64, "at once");
+            let clap = &left[first..first + 4_750];
+            assert!((dbfs(clap) - (-12.0 - 3.01)).abs() < 0.05, "{}", dbfs(clap));
+            let crossings = clap.windows(2).filter(|w| w[0] < 0.0 && w[1] >= 0.0).count();
+            assert!((98..=99).contains(&crossings), "{crossings}");
+        }
     }
 
     #[test]

@@ -67,6 +67,27 @@ fn each_path_gives_its_kind_with_its_fields() {
 }
 
 #[test]
+fn a_snapshot_is_made_when_asked_for_and_at_most_once_a_second() {
+    let server = radio();
+    let first = server.get("/radio/snapshot.jpg", &[]);
+    assert_eq!((first.status, text(&first)), (200, "picture 1"));
+    let fields =
+        ["content-type", "cache-control", "access-control-allow-origin"].map(|name| first.field(name));
+    assert_eq!(fields, ["image/jpeg", "no-store", "*"]);
+    let head = server.ask(request("HEAD", "/radio/snapshot.jpg", &[]));
+    assert_eq!((head.status, head.field("content-length"), head.body.len()), (200, "9", 0));
+    assert_eq!(text(&server.get("/radio/snapshot.jpg", &[])), "picture 1", "shared by all who ask meanwhile");
+    let next =
+        std::iter::repeat_with(|| server.get("/radio/snapshot.jpg", &[])).find(|it| text(it) != "picture 1");
+    assert_eq!(next.as_ref().map(text), Some("picture 2"));
+    assert_eq!(server.ask(request("OPTIONS", "/radio/snapshot.jpg", &[])).status, 204);
+
+    let none = server.get("/sound/snapshot.jpg", &[]);
+    assert_eq!((none.status, text(&none)), (404, "this stream has no snapshot: it has sound alone\n"));
+    assert_eq!(server.get("/other/snapshot.jpg", &[]).status, 404);
+}
+
+#[test]
 fn the_endless_stream_has_a_head_without_a_length() {
     let server = radio();
     let head = server.ask(request("HEAD", "/radio/live.ts", &[]));

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -11,7 +12,9 @@ use bytes::Bytes;
 use outpost::base::{Clock, Monotonic, Pts, SimClock, Span, WallTime};
 use outpost::container::ts::Join;
 use outpost::segment::{Body, Dates, Rate, Segment, Shelf, Snapshot, Tail, TargetDuration};
-use outpost::serve::{Health, Render, Report, ServeConfig, ServeStats, Server, Site, Station};
+use outpost::serve::{
+    Health, Render, Report, ServeConfig, ServeStats, Server, Site, Snapshots, Station, Still,
+};
 use tokio::sync::oneshot;
 
 /// The port of the site: any free one of this machine alone.
@@ -37,6 +40,22 @@ impl Report for Told {
     }
 }
 
+/// A camera whose pictures are the numbers of those it was asked for.
+#[derive(Default)]
+struct Camera(AtomicI64);
+
+impl Still for Camera {
+    fn ask(&self) {
+        self.0.fetch_add(1, Relaxed);
+    }
+    fn taken(&self) -> Option<Pts> {
+        Some(Pts::from_ticks(self.0.load(Relaxed)))
+    }
+    fn jpeg(&self) -> Result<Vec<u8>, String> {
+        Ok(format!("picture {}", self.0.load(Relaxed)).into_bytes())
+    }
+}
+
 /// A server that serves.
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
@@ -55,11 +74,17 @@ impl Running {
         };
         let multivariant = |_: &Snapshot| "#EXTM3U\naudio/index.m3u8\n".to_owned();
         let render = Render { media: Box::new(media), multivariant: Box::new(multivariant) };
-        let station = Arc::new(Station::new("radio", "Radio", TargetDuration(1), render));
+        let snapshots = Snapshots::of(Arc::new(Camera::default()));
+        let station = Arc::new(Station::new("radio", "Radio", "audio", TargetDuration(1), render, snapshots));
+        let (target, media) = (TargetDuration(1), |_: &Snapshot| String::new());
+        let render = Render { media: Box::new(media), multivariant: Box::new(media) };
+        let none = Snapshots::None("it has sound alone");
+        let deaf = Arc::new(Station::new("sound", "Sound", "audio", target, render, none));
         let stats = Arc::new(ServeStats::default());
         let mut config = ServeConfig { listen: ANY_PORT, ..ServeConfig::default() };
         adjust(&mut config);
-        let site = Site { stations: vec![station.clone()], report: Arc::new(Told), stats: stats.clone() };
+        let site =
+            Site { stations: vec![station.clone(), deaf], report: Arc::new(Told), stats: stats.clone() };
         let server = Server::bind(&config, site).expect("a free port");
         let address = server.local_addr();
         let (stop, stopped) = oneshot::channel();

@@ -5,7 +5,8 @@ import { Levels } from "/assets/feed.js";
 import * as words from "/assets/words.js";
 
 const now = Date.parse("2026-11-20T15:00:00Z");
-const station = (signal, signal_since, cause = null) => ({ signal, signal_since, cause });
+const station = (signal, signal_since, cause = null) => ({ signal, signal_since, cause, picture: null });
+const camera = (picture, signal = picture) => ({ ...station(signal, "2026-11-20T14:03:10Z"), picture: { signal: picture } });
 const notice = (station, rest = {}) => words.notice({ reachable: true, synchronised: true, now, station, ...rest });
 
 // Steps of 100 ms: -30 dBFS on air, then silence, which ends at `end`.
@@ -32,11 +33,14 @@ const cases = [
   ["silence", words.level(-120), "< −60 dB"],
   ["no level", words.level(null), "– dB"],
 
-  ["on air", words.air("live", true), ["on", "On air"]],
-  ["quiet", words.air("live", false), ["quiet", "Quiet"]],
-  ["level unknown", words.air("live", null), ["unknown", "Level not known"]],
-  ["lost beats on air", words.air("stalled", true), ["lost", "No signal"]],
-  ["starting", words.air("starting", false), ["unknown", "Starting"]],
+  ["on air", words.air(station("live"), true), ["on", "On air"]],
+  ["quiet", words.air(station("live"), false), ["quiet", "Quiet"]],
+  ["level unknown", words.air(station("live"), null), ["unknown", "Level not known"]],
+  ["lost beats on air", words.air(station("stalled"), true), ["lost", "No signal"]],
+  ["starting", words.air(station("starting"), false), ["unknown", "Starting"]],
+  ["a camera is on air while it is there", words.air(camera("live"), false), ["on", "Live"]],
+  ["a camera that is away", words.air(camera("no-device"), null), ["lost", "No picture"]],
+  ["a camera without its sound", words.air(camera("live", "no-device"), null), ["on", "Live"]],
 
   ["all is well", notice(station("live", "2026-11-20T14:03:10Z")), null],
   ["server gone", notice(station("live", ""), { reachable: false }), ["Outpost does not answer", "This page keeps trying by itself."]],
@@ -46,7 +50,11 @@ const cases = [
   ["another day", notice(station("failed", "2026-11-18T23:59:00Z"))[0].includes("18"), true],
   ["no time of day without a clock", notice(station("stalled", "2026-11-20T14:57:00Z"), { synchronised: false })[0], "No signal from the radio for 3 minutes"],
   ["one of them", notice(station("stalled", "2026-11-20T14:00:00Z"), { synchronised: false })[0], "No signal from the radio for 1 hour"],
+  ["no camera", notice(camera("no-device")), ["No picture from the camera since 14:03", "The camera is not connected."]],
+  ["a camera without sound", notice(camera("live", "busy")), ["No sound since 14:03", "Another program is using the sound card."]],
+  ["a camera that starts", notice(camera("starting")), ["The camera is starting", ""]],
 
+  ["playing unheard", words.player("playing", null, true), "Playing without sound"],
   ["a reason beats trying again", words.player("error", "no HLS here"), "no HLS here"],
   ["paused", words.player("paused", null), "Paused"],
 

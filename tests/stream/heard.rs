@@ -32,7 +32,7 @@ fn a_tone_keeps_its_pitch_and_level_in_mono_stereo_and_he_aac() {
     let streams = [
         stream("mono", SCANNER, ""),
         stream("stereo", &format!("{SCANNER}, channels = \"stereo\""), ""),
-        stream("he", &format!("{SCANNER}, channels = \"stereo\""), "[stream.encoder]\nprofile = \"he\""),
+        stream("he", &format!("{SCANNER}, channels = \"stereo\", profile = \"he\""), ""),
     ];
     let station = Station::start("tone", &streams.concat(), &pulse.environment());
     until_heard(&station, "mono");

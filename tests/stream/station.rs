@@ -150,7 +150,7 @@ impl Drop for Station {
 /// A `[[stream]]` table with segments of a second; `more` goes to the window, or begins another table.
 pub(crate) fn stream(name: &str, source: &str, more: &str) -> String {
     format!(
-        "[[stream]]\nname = \"{name}\"\nsource = {{ {source} }}\n[stream.window]\nsegment = \"1s\"\n{more}\n"
+        "[[stream]]\nname = \"{name}\"\naudio = {{ {source} }}\n[stream.window]\nsegment = \"1s\"\n{more}\n"
     )
 }
 

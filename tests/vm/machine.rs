@@ -152,10 +152,8 @@ impl Drop for Machine {
 /// Builds the image if it is not there, with time of its own; what it says is heard while it works.
 fn make_image(here: &Path) {
     let start = Instant::now();
-    let mut image = Command::new(here.join("image"))
-        .stdout(Stdio::null())
-        .spawn()
-        .expect("tests/vm/image starts");
+    let mut image =
+        Command::new(here.join("image")).stdout(Stdio::null()).spawn().expect("tests/vm/image starts");
     let status = loop {
         if let Some(status) = image.try_wait().expect("it can be waited for") {
             break status;

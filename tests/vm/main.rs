@@ -15,6 +15,7 @@ mod pulse;
 
 mod eye;
 mod machine;
+mod m2m;
 mod pictures;
 mod sound;
 mod station;

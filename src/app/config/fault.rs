@@ -10,7 +10,11 @@ use toml::de::{DeTable, DeValue};
 use super::keys;
 
 /// What the parser calls things, and what a person does.
-const PLAIN: [(&str, &str); 7] = [
+const PLAIN: [(&str, &str); 8] = [
+    (
+        "data did not match any variant of untagged enum ControlValue",
+        "expected a whole number, true or false, or an entry of the control's menu in quotes",
+    ),
     ("wanted string or table", "this must be text, in quotes"),
     ("expected text", "expected text, in quotes"),
     ("expected path string", "expected text, in quotes"),

@@ -48,17 +48,22 @@ pub(super) fn advice(table: &str, name: &str, here: &[&str]) -> String {
     }
     let all = super::keys();
     let elsewhere = all.iter().map(|key| key.rsplit_once('.').unwrap_or(("", key)));
-    let elsewhere = elsewhere.filter(|(home, _)| *home != table);
-    let names: Vec<&str> = elsewhere.clone().map(|(_, key)| key).collect();
-    let found =
-        nearest(name, &names, NEARLY_SAME).and_then(|near| elsewhere.clone().find(|(_, key)| *key == near));
-    match found {
-        Some(("", key)) => {
-            format!("did you mean `{key}`, at the top of the file, before the first [[stream]]?")
-        }
-        Some(("stream", key)) => format!("did you mean `{key}`, in [[stream]]?"),
-        Some((home, key)) => format!("did you mean `{key}`, in [{home}]?"),
-        None => format!("what can stand here: {}", listed(here, '`')),
+    let elsewhere: Vec<(&str, &str)> = elsewhere.filter(|(home, _)| *home != table).collect();
+    let names: Vec<&str> = elsewhere.iter().map(|(_, key)| *key).collect();
+    let Some(near) = nearest(name, &names, NEARLY_SAME) else {
+        return format!("what can stand here: {}", listed(here, '`'));
+    };
+    let homes: Vec<String> =
+        elsewhere.iter().filter(|(_, key)| *key == near).map(|(home, _)| place(home)).collect();
+    format!("did you mean `{near}`, {}?", homes.join(" or "))
+}
+
+/// Where a table's keys stand.
+fn place(table: &str) -> String {
+    match table {
+        "" => "at the top of the file, before the first [[stream]]".to_owned(),
+        "stream" => "in [[stream]]".to_owned(),
+        table => format!("in [{table}]"),
     }
 }
 

@@ -3,24 +3,25 @@
 //! Belongs here: the settings as types, their defaults and limits, and reading them from TOML. Does not:
 //! acting on them.
 
+mod audio;
 mod fault;
 mod keys;
 mod read;
 mod values;
+mod video;
 
-use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use bytesize::ByteSize;
 
+pub use audio::{AudioSettings, SoundSource};
 pub use fault::Fault;
-pub use values::{BitRate, Length, Listen, Name, Origin};
+pub use values::{BitRate, Length, Listen, Name, Origin, Step};
+pub use video::{Encoder, PictureSource, VideoSettings};
 
-use crate::encode::AacProfile;
-use crate::media::Pick;
+use crate::base::Span;
 use crate::segment::SegmentConfig;
-use crate::source::alsa::DeviceId;
 
 /// Where `outpost run` looks when it is told no file, in this order.
 pub const PLACES: [&str; 2] = ["outpost.toml", "/etc/outpost/outpost.toml"];
@@ -41,45 +42,19 @@ pub struct Config {
     pub streams: Vec<StreamConfig>,
 }
 
-/// One stream.
+/// One stream: pictures, sound, or both.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StreamConfig {
     /// Its part of the address: `/{name}/index.m3u8`.
     pub name: Name,
     /// What people read.
     pub title: String,
-    /// Where its sound comes from.
-    pub source: SourceConfig,
-    /// Which of the source's channels it carries.
-    pub channels: Pick,
-    /// How it is coded.
-    pub encoder: EncoderConfig,
+    /// Its pictures; without them it has sound.
+    pub video: Option<VideoSettings>,
+    /// Its sound; without it there are pictures.
+    pub audio: Option<AudioSettings>,
     /// What of it can be fetched.
     pub window: WindowConfig,
-}
-
-/// Where sound comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SourceConfig {
-    /// A sound card.
-    Alsa {
-        /// ALSA name (`hw:1,0`) or stable id (`usb:1-1.2`).
-        device: DeviceId,
-    },
-    /// The scanner that isn't there.
-    Synth {
-        /// The same seed always gives the same sound.
-        seed: u64,
-    },
-}
-
-/// How sound is coded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EncoderConfig {
-    /// Which AAC.
-    pub profile: AacProfile,
-    /// How much it may use.
-    pub bitrate: BitRate,
 }
 
 /// What can be fetched: bounded by time and by memory, whichever is reached first.
@@ -93,13 +68,17 @@ pub struct WindowConfig {
     pub memory: ByteSize,
 }
 
-impl fmt::Display for SourceConfig {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Alsa { device } => write!(f, "ALSA device {device}"),
-            Self::Synth { seed } => write!(f, "embedded scanner, seed {seed}"),
-        }
+impl StreamConfig {
+    /// Pictures and sound together.
+    pub fn bitrate(&self) -> BitRate {
+        total(self.video.as_ref(), self.audio.as_ref())
     }
+}
+
+/// What a stream of these uses.
+fn total(video: Option<&VideoSettings>, audio: Option<&AudioSettings>) -> BitRate {
+    let (video, audio) = (video.map_or(0, |it| it.bitrate.0), audio.map_or(0, |it| it.bitrate.0));
+    BitRate(video.saturating_add(audio))
 }
 
 impl Default for WindowConfig {
@@ -110,6 +89,13 @@ impl Default for WindowConfig {
 }
 
 impl WindowConfig {
+    /// What suits a stream with pictures. They weigh thirty times what sound does: fifteen minutes at 2 Mbit/s would
+    /// take 500 MB of a board that has 512; two minutes take 70.
+    pub fn with_pictures() -> Self {
+        let length = Length(Span::from_millis(2 * 60_000));
+        Self { length, memory: ByteSize::mib(128), ..Self::default() }
+    }
+
     /// How much memory one segment takes at this bit rate, in bytes.
     pub fn segment_bytes(&self, bitrate: BitRate) -> u64 {
         bytes(self.segment, bitrate)
@@ -122,7 +108,7 @@ impl WindowConfig {
     }
 }
 
-/// Transport stream of this length, in bytes: a tenth on top of the coded sound is ample for its headers.
+/// Transport stream of this length, in bytes: a tenth on top of what is coded is ample for its headers.
 fn bytes(length: Length, bitrate: BitRate) -> u64 {
     (length.0.as_secs_f64() * f64::from(bitrate.0) / 8.0 * 1.1) as u64
 }
@@ -193,7 +179,7 @@ impl Config {
     }
 }
 
-/// Every key a configuration can have, as a path through the tables: `stream.encoder.bitrate`.
+/// Every key a configuration can have, as a path through the tables: `stream.audio.bitrate`.
 pub fn keys() -> Vec<String> {
     read::all_keys()
 }

@@ -8,6 +8,7 @@ use std::str::FromStr;
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
 use crate::base::Span;
+use crate::media::FrameRate;
 use crate::serve::{RESERVED, is_origin, is_stream_name};
 
 /// Where to serve: `8080`, `:8080`, `127.0.0.1:9000`, `[::]:80`.
@@ -18,9 +19,22 @@ pub struct Listen(pub SocketAddr);
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Name(String);
 
-/// Bits per second: `64k` or `64000`.
+/// Bits per second: `2M`, `64k` or `64000`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct BitRate(pub u32);
+
+/// Pictures per second: `30`, `12.5` or `30000/1001`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rate(pub(super) FrameRate);
+
+/// What is given up while the encoder cannot keep up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Down to this bit rate: `800k`.
+    Bitrate(BitRate),
+    /// Down to so many pictures a second: `15fps`.
+    Rate(FrameRate),
+}
 
 /// A length of time: `2s`, `15min`, `1h 30m`. More than nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -71,11 +85,57 @@ impl FromStr for BitRate {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let bits = match text.strip_suffix('k') {
-            Some(thousands) => thousands.parse().ok().and_then(|n: u32| n.checked_mul(1000)),
-            None => text.parse().ok(),
+        let (digits, unit) = match (text.strip_suffix('k'), text.strip_suffix('M')) {
+            (Some(thousands), _) => (thousands, 1000),
+            (_, Some(millions)) => (millions, 1_000_000),
+            _ => (text, 1),
         };
-        bits.map(Self).ok_or_else(|| format!("{text:?} is no bit rate; write \"64k\" or 64000"))
+        let bits = digits.parse().ok().and_then(|n: u32| n.checked_mul(unit));
+        bits.map(Self).ok_or_else(|| format!("{text:?} is no bit rate; write \"2M\", \"64k\" or 64000"))
+    }
+}
+
+impl FromStr for Rate {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        rate(text).map(Self).ok_or_else(|| {
+            format!("{text:?} is no picture rate; write how many a second, 1 to 240, as 30 or \"30000/1001\"")
+        })
+    }
+}
+
+/// A whole number, a fraction, or a number with at most three decimals.
+fn rate(text: &str) -> Option<FrameRate> {
+    if let Some((numerator, denominator)) = text.split_once('/') {
+        return reduced(numerator.parse().ok()?, denominator.parse().ok()?);
+    }
+    let (whole, decimals) = text.split_once('.').unwrap_or((text, "0"));
+    let are_digits = (1..=3).contains(&decimals.len()) && decimals.bytes().all(|byte| byte.is_ascii_digit());
+    let thousandths = format!("{decimals:0<3}").parse::<u32>().ok().filter(|_| are_digits)?;
+    reduced(whole.parse::<u32>().ok()?.checked_mul(1000)?.checked_add(thousandths)?, 1000)
+}
+
+/// A rate in its lowest terms.
+pub(super) fn reduced(numerator: u32, denominator: u32) -> Option<FrameRate> {
+    let (mut divisor, mut rest) = (numerator, denominator);
+    while rest != 0 {
+        (divisor, rest) = (rest, divisor % rest);
+    }
+    FrameRate::new(numerator.checked_div(divisor)?, denominator.checked_div(divisor)?)
+}
+
+impl FromStr for Step {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let step = match text.strip_suffix("fps") {
+            Some(pictures) => rate(pictures.trim_end()).map(Self::Rate),
+            None => text.parse().ok().map(Self::Bitrate),
+        };
+        step.ok_or_else(|| {
+            format!("{text:?} is no step; write a bit rate (\"800k\") or pictures a second (\"15fps\")")
+        })
     }
 }
 
@@ -141,9 +201,20 @@ impl fmt::Display for Name {
 
 impl fmt::Display for BitRate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 % 1000 {
-            0 => write!(f, "{}k", self.0 / 1000),
-            _ => write!(f, "{}", self.0),
+        match self.0 {
+            0 => f.write_str("0k"),
+            bits if bits.is_multiple_of(1_000_000) => write!(f, "{}M", bits / 1_000_000),
+            bits if bits.is_multiple_of(1000) => write!(f, "{}k", bits / 1000),
+            bits => write!(f, "{bits}"),
+        }
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bitrate(bitrate) => bitrate.fmt(f),
+            Self::Rate(rate) => write!(f, "{rate}fps"),
         }
     }
 }
@@ -159,11 +230,11 @@ impl fmt::Display for Length {
 pub(super) fn written<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
-    T: FromStr<Err = String>,
+    T: FromStr<Err: fmt::Display>,
 {
     struct Written<T>(std::marker::PhantomData<T>);
 
-    impl<T: FromStr<Err = String>> Visitor<'_> for Written<T> {
+    impl<T: FromStr<Err: fmt::Display>> Visitor<'_> for Written<T> {
         type Value = T;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -208,7 +279,7 @@ macro_rules! written {
     )*};
 }
 
-written!(Listen, Name, BitRate, Length, Origin, Memory);
+written!(Listen, Name, BitRate, Rate, Step, Length, Origin, Memory);
 
 /// An amount of memory: `64MiB`, `64MB`, or bytes.
 #[derive(Clone, Copy, Debug)]
@@ -259,8 +330,29 @@ mod tests {
         }
         assert_eq!("64k".parse(), Ok(BitRate(64_000)));
         assert_eq!("64000".parse(), Ok(BitRate(64_000)));
-        for refused in ["", "k", "64K bit", "-64k", "6.4k", "99999999k"] {
+        assert_eq!("2M".parse(), Ok(BitRate(2_000_000)));
+        for refused in ["", "k", "M", "64K bit", "-64k", "6.4k", "1.5M", "2m", "99999999k", "5000M"] {
             assert!(refused.parse::<BitRate>().is_err(), "{refused:?}");
+        }
+    }
+
+    #[test]
+    fn picture_rates_and_steps_read_and_shown() {
+        let fraction = |text: &str| text.parse::<Rate>().ok().map(|rate| rate.0.fraction());
+        let table = [("30", 30, 1), ("30000/1001", 30_000, 1001), ("12.5", 25, 2), ("29.97", 2997, 100)];
+        for (text, numerator, denominator) in table {
+            assert_eq!(fraction(text), Some((numerator, denominator)), "{text}");
+        }
+        assert_eq!(fraction("25.0"), Some((25, 1)));
+        for refused in ["", "0", "-30", "241", "0.5", "30.0001", "30/0", "1/2", "30 fps", "4294968.1", "3.+1"]
+        {
+            assert_eq!(fraction(refused), None, "{refused:?}");
+        }
+        for text in ["800k", "15fps", "1M"] {
+            assert_eq!(text.parse::<Step>().map(|step| step.to_string()).as_deref(), Ok(text));
+        }
+        for refused in ["", "fps", "0fps", "slower"] {
+            assert!(refused.parse::<Step>().is_err(), "{refused:?}");
         }
     }
 
@@ -285,7 +377,7 @@ mod tests {
         #[test]
         fn no_text_makes_them_panic(text in ".{0,40}") {
             let _ = (text.parse::<Listen>(), text.parse::<BitRate>(), text.parse::<Length>());
-            let _ = (text.parse::<Origin>(), text.parse::<Memory>());
+            let _ = (text.parse::<Origin>(), text.parse::<Memory>(), text.parse::<Rate>(), text.parse::<Step>());
             if let Ok(name) = text.parse::<Name>() {
                 prop_assert!(!name.as_str().contains(['/', '.', '%', ' ']));
             }

@@ -12,7 +12,7 @@ mod pes;
 mod psi;
 
 pub use demux::{Demux, Event, Fault};
-pub use mux::{Mux, MuxError};
+pub use mux::{Mux, MuxError, SOUND_DELAY};
 pub use packet::Pid;
 
 use crate::base::Pts;

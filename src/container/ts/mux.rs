@@ -16,8 +16,12 @@ pub(super) const PCR_INTERVAL: Span = Span::from_millis(100);
 /// stuffing saved matters little, only a few frames do.
 const AUDIO_WAIT: Span = Span::from_millis(400);
 const AUDIO_WAIT_WITH_VIDEO: Span = Span::from_millis(150);
-/// How long before its decoding video arrives: longer than the sound beside it is kept waiting.
-const VIDEO_LEAD: Span = Span::from_millis(300);
+/// Sound may be handed over so much later than the picture of the same instant and yet none of it comes late:
+/// a device's period, the encoder's delay and our own block, with room for a source that is waited for.
+pub const SOUND_DELAY: Span = Span::from_millis(400);
+/// How long before its decoding video arrives. Behind sound, wherever it is written, the next PCR is at most
+/// one interval above that of the picture before it.
+const VIDEO_LEAD: Span = Span::from_ticks(SOUND_DELAY.ticks() + PCR_INTERVAL.ticks());
 /// A greater distance between two units of a track is no gap, but another timeline.
 const MAX_STEP: Span = Span::from_millis(10_000);
 
@@ -94,8 +98,8 @@ enum Stage {
 /// Turns units of one program into transport packets.
 ///
 /// Frames of sound are gathered into PES packets of about 2,930 bytes or 400 ms (150 ms beside video),
-/// whichever comes first. PCRs are at most 100 ms apart, in PES packets of sound too. Memory is taken once,
-/// when the multiplexer is made.
+/// whichever comes first. PCRs are at most 100 ms apart, in PES packets of sound too, and where there is video
+/// they go on without it when it stops. Memory is taken once, when the multiplexer is made.
 #[derive(Clone, Debug)]
 pub struct Mux {
     pat: Table,
@@ -205,14 +209,18 @@ impl Mux {
     /// Writes the first `frames` frames of sound as a PES packet.
     fn write_frames(&mut self, frames: usize, sink: &mut impl Sink) {
         let clock = self.audio_clock();
-        let Some((stream, bundle)) = &mut self.audio else { return };
+        let Some((_, bundle)) = &self.audio else { return };
         let Some(first) = bundle.first().filter(|_| frames > 0) else { return };
+        self.go_on_without_video(first, sink);
+        let Some((stream, bundle)) = &mut self.audio else { return };
         let head = pes::Head::audio(first, bundle.end(frames));
         let (mut unit, mut head) = (Unit::Starts, head.bytes());
         for Piece { from, to, pcr } in bundle.layout(frames, clock) {
             let mut about = Adaptation { pcr, ..Adaptation::NONE };
             if let Some(now) = pcr {
-                fill_gap(self.pcr, now, stream, sink);
+                if let Some(last) = self.pcr {
+                    fill_gap(last, now, stream, sink);
+                }
                 self.pcr = Some(now);
                 if let Stage::Begun(join) = self.stage {
                     (about.join, about.entry) = (join, Entry::Key);
@@ -226,12 +234,31 @@ impl Mux {
         sink.publish();
     }
 
+    /// Keeps the video's clock going for sound that begins at `first`: no earlier than a picture of the same
+    /// instant, itself handed over late, still could.
+    fn go_on_without_video(&mut self, first: Pts, sink: &mut impl Sink) {
+        let Some(stream) = &self.video else { return };
+        let now = first - VIDEO_LEAD - SOUND_DELAY;
+        match self.pcr {
+            Some(last) => self.pcr = Some(fill_gap(last, now, stream, sink)),
+            None => {
+                let mut about = Adaptation { pcr: Some(now), ..Adaptation::NONE };
+                if let Stage::Begun(join) = self.stage {
+                    about.join = join;
+                    self.stage = Stage::Running;
+                }
+                packet::write_clock(sink.slot(Mark::Continue), stream.pid, stream.counter.previous(), &about);
+                self.pcr = Some(now);
+            }
+        }
+    }
+
     fn write_video(&mut self, unit: &Packet<'_>, sink: &mut impl Sink) -> Result<(), MuxError> {
         let Some(stream) = &self.video else { return Err(MuxError::NoTrack(Track::Video)) };
         stream.check(Track::Video, unit.dts)?;
-        // Sound that has stopped coming must not wait for more.
+        // Behind this picture it would come late.
         if let Some((_, bundle)) = &self.audio
-            && bundle.first().is_some_and(|first| unit.dts - first > AUDIO_WAIT_WITH_VIDEO)
+            && bundle.first().is_some_and(|first| unit.dts - first > SOUND_DELAY)
         {
             self.flush(sink);
         }
@@ -241,8 +268,11 @@ impl Mux {
         self.end = self.end.max(unit.pts + step);
         stream.last = Some(unit.dts);
 
-        let now = unit.dts - VIDEO_LEAD;
-        fill_gap(self.pcr, now, stream, sink);
+        let mut now = unit.dts - VIDEO_LEAD;
+        if let Some(last) = self.pcr {
+            // The clock may have gone on without a picture as late as this.
+            now = now.max(fill_gap(last, now, stream, sink) + Span::from_ticks(1));
+        }
         self.pcr = Some(now);
         let join = if let Stage::Begun(join) = self.stage { join } else { Join::Continuous };
         self.stage = Stage::Running;
@@ -257,12 +287,12 @@ impl Mux {
     }
 }
 
-/// Writes PCRs on their own while `now` is more than the interval from the last.
-fn fill_gap(last: Option<Pts>, now: Pts, stream: &Stream, sink: &mut impl Sink) {
-    let Some(mut last) = last else { return };
+/// Writes PCRs on their own while `now` is more than the interval from the last; gives the last one then.
+fn fill_gap(mut last: Pts, now: Pts, stream: &Stream, sink: &mut impl Sink) -> Pts {
     while now - last > PCR_INTERVAL {
         last += PCR_INTERVAL;
-        let previous = Counter::new(stream.counter.bits().wrapping_sub(1));
-        packet::write_clock(sink.slot(Mark::Continue), stream.pid, previous, last);
+        let about = Adaptation { pcr: Some(last), ..Adaptation::NONE };
+        packet::write_clock(sink.slot(Mark::Continue), stream.pid, stream.counter.previous(), &about);
     }
+    last
 }

@@ -58,6 +58,11 @@ impl Counter {
         Self::new(self.0 + 1)
     }
 
+    /// The value of the packet before.
+    pub(super) const fn previous(self) -> Self {
+        Self::new(self.0.wrapping_sub(1))
+    }
+
     /// The value for the next packet.
     pub(super) fn take(&mut self) -> Self {
         std::mem::replace(self, self.following())
@@ -156,14 +161,14 @@ pub(super) fn write(
 
 /// Writes a packet without payload, which tells the time; its counter is that of the packet before it on
 /// the same PID (2.4.3.3).
-pub(super) fn write_clock(slot: &mut [u8; PACKET_LEN], pid: Pid, previous: Counter, pcr: Pts) {
+pub(super) fn write_clock(slot: &mut [u8; PACKET_LEN], pid: Pid, previous: Counter, about: &Adaptation) {
     slot[..HEADER_LEN].copy_from_slice(&[
         SYNC_BYTE,
         (pid.0 >> 8) as u8,
         pid.0 as u8,
         HAS_FIELD | previous.bits(),
     ]);
-    Adaptation { pcr: Some(pcr), ..Adaptation::NONE }.write(&mut slot[HEADER_LEN..]);
+    about.write(&mut slot[HEADER_LEN..]);
 }
 
 /// A packet as read.

@@ -288,9 +288,34 @@ fn sound_does_not_wait_long_beside_video() {
     write(Owned::video(900_000, Entry::Key, 0, 50));
     write(Owned::audio(900_000, 50));
     // The sound stops, the pictures go on.
-    (1..8).for_each(|n| write(Owned::video(900_000 + n * 3_600, Entry::Dependent, 0, 50)));
+    (1..12).for_each(|n| write(Owned::video(900_000 + n * 3_600, Entry::Dependent, 0, 50)));
     let found = demux(Pts::from_ticks(900_000), tape.packets().map(|packet| &packet[..]));
     assert_eq!(found.of(Track::Audio).len(), 1);
+}
+
+#[test]
+fn the_clock_goes_on_when_pictures_stop_and_when_none_ever_come() {
+    let audio = |from: i64, to: i64| (from..to).map(|n| Owned::audio(900_000 + n * 1920, 40));
+    let video = |at: i64| Owned::video(900_000 + at, Entry::Key, 0, 50);
+    let pictures = |units: Vec<Owned>| {
+        let tape = mux(&with_video(), &units, Span::from_millis(60_000));
+        let found = demux(Pts::from_ticks(900_000), tape.packets().map(|packet| &packet[..]));
+        assert_eq!((found.units.len(), found.faults.len()), (units.len(), 0));
+        for pair in found.clocks.windows(2) {
+            let gap = pair[1].1 - pair[0].1;
+            assert!(gap > Span::ZERO && gap <= PCR_INTERVAL, "PCR gap of {gap:?}");
+        }
+        let behind = Pts::from_ticks(900_000 + 300 * 1920) - found.clocks.last().expect("clocks").1;
+        assert!(behind <= Span::from_millis(1200), "the clock ends {behind:?} before the sound");
+        found.clocks.len()
+    };
+    let once = [vec![video(0)], audio(0, 300).collect()].concat();
+    let never = audio(0, 300).collect();
+    // It is there again, later than it was waited for.
+    let late = [vec![video(0)], audio(0, 200).collect(), vec![video(150 * 1920)], audio(200, 300).collect()];
+    for units in [once, never, late.concat()] {
+        assert!(pictures(units) > 50);
+    }
 }
 
 #[test]
@@ -414,6 +439,40 @@ proptest! {
         let bytes: Vec<u8> = tape.packets().flatten().copied().collect();
         let other = demux(units[0].dts, bytes.chunks(cut));
         prop_assert_eq!(other.units, found.units);
+    }
+
+    #[test]
+    fn sound_handed_over_late_is_not_late_by_the_clock(
+        start in 0i64..1 << 40,
+        steps in proptest::collection::vec((900i64..20_000, 1usize..5000), 2..120),
+        delays in proptest::collection::vec(0i64..SOUND_DELAY.ticks(), 1..40),
+        len in 1usize..600,
+    ) {
+        let mut arriving = Vec::new();
+        let mut dts = start;
+        for (n, (step, len)) in steps.iter().enumerate() {
+            let entry = if n % 30 == 0 { Entry::Key } else { Entry::Dependent };
+            arriving.push((dts, Owned::video(dts, entry, 0, *len)));
+            dts += step;
+        }
+        let mut at = start;
+        for n in 0..(dts - start) / 1920 {
+            // Frame by frame, each as late as it likes, but in order.
+            at = at.max(start + n * 1920 + delays[n as usize % delays.len()]);
+            arriving.push((at, Owned::audio(start + n * 1920, len)));
+        }
+        arriving.sort_by_key(|(at, _)| *at);
+        let units: Vec<_> = arriving.into_iter().map(|(_, unit)| unit).collect();
+        let tape = mux(&with_video(), &units, Span::from_millis(2000));
+        let found = judge(&tape, units[0].dts);
+        let sounds: Vec<_> = units.iter().filter(|unit| unit.track == Track::Audio).collect();
+        prop_assert_eq!(found.of(Track::Audio).len(), sounds.len());
+        let lens: Vec<_> = sounds.iter().map(|unit| unit.data.len()).collect();
+        for (unit, arrival) in sounds.iter().zip(arrivals(&tape, &found.clocks, &lens)) {
+            if let Some(arrival) = arrival {
+                prop_assert!(arrival <= unit.pts, "{:?} arrives {:?} late", unit.pts, arrival - unit.pts);
+            }
+        }
     }
 
     #[test]

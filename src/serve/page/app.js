@@ -11,7 +11,7 @@ const UNHEARD = 1300; // ms: the newest level may be this old when the next poll
 const $ = (id) => document.getElementById(id);
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 const server = new Server();
-const player = new Player($("audio"), render);
+const player = new Player($("audio"), $("video"), render);
 const meter = new Meter($("meter"));
 const trace = new Trace($("trace"));
 let station = null; // the chosen one, as the status last described it
@@ -40,10 +40,11 @@ function render() {
   const { status, reachable } = server;
   const { state } = player;
   document.documentElement.dataset.state = state;
-  write("sentence", status || state !== "idle" ? words.player(state, player.problem) : "Connecting…");
+  write("sentence", status || state !== "idle" ? words.player(state, player.problem, player.muted && station?.level) : "Connecting…");
   $("play").dataset.act = player.active ? "pause" : "listen";
   $("play").setAttribute("aria-label", player.active ? "Pause" : `Listen to ${station?.title ?? "the radio"}`);
   $("play").disabled = !station;
+  renderScreen();
   renderPosition();
   renderNotice(status, reachable);
   if (!status) return;
@@ -69,6 +70,14 @@ function renderNotice(status, reachable) {
   write("notice-detail", notice?.[1] ?? "");
 }
 
+/** The picture, if the station has one, and what lies upon it. */
+function renderScreen() {
+  const picture = station?.picture ?? null;
+  $("screen").hidden = !picture;
+  $("sound").hidden = station !== null && !station.level;
+  $("unmute").hidden = !(picture && station.level && player.muted);
+}
+
 /** How far behind live, and what the two side buttons can do about it. */
 function renderPosition() {
   const seconds = behind();
@@ -78,11 +87,14 @@ function renderPosition() {
   $("back").disabled = !player.seekable;
   $("live").disabled = !away;
   write("live-words", away ? "Back to live" : "Live");
+  $("badge").hidden = player.state !== "playing";
+  $("badge").dataset.live = away ? "no" : "yes";
+  write("badge", away ? "Delayed" : "Live");
 }
 
 function renderLamp(level) {
   const known = server.status && server.reachable && station;
-  const [air, text] = known ? words.air(station.signal, level ? level.onAir : null) : ["unknown", server.reachable ? "Looking for the radio" : "Out of reach"];
+  const [air, text] = known ? words.air(station, level ? level.onAir : null) : ["unknown", server.reachable ? "Looking for the station" : "Out of reach"];
   if ($("air").dataset.air !== air) $("air").dataset.air = air;
   write("air-words", text);
 }
@@ -97,7 +109,7 @@ function renderStations(streams, reachable) {
   }
   streams.forEach((stream, i) => {
     const link = list.children[i].firstElementChild;
-    const [air, text] = reachable ? words.air(stream.signal, stream.level?.on_air ?? null) : ["unknown", ""];
+    const [air, text] = reachable ? words.air(stream, stream.level?.on_air ?? null) : ["unknown", ""];
     link.href = `/${stream.name}`;
     link.dataset.air = air;
     link.querySelector(".name").textContent = stream.title;
@@ -127,12 +139,32 @@ function choose() {
   const streams = server.status?.streams ?? [];
   const name = location.pathname.split("/")[1];
   const chosen = streams.find((stream) => stream.name === name) ?? streams[0] ?? null;
-  if (chosen && chosen.name !== station?.name) {
-    levels = new Levels(chosen.name);
-    levels.poll();
-  }
+  const fresh = chosen !== null && chosen.name !== station?.name;
+  if (fresh) levels = new Levels(chosen.name);
+  if (fresh && chosen.level) levels.poll();
   station = chosen;
-  if (station) player.choose(station);
+  if (!station) return;
+  player.choose(station);
+  if (fresh && station.picture) showPicture(station.picture);
+}
+
+/** The picture moves at once, unless whoever pays for the data asked to save it. */
+function showPicture({ snapshot }) {
+  if (snapshot) $("video").poster = `${snapshot}?${Date.now()}`;
+  else $("video").removeAttribute("poster");
+  if (!navigator.connection?.saveData) player.preview();
+}
+
+function touchPicture() {
+  if (player.muted && station?.level) player.unmute();
+  else player.toggle();
+}
+
+/** The picture alone on the screen, with its badge where the browser can; iPhones show only the video itself. */
+function fill() {
+  if (document.fullscreenElement) document.exitFullscreen();
+  else if ($("screen").requestFullscreen) $("screen").requestFullscreen().catch(() => {});
+  else $("video").webkitEnterFullscreen?.();
 }
 
 function tune(path) {
@@ -186,6 +218,9 @@ async function pollStatus() {
 }
 
 $("play").addEventListener("click", () => player.toggle());
+$("video").addEventListener("click", touchPicture);
+$("unmute").addEventListener("click", () => player.unmute());
+$("full").addEventListener("click", fill);
 $("back").addEventListener("click", () => player.back(BACK));
 $("live").addEventListener("click", () => player.live());
 $("stations").addEventListener("click", (event) => {
@@ -223,5 +258,5 @@ for (const [name, act] of Object.entries(commands)) {
 }
 
 repeat(pollStatus, () => (document.hidden ? 15_000 : 2000));
-repeat(() => (document.hidden || !station ? null : levels.poll()), () => 1000);
+repeat(() => (document.hidden || !station?.level ? null : levels.poll()), () => 1000);
 requestAnimationFrame(draw);

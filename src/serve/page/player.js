@@ -1,4 +1,5 @@
-// The sound: one <audio> element, fed by the browser's own HLS where it is Apple's and by hls.js elsewhere, and
+// Sound and picture: an <audio> element, or a <video> element for stations with pictures (only <audio> plays on behind
+// every lock screen), fed by the browser's own HLS where it is Apple's and by hls.js elsewhere, and
 // brought back whenever it stops without being told to. No words, no drawing.
 
 // Apple's players, and only they, tell the date of what is playing: the sign that the browser's own HLS is the better
@@ -32,6 +33,8 @@ export class Player {
   problem = null;
 
   #audio;
+  #video;
+  #media; // the one of the two that plays the station
   #changed;
   #hls = null;
   #station = null;
@@ -47,14 +50,17 @@ export class Player {
   #mended = 0; // when a decoding error was last mended
   #visit = 0; // which connection this is, so that a slow answer to an old one is dropped
 
-  constructor(audio, changed) {
-    this.#audio = audio;
+  constructor(audio, video, changed) {
+    [this.#audio, this.#video, this.#media] = [audio, video, audio];
     this.#changed = changed;
-    audio.addEventListener("timeupdate", () => this.#advance());
-    audio.addEventListener("waiting", () => this.#still());
-    audio.addEventListener("pause", () => this.#outsidePause());
-    audio.addEventListener("ended", () => this.#wanted && this.#again());
-    audio.addEventListener("error", () => this.#wanted && !this.#hls && this.#again());
+    const on = (event, act) => {
+      for (const media of [audio, video]) media.addEventListener(event, () => media === this.#media && act());
+    };
+    on("timeupdate", () => this.#advance());
+    on("waiting", () => this.#still());
+    on("pause", () => this.#outsidePause());
+    on("ended", () => this.#wanted && this.#again());
+    on("error", () => this.#wanted && !this.#hls && this.#again());
     addEventListener("online", () => this.nudge());
     document.addEventListener("visibilitychange", () => document.hidden || this.#returned());
     setInterval(() => this.#watch(), 1000);
@@ -67,11 +73,33 @@ export class Player {
     this.#station = station;
     if (same) return this.#load();
     this.#release();
+    const { muted } = this;
+    this.#media = station.picture ? this.#video : this.#audio;
+    if (muted && !station.picture) this.#wanted = false; // whoever looked on in silence has not asked for a radio
+    this.#media.muted = muted && station.picture !== null;
     if (this.#wanted) this.#connect();
     else this.#settle("idle");
   }
 
+  /** Shows the picture without sound, which browsers allow before the first tap. */
+  preview() {
+    if (this.#wanted) return;
+    this.#media.muted = true;
+    this.live();
+  }
+
+  /** There is sound, and it is not to be heard yet. */
+  get muted() {
+    return this.active && this.#media.muted;
+  }
+
+  unmute() {
+    this.#media.muted = false;
+    this.#changed();
+  }
+
   play() {
+    this.#media.muted = false;
     const held = this.state === "paused" && !this.#interrupted && this.#loaded;
     const fresh = performance.now() - this.#stopped < 800 * this.#station.window.seconds;
     if (!held || !fresh) return this.live(); // never played, taken away, or left the window
@@ -88,7 +116,7 @@ export class Player {
     this.#stopped = performance.now();
     this.#cancelRetry();
     this.#hls?.stopLoad(); // a paused phone asks for nothing
-    this.#audio.pause();
+    this.#media.pause();
     this.#moving = false;
     this.#settle(this.#loaded ? "paused" : "idle");
   }
@@ -105,15 +133,15 @@ export class Player {
 
   /** There is something to go back to. */
   get seekable() {
-    return (this.state === "playing" || this.state === "paused") && this.#audio.seekable.length > 0;
+    return (this.state === "playing" || this.state === "paused") && this.#media.seekable.length > 0;
   }
 
   /** Goes back by so many seconds, at most to the beginning of the window. */
   back(seconds) {
     if (!this.seekable) return;
-    const range = this.#audio.seekable;
+    const range = this.#media.seekable;
     this.#following = false;
-    this.#seek(Math.max(range.start(0) + this.#station.target_seconds, this.#audio.currentTime - seconds));
+    this.#seek(Math.max(range.start(0) + this.#station.target_seconds, this.#media.currentTime - seconds));
   }
 
   /** Returns to the live edge, and plays. */
@@ -147,15 +175,15 @@ export class Player {
     if (edge === null || !this.#loaded) return null;
     // hls.js asks for nothing while paused, so its edge stands still.
     const paused = this.state === "paused" && this.#hls ? (performance.now() - this.#stopped) / 1000 : 0;
-    return edge + paused - this.#audio.currentTime;
+    return edge + paused - this.#media.currentTime;
   }
 
   /** Wall time of what is heard, in milliseconds on the server's clock, or null if unknown. */
   get date() {
-    if (!this.#loaded || !this.#audio.currentTime) return null;
+    if (!this.#loaded || !this.#media.currentTime) return null;
     const date = this.#hls
       ? this.#hls.playingDate?.getTime()
-      : this.#audio.getStartDate?.().getTime() + this.#audio.currentTime * 1000;
+      : this.#media.getStartDate?.().getTime() + this.#media.currentTime * 1000;
     return Number.isFinite(date) ? date : null;
   }
 
@@ -165,17 +193,17 @@ export class Player {
   }
 
   get #loaded() {
-    return this.#hls !== null || this.#audio.hasAttribute("src");
+    return this.#hls !== null || this.#media.hasAttribute("src");
   }
 
   #edge() {
     if (this.#hls) return this.#hls.liveSyncPosition;
-    const range = this.#audio.seekable;
+    const range = this.#media.seekable;
     return range.length ? range.end(range.length - 1) : null;
   }
 
   #seek(position) {
-    this.#audio.currentTime = position;
+    this.#media.currentTime = position;
     this.#reached = { position, at: performance.now() };
   }
 
@@ -190,7 +218,7 @@ export class Player {
       const Hls = await hlsLibrary();
       if (visit !== this.#visit) return;
       if (Hls.isSupported()) this.#useHls(Hls);
-      else if (this.#audio.canPlayType(HLS)) this.#useBrowser();
+      else if (this.#media.canPlayType(HLS)) this.#useBrowser();
       else this.#giveUp("This browser cannot play HLS. Try another player below.");
     } catch {
       if (visit === this.#visit) this.#again();
@@ -198,7 +226,7 @@ export class Player {
   }
 
   #useBrowser() {
-    this.#audio.src = this.#station.playlist;
+    this.#media.src = this.#station.playlist;
     this.#start();
   }
 
@@ -209,7 +237,7 @@ export class Player {
     });
     this.#hls = hls;
     hls.on(Hls.Events.ERROR, (_, error) => error.fatal && this.#fatal(Hls, error));
-    hls.attachMedia(this.#audio);
+    hls.attachMedia(this.#media);
     this.#start(); // now, since some browsers allow it only for a moment after the tap
     this.#load();
   }
@@ -236,7 +264,7 @@ export class Player {
   }
 
   #start() {
-    this.#audio.play().catch((error) => {
+    this.#media.play().catch((error) => {
       // AbortError: we ourselves loaded something else meanwhile.
       if (error.name === "NotAllowedError") this.pause(); // a tap is needed
       else if (error.name === "NotSupportedError" && !this.#hls) this.#again();
@@ -277,14 +305,14 @@ export class Player {
     this.#hls?.destroy();
     this.#hls = null;
     this.#moving = false;
-    if (!this.#audio.hasAttribute("src")) return;
-    this.#audio.removeAttribute("src");
-    this.#audio.load();
+    if (!this.#media.hasAttribute("src")) return;
+    this.#media.removeAttribute("src");
+    this.#media.load();
   }
 
   #advance() {
-    const position = this.#audio.currentTime;
-    if (!this.#wanted || this.#audio.paused || position === this.#reached.position) return;
+    const position = this.#media.currentTime;
+    if (!this.#wanted || this.#media.paused || position === this.#reached.position) return;
     this.#reached = { position, at: performance.now() };
     this.#moving = true;
     this.#attempts = 0;
@@ -298,7 +326,7 @@ export class Player {
 
   #outsidePause() {
     // Our own pauses have cleared #wanted; loading something new has already started it again.
-    if (!this.#wanted || !this.#audio.paused || this.#audio.ended || this.#retry) return;
+    if (!this.#wanted || !this.#media.paused || this.#media.ended || this.#retry) return;
     this.#interrupted = true;
     this.#moving = false;
     this.#settle("paused");
@@ -311,7 +339,7 @@ export class Player {
 
   /** Once a second: an element that stands still without an error, or drifts off behind live, is helped. */
   #watch() {
-    if (!this.active || this.#audio.paused || this.#retry) return;
+    if (!this.active || this.#media.paused || this.#retry) return;
     const target = this.#station.target_seconds;
     const patience = 1000 * Math.max(10, 5 * target); // the server may hold a first playlist for 3 targets
     if (performance.now() - this.#reached.at > patience) {

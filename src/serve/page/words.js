@@ -38,20 +38,22 @@ export function level(rms) {
   return rms < -60 ? "< −60 dB" : `${Math.round(rms)} dB`.replace("-", "−");
 }
 
-/** The lamp: what the radio is doing, as [state for the colour, words]. */
-export function air(signal, onAir) {
+/** The lamp: what the station is doing, as [state for the colour, words]. A camera is on air while it is there. */
+export function air({ signal, picture }, onAir) {
+  if (picture) signal = picture.signal;
   if (signal === "starting") return ["unknown", "Starting"];
-  if (signal !== "live") return ["lost", "No signal"];
+  if (signal !== "live") return ["lost", picture ? "No picture" : "No signal"];
+  if (picture) return ["on", "Live"];
   if (onAir === null) return ["unknown", "Level not known"];
   return onAir ? ["on", "On air"] : ["quiet", "Quiet"];
 }
 
 // Said only where the server names no cause of its own.
 const CAUSES = {
-  "no-device": "The sound card is not connected.",
-  busy: "Another program is using the sound card.",
-  stalled: "The sound card is there but delivers nothing.",
-  failed: "The source has failed.",
+  "no-device": (device) => `The ${device} is not connected.`,
+  busy: (device) => `Another program is using the ${device}.`,
+  stalled: (device) => `The ${device} is there but delivers nothing.`,
+  failed: (device) => `The ${device} has failed.`,
 };
 
 /** What stands in the way of listening, as [text, detail], or null when nothing does. */
@@ -59,10 +61,13 @@ export function notice({ reachable, station, synchronised, now }) {
   if (!reachable) return ["Outpost does not answer", "This page keeps trying by itself."];
   if (!station) return ["No stations yet", "The configuration of this box names no stream."];
   if (station.signal === "live") return null;
-  if (station.signal === "starting") return ["The radio is starting", station.cause ?? ""];
+  const { picture } = station;
+  if (station.signal === "starting") return [`The ${picture ? "camera" : "radio"} is starting`, station.cause ?? ""];
   const then = Date.parse(station.signal_since);
   const when = synchronised ? since(then, now) : lasting((now - then) / 1000);
-  return [`No signal from the radio ${when}`, station.cause ?? CAUSES[station.signal] ?? ""];
+  const seen = picture && picture.signal !== "live";
+  const lost = seen ? "No picture from the camera" : picture ? "No sound" : "No signal from the radio";
+  return [`${lost} ${when}`, station.cause ?? CAUSES[station.signal]?.(seen ? "camera" : "sound card") ?? ""];
 }
 
 const STATES = {
@@ -74,6 +79,7 @@ const STATES = {
 };
 
 /** What the player is doing, in one short line. */
-export function player(state, problem) {
+export function player(state, problem, muted = false) {
+  if (state === "playing" && muted) return "Playing without sound";
   return (state === "error" && problem) || STATES[state];
 }

@@ -3,26 +3,13 @@
 //! Belongs here: reading /sys/class/sound and /proc/asound. Does not: opening anything.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::identity::{DeviceId, hexadecimal};
+use super::identity::DeviceId;
 use super::trouble::Trouble;
 use crate::source::Signal;
-
-/// Where sysfs and procfs are mounted; elsewhere only in tests.
-#[derive(Clone, Debug)]
-pub struct Roots {
-    /// Usually `/sys`.
-    pub sys: PathBuf,
-    /// Usually `/proc`.
-    pub proc: PathBuf,
-}
-
-impl Default for Roots {
-    fn default() -> Self {
-        Self { sys: PathBuf::from("/sys"), proc: PathBuf::from("/proc") }
-    }
-}
+use crate::source::kernel::{Holder, Roots, line, names};
+use crate::source::usb::{Usb, UsbMark};
 
 /// One sound card as it is numbered now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,15 +20,6 @@ pub(super) struct Card {
     pub(super) usb: Option<Usb>,
     /// Numbers of the PCM devices that can capture, ascending.
     pub(super) captures: Vec<u32>,
-}
-
-/// What marks a USB card.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Usb {
-    pub(super) port: String,
-    pub(super) vendor: u16,
-    pub(super) product: u16,
-    pub(super) serial: Option<String>,
 }
 
 /// A capture PCM of a card, by the numbers of the moment.
@@ -60,23 +38,24 @@ pub(super) struct Target {
     pub(super) place: Option<Place>,
 }
 
-impl Usb {
-    fn answers_to(&self, id: &DeviceId) -> bool {
-        match id {
-            DeviceId::Pcm(_) => false,
-            DeviceId::UsbPort { port, .. } => self.port == *port,
-            DeviceId::UsbModel { vendor, product, serial, .. } => {
-                (self.vendor, self.product) == (*vendor, *product)
-                    && (serial.is_none() || self.serial == *serial)
-            }
-        }
-    }
-}
-
 impl Place {
     /// ALSA's name for it now.
     pub(super) fn pcm(self) -> String {
         format!("hw:{},{}", self.card, self.device)
+    }
+
+    /// Who has this capture PCM open.
+    pub(super) fn holder(self, roots: &Roots) -> Option<Holder> {
+        let pcm = roots.proc.join(format!("asound/card{}/pcm{}c", self.card, self.device));
+        let mut substreams = names(&pcm);
+        substreams.sort();
+        substreams.iter().find_map(|substream| {
+            let status = fs::read_to_string(pcm.join(substream).join("status")).ok()?;
+            // `closed`, or lines of `key : value` (sound/core/pcm.c, snd_pcm_substream_proc_status_read).
+            let owner = status.lines().find_map(|line| line.strip_prefix("owner_pid"))?;
+            let pid = owner.trim_start_matches([' ', '\t', ':']).trim().parse().ok()?;
+            Some(roots.holder(pid))
+        })
     }
 }
 
@@ -90,15 +69,16 @@ impl Card {
     /// soldered or screwed in, its short name.
     pub(super) fn stable_id(&self, device: u32) -> DeviceId {
         match &self.usb {
-            Some(usb) => DeviceId::UsbPort { port: usb.port.clone(), device: self.unless_first(device) },
+            Some(usb) => {
+                DeviceId::Usb { mark: UsbMark::Port(usb.port.clone()), device: self.unless_first(device) }
+            }
             None => DeviceId::Pcm(self.pcm(device)),
         }
     }
 
     /// What means this capture device in any USB port.
     pub(super) fn model_id(&self, device: u32) -> Option<DeviceId> {
-        let Usb { vendor, product, serial, .. } = self.usb.clone()?;
-        let id = DeviceId::UsbModel { vendor, product, serial, device: self.unless_first(device) };
+        let id = DeviceId::Usb { mark: self.usb.as_ref()?.model(), device: self.unless_first(device) };
         // Unless its serial number is one that cannot be written down.
         (id.to_string().parse().as_ref() == Ok(&id)).then_some(id)
     }
@@ -106,27 +86,6 @@ impl Card {
     fn unless_first(&self, device: u32) -> Option<u32> {
         (self.captures.first() != Some(&device)).then_some(device)
     }
-}
-
-/// A program that has a device open.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct Holder {
-    /// Its process (or thread) id.
-    pub pid: u32,
-    /// Its name, where the kernel tells.
-    pub name: Option<String>,
-}
-
-/// The text of a file of one line; none if it is missing or empty.
-fn line(path: &Path) -> Option<String> {
-    let text = fs::read_to_string(path).ok()?;
-    let text = text.trim();
-    (!text.is_empty()).then(|| text.to_owned())
-}
-
-fn names(directory: &Path) -> Vec<String> {
-    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
-    entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
 }
 
 impl Roots {
@@ -143,14 +102,14 @@ impl Roots {
 
     /// What `id` means now.
     pub(super) fn find(&self, id: &DeviceId) -> Result<Target, Trouble> {
-        let device = match id {
+        let (mark, device) = match id {
             DeviceId::Pcm(name) => return Ok(Target { pcm: name.clone(), place: self.place_in_name(name) }),
-            DeviceId::UsbPort { device, .. } | DeviceId::UsbModel { device, .. } => *device,
+            DeviceId::Usb { mark, device } => (mark, *device),
         };
         let cards = self.cards();
         let found: Vec<_> = cards
             .iter()
-            .filter_map(|card| Some((card, card.usb.as_ref().filter(|usb| usb.answers_to(id))?)))
+            .filter_map(|card| Some((card, card.usb.as_ref().filter(|usb| usb.answers_to(mark))?)))
             .collect();
         match found[..] {
             [] => Err(absent(&cards)),
@@ -175,20 +134,6 @@ impl Roots {
         });
         Some(Place { card: number?, device })
     }
-
-    /// Who has the capture PCM at `place` open.
-    pub(super) fn holder(&self, place: Place) -> Option<Holder> {
-        let pcm = self.proc.join(format!("asound/card{}/pcm{}c", place.card, place.device));
-        let mut substreams = names(&pcm);
-        substreams.sort();
-        substreams.iter().find_map(|substream| {
-            let status = fs::read_to_string(pcm.join(substream).join("status")).ok()?;
-            // `closed`, or lines of `key : value` (sound/core/pcm.c, snd_pcm_substream_proc_status_read).
-            let owner = status.lines().find_map(|line| line.strip_prefix("owner_pid"))?;
-            let pid = owner.trim_start_matches([' ', '\t', ':']).trim().parse().ok()?;
-            Some(Holder { pid, name: line(&self.proc.join(format!("{pid}/comm"))) })
-        })
-    }
 }
 
 fn read_card(link: &Path, number: u32) -> Option<Card> {
@@ -198,20 +143,9 @@ fn read_card(link: &Path, number: u32) -> Option<Card> {
         .filter_map(|name| name.strip_prefix(&format!("pcmC{number}D"))?.strip_suffix('c')?.parse().ok())
         .collect();
     captures.sort_unstable();
-    // Where the class's link leads lies below the card's device: for USB …/1-1/1-1.2/1-1.2:1.0/sound/card1,
-    // and the nearest directory that has an idVendor is the USB device, named after its port.
-    let real = fs::canonicalize(link).ok()?;
-    let usb = real.ancestors().find_map(read_usb);
+    // Where the class's link leads lies below the card's device: for USB …/1-1/1-1.2/1-1.2:1.0/sound/card1.
+    let usb = Usb::above(&fs::canonicalize(link).ok()?);
     Some(Card { number, id, usb, captures })
-}
-
-fn read_usb(directory: &Path) -> Option<Usb> {
-    Some(Usb {
-        vendor: hexadecimal(&line(&directory.join("idVendor"))?)?,
-        product: hexadecimal(&line(&directory.join("idProduct"))?)?,
-        serial: line(&directory.join("serial")),
-        port: directory.file_name()?.to_str()?.to_owned(),
-    })
 }
 
 fn place_on(card: &Card, device: Option<u32>) -> Result<Place, Trouble> {

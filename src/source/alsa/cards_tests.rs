@@ -27,7 +27,7 @@ impl Tree {
     }
 
     pub(in crate::source::alsa) fn roots(&self) -> Roots {
-        Roots { sys: self.0.join("sys"), proc: self.0.join("proc") }
+        Roots { sys: self.0.join("sys"), proc: self.0.join("proc"), dev: self.0.join("dev") }
     }
 
     fn write(&self, path: &str, text: &str) {
@@ -115,7 +115,8 @@ fn what_is_not_there_says_what_is() {
         assert_eq!(trouble.signal, Signal::NoDevice, "{id}");
         assert!(trouble.problem.contains("at 1-1.2 only"), "{id}: {}", trouble.problem);
     }
-    let nowhere = Roots { sys: "/nonexistent".into(), proc: "/nonexistent".into() };
+    let nowhere =
+        Roots { sys: "/nonexistent".into(), proc: "/nonexistent".into(), dev: "/nonexistent".into() };
     assert!(nowhere.cards().is_empty());
     let trouble = nowhere.find(&"usb:1-1.2".parse().expect("a port")).expect_err("no sysfs");
     assert!(trouble.problem.contains("no USB sound card"), "{}", trouble.problem);
@@ -211,7 +212,7 @@ fn a_busy_device_names_the_program_that_has_it() {
     assert_eq!(busy().problem, "another program has it");
     tree.write("proc/asound/card1/pcm0c/info", "card: 1\n");
     tree.write("proc/asound/card1/pcm0c/sub0/status", "closed\n");
-    assert_eq!(tree.roots().holder(place), None);
+    assert_eq!(place.holder(&tree.roots()), None);
     let running =
         "state: RUNNING\nowner_pid   : 4711\ntrigger_time: 1.5\ntstamp      : 2.5\navail       : 0\n";
     tree.write("proc/asound/card1/pcm0c/sub1/status", running);

@@ -4,27 +4,18 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::source::usb::UsbMark;
+
 /// A capture device by name, or by a mark that survives renumbering.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Deserialize, serde::Serialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum DeviceId {
     /// An ALSA PCM name: `hw:1,0`, `hw:CARD=PCH,DEV=0`, `default`, a name from `asound.conf`.
     Pcm(String),
-    /// The card in a USB port: `usb:1-1.2`, or `usb:1-1.2,1` for its PCM device 1.
-    UsbPort {
-        /// The path as sysfs writes it: bus, then the port of each hub.
-        port: String,
-        /// PCM device number on the card; its first capture device if none.
-        device: Option<u32>,
-    },
-    /// A USB card wherever it is plugged in: `usb:0d8c:0014`, `usb:0d8c:0014:SERIAL`, with `,1` as above.
-    UsbModel {
-        /// idVendor.
-        vendor: u16,
-        /// idProduct.
-        product: u16,
-        /// iSerial, for those that have one.
-        serial: Option<String>,
+    /// A USB card: `usb:1-1.2`, `usb:0d8c:0014`, `usb:0d8c:0014:SERIAL`; `usb:1-1.2,1` for its PCM device 1.
+    Usb {
+        /// Which card.
+        mark: UsbMark,
         /// PCM device number on the card; its first capture device if none.
         device: Option<u32>,
     },
@@ -59,63 +50,20 @@ impl FromStr for DeviceId {
         }
         match text.strip_prefix("usb:") {
             None => Ok(Self::Pcm(text.to_owned())),
-            Some(usb) => parse_usb(usb).ok_or_else(|| DeviceIdError::Usb(text.to_owned())),
+            Some(usb) => UsbMark::parse(usb)
+                .map(|(mark, device)| Self::Usb { mark, device })
+                .ok_or_else(|| DeviceIdError::Usb(text.to_owned())),
         }
     }
 }
 
-fn parse_usb(text: &str) -> Option<DeviceId> {
-    // The last comma, if a number follows it: a serial number may have commas of its own.
-    let (card, device) = match text.rsplit_once(',').map(|(card, device)| (card, number(device))) {
-        Some((card, Some(device))) => (card, Some(device)),
-        _ => (text, None),
-    };
-    if is_port(card) {
-        return Some(DeviceId::UsbPort { port: card.to_owned(), device });
-    }
-    let mut fields = card.splitn(3, ':');
-    let (vendor, product) = (hexadecimal(fields.next()?)?, hexadecimal(fields.next()?)?);
-    let serial = fields.next().map(str::to_owned);
-    if serial.as_ref().is_some_and(String::is_empty) {
-        return None;
-    }
-    Some(DeviceId::UsbModel { vendor, product, serial, device })
-}
-
-/// A decimal number, digits only.
-fn number(text: &str) -> Option<u32> {
-    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
-}
-
-/// Four hexadecimal digits, as lsusb and sysfs write them.
-pub(super) fn hexadecimal(text: &str) -> Option<u16> {
-    let four = text.len() == 4 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    four.then(|| u16::from_str_radix(text, 16).ok())?
-}
-
-/// Bus, a dash, and a chain of ports: `1-1.2`.
-fn is_port(text: &str) -> bool {
-    text.split_once('-')
-        .is_some_and(|(bus, ports)| number(bus).is_some() && ports.split('.').all(|p| number(p).is_some()))
-}
-
 impl fmt::Display for DeviceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let device = match self {
-            Self::Pcm(name) => return f.write_str(name),
-            Self::UsbPort { port, device } => {
-                write!(f, "usb:{port}")?;
-                device
-            }
-            Self::UsbModel { vendor, product, serial, device } => {
-                write!(f, "usb:{vendor:04x}:{product:04x}")?;
-                if let Some(serial) = serial {
-                    write!(f, ":{serial}")?;
-                }
-                device
-            }
-        };
-        device.map_or(Ok(()), |device| write!(f, ",{device}"))
+        match self {
+            Self::Pcm(name) => f.write_str(name),
+            Self::Usb { mark, device: None } => write!(f, "{mark}"),
+            Self::Usb { mark, device: Some(device) } => write!(f, "{mark},{device}"),
+        }
     }
 }
 
@@ -139,11 +87,14 @@ mod tests {
     use proptest::prelude::*;
 
     fn port(port: &str, device: Option<u32>) -> DeviceId {
-        DeviceId::UsbPort { port: port.to_owned(), device }
+        DeviceId::Usb { mark: UsbMark::Port(port.to_owned()), device }
     }
 
     fn model(serial: Option<&str>, device: Option<u32>) -> DeviceId {
-        DeviceId::UsbModel { vendor: 0x0d8c, product: 0x0014, serial: serial.map(str::to_owned), device }
+        DeviceId::Usb {
+            mark: UsbMark::Model { vendor: 0x0d8c, product: 0x0014, serial: serial.map(str::to_owned) },
+            device,
+        }
     }
 
     #[test]

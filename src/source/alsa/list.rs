@@ -1,16 +1,16 @@
 //! What there is to capture from, for `outpost devices`.
 
-use std::fmt;
 use std::ops::RangeInclusive;
 
 use ::alsa::device_name::HintIter;
 use ::alsa::pcm::HwParams;
 use ::alsa::{Card as AlsaCard, Direction};
 
-use super::cards::{Card, Holder, Place, Roots};
+use super::cards::{Card, Place};
 use super::identity::DeviceId;
 use super::trouble::{hush, log_said};
 use super::{open_pcm, params};
+use crate::source::kernel::{Roots, Use};
 
 /// A device one can capture from.
 #[derive(Clone, Debug, serde::Serialize)]
@@ -51,33 +51,6 @@ pub struct Offers {
     pub rates: RangeInclusive<u32>,
     /// Sample formats, by ALSA's names.
     pub formats: Vec<String>,
-}
-
-/// Whether a device can be had.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Use {
-    /// It could be opened.
-    Free,
-    /// A program has it, where that can be told: this one.
-    Busy(Option<Holder>),
-    /// It could not be opened for another reason.
-    Failed(String),
-    /// It was not tried.
-    Unknown,
-}
-
-impl fmt::Display for Use {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Free => f.write_str("free"),
-            Self::Busy(None) => f.write_str("busy"),
-            Self::Busy(Some(Holder { pid, name: None })) => write!(f, "busy: process {pid}"),
-            Self::Busy(Some(Holder { pid, name: Some(name) })) => write!(f, "busy: {name} ({pid})"),
-            Self::Failed(reason) => f.write_str(reason),
-            Self::Unknown => f.write_str("-"),
-        }
-    }
 }
 
 /// All capture devices of all sound cards, then the PCMs that ALSA's configuration names. Empty where the
@@ -122,7 +95,7 @@ fn probe(place: Place, roots: &Roots) -> (Option<Offers>, Use) {
     match open_pcm(&place.pcm()).and_then(|pcm| offers(&HwParams::any(&pcm)?)) {
         Ok(offers) => (Some(offers), Use::Free),
         Err(error) if [libc::EBUSY, libc::EAGAIN].contains(&error.errno()) => {
-            (None, Use::Busy(roots.holder(place)))
+            (None, Use::Busy(place.holder(roots)))
         }
         Err(error) => (None, Use::Failed(std::io::Error::from_raw_os_error(error.errno()).to_string())),
     }

@@ -17,9 +17,9 @@ use std::ffi::CString;
 
 use ::alsa::{Direction, PCM};
 
-pub use cards::{Holder, Roots};
+pub use super::kernel::{Holder, Roots, Use};
 pub use identity::{DeviceId, DeviceIdError};
-pub use list::{CaptureDevice, Kind, Offers, Use, list};
+pub use list::{CaptureDevice, Kind, Offers, list};
 
 use super::{AudioDevice, AudioInput, SourceError};
 use input::AlsaInput;

@@ -6,39 +6,16 @@ use std::rc::Rc;
 
 use ::alsa::Output;
 
-use super::cards::{Holder, Place, Roots};
-use crate::source::{Signal, SourceError};
-
-/// A [`SourceError`] that does not know yet which device it is about.
-#[derive(Debug)]
-pub(super) struct Trouble {
-    pub(super) signal: Signal,
-    pub(super) problem: String,
-    pub(super) remedy: &'static str,
-}
+use super::cards::Place;
+use crate::source::Signal;
+use crate::source::kernel::Roots;
+pub(super) use crate::source::trouble::Trouble;
 
 impl Trouble {
-    pub(super) fn new(signal: Signal, problem: impl Into<String>, remedy: &'static str) -> Self {
-        Self { signal, problem: problem.into(), remedy }
-    }
-
-    /// Names the device.
-    pub(super) fn with(self, device: &str) -> SourceError {
-        SourceError {
-            signal: self.signal,
-            device: device.to_owned(),
-            problem: self.problem,
-            remedy: self.remedy.to_owned(),
-        }
-    }
-
     /// From an error while opening or setting up. `place` is where the device sits, if it is one of a card.
     pub(super) fn opening(error: ::alsa::Error, place: Option<Place>, roots: &Roots) -> Self {
         match error.errno() {
-            libc::EBUSY | libc::EAGAIN => {
-                let holder = place.and_then(|place| roots.holder(place));
-                Self::new(Signal::Busy, held_by(holder), "stop that program, or choose another device")
-            }
+            libc::EBUSY | libc::EAGAIN => Self::busy(place.and_then(|place| place.holder(roots))),
             // A PCM that stands for a sound server says by the third that the server is away.
             libc::ENOENT | libc::ENODEV | libc::ENXIO | libc::ECONNREFUSED => Self::new(
                 Signal::NoDevice,
@@ -100,14 +77,6 @@ impl Trouble {
     /// An opened device went away.
     pub(super) fn gone() -> Self {
         Self::new(Signal::NoDevice, "it went away while capturing", "plug it in again")
-    }
-}
-
-fn held_by(holder: Option<Holder>) -> String {
-    match holder {
-        Some(Holder { pid, name: Some(name) }) => format!("{name} (process {pid}) has it"),
-        Some(Holder { pid, name: None }) => format!("process {pid} has it"),
-        None => "another program has it".to_owned(),
     }
 }
 

@@ -3,8 +3,16 @@
 //! Belongs here: devices that give pictures, what is shown when they give none, how they are. Does not:
 //! encoding, or what a stream makes of the view.
 
+pub mod camera;
+mod draw;
+mod slate;
 pub mod stats;
+pub mod synth;
+mod timeline;
+pub mod v4l2;
 
+pub use camera::{Camera, Origin, View};
+pub use stats::CameraStats;
 use std::fmt;
 use std::time::Duration;
 

@@ -1,5 +1,8 @@
 //! What others may know of a camera while it runs, without making it wait.
 
+use arc_swap::ArcSwapOption;
+
+use super::VideoFormat;
 use crate::base::{Counter, Gauge};
 use crate::source::stats::Condition;
 
@@ -8,6 +11,8 @@ use crate::source::stats::Condition;
 pub struct CameraStats {
     /// How it is, since when and why.
     pub condition: Condition,
+    /// What it delivers since it was last opened; none before.
+    pub format: ArcSwapOption<VideoFormat>,
     /// Times it was opened.
     pub opened: Counter,
     /// Pictures it gave that were of use.

@@ -49,6 +49,45 @@ fn releasing_more_than_was_read_releases_what_was_read() {
 }
 
 #[test]
+fn items_keep_the_memory_they_own() {
+    let rounds = if cfg!(miri) { 20 } else { 2_000 };
+    let (mut producer, mut consumer) = spsc::channel::<Vec<u8>>(4);
+    for _ in 0..producer.capacity() {
+        producer.slot().expect("room").reserve_exact(64);
+    }
+    producer.publish();
+    let count = consumer.read().len();
+    consumer.release(count);
+    let writer = std::thread::spawn(move || {
+        let mut next = 0;
+        while next < rounds {
+            match producer.slot() {
+                Some(slot) => {
+                    assert_eq!(slot.capacity(), 64, "it was taken or replaced");
+                    slot.clear();
+                    slot.extend((0..next % 64).map(|byte| byte as u8));
+                    next += 1;
+                    producer.publish();
+                }
+                None => std::thread::yield_now(),
+            }
+        }
+    });
+    let mut expected = 0;
+    while expected < rounds {
+        match consumer.read().first() {
+            Some(item) => {
+                assert!(item.iter().copied().eq((0..expected % 64).map(|byte| byte as u8)));
+                expected += 1;
+                consumer.release(1);
+            }
+            None => std::thread::yield_now(),
+        }
+    }
+    writer.join().expect("the writer ends");
+}
+
+#[test]
 fn two_threads_in_a_hurry() {
     let items: u64 = if cfg!(miri) { 300 } else { 1_000_000 };
     let (mut producer, mut consumer) = spsc::channel::<[u64; 3]>(8);

@@ -3,6 +3,9 @@
 //! The structs here mirror the file key by key; what has no default is optional in them all the same, so
 //! that we, and not the parser, say what is missing and why.
 
+mod audio;
+mod video;
+
 use std::path::PathBuf;
 
 use bytesize::ByteSize;
@@ -10,17 +13,15 @@ use serde::Deserialize;
 use toml::Spanned;
 use toml::de::DeTable;
 
+use self::audio::Audio;
+use self::video::Video;
 use super::fault::Wrong;
 use super::keys;
 use super::values::{Memory, written};
 use super::{
-    BitRate, Config, EncoderConfig, Length, Listen, Name, Origin, SourceConfig, StreamConfig, WindowConfig,
-    default_state_dir,
+    BitRate, Config, Length, Listen, Name, Origin, StreamConfig, WindowConfig, default_state_dir, total,
 };
 use crate::base::Span;
-use crate::encode::AacProfile;
-use crate::media::{Channels, Pick};
-use crate::source::alsa::DeviceId;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -40,56 +41,23 @@ struct File {
 struct Stream {
     name: Option<Name>,
     title: Option<Title>,
-    source: Option<Source>,
-    #[serde(default)]
-    encoder: Encoder,
+    video: Option<Video>,
+    audio: Option<Audio>,
     #[serde(default)]
     window: Window,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Source {
-    kind: Option<Kind>,
-    device: Option<DeviceId>,
-    #[serde(default)]
-    channels: Pick,
-    seed: Option<u64>,
-}
-
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Kind {
-    Alsa,
-    Synth,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Encoder {
-    #[serde(default)]
-    profile: AacProfile,
-    bitrate: Option<BitRate>,
-}
-
-#[derive(Deserialize)]
+#[derive(Clone, Copy, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Window {
-    segment: Length,
-    length: Length,
-    memory: Memory,
+    segment: Option<Length>,
+    length: Option<Length>,
+    memory: Option<Memory>,
 }
 
 impl File {
     fn listen() -> Listen {
         Listen::everywhere(8080)
-    }
-}
-
-impl Default for Window {
-    fn default() -> Self {
-        let WindowConfig { segment, length, memory } = WindowConfig::default();
-        Self { segment, length, memory: Memory(memory) }
     }
 }
 
@@ -117,13 +85,23 @@ struct Check<'a, 'i> {
     index: usize,
 }
 
+/// `a device`, `an input`, and `controls`, of which there are several.
+fn with_article(key: &str) -> String {
+    match key {
+        "controls" => key.to_owned(),
+        key if key.starts_with(['a', 'e', 'i', 'o', 'u']) => format!("an {key}"),
+        key => format!("a {key}"),
+    }
+}
+
 /// Every key there is, as a path through the tables.
 pub(super) fn all_keys() -> Vec<String> {
     let tables = [
         ("", keys::of::<File>()),
         ("stream.", keys::of::<Stream>()),
-        ("stream.source.", keys::of::<Source>()),
-        ("stream.encoder.", keys::of::<Encoder>()),
+        ("stream.video.", keys::of::<Video>()),
+        ("stream.audio.", keys::of::<Audio>()),
+        ("stream.audio.input.", keys::of::<audio::Input>()),
         ("stream.window.", keys::of::<Window>()),
     ];
     tables.iter().flat_map(|(path, keys)| keys.iter().map(move |key| format!("{path}{key}"))).collect()
@@ -132,10 +110,11 @@ pub(super) fn all_keys() -> Vec<String> {
 /// Reads and checks a whole configuration.
 pub(super) fn read(text: &str) -> Result<Config, Wrong> {
     let root = DeTable::parse(text).map_err(|error| Wrong::syntax(&error))?;
+    refuse_old_tables(&root)?;
     let file: File = serde_path_to_error::deserialize(toml::Deserializer::from(root.clone()))
         .map_err(|error| Wrong::value(&error))?;
     if file.stream.is_empty() {
-        let what = "there is nothing to do; add a stream: [[stream]] with a name, and [stream.source]";
+        let what = "there is nothing to do; add a stream: [[stream]] with a name, and [stream.audio] or [stream.video]";
         return Err(Wrong::at("stream", what.to_owned(), &root));
     }
     if file.state_dir.as_os_str().is_empty() {
@@ -149,6 +128,7 @@ pub(super) fn read(text: &str) -> Result<Config, Wrong> {
         if streams.iter().any(|earlier| earlier.name == stream.name) {
             return Err(check.wrong("name", format!("another stream is called {} already", stream.name)));
         }
+        check.agrees_with(&streams, &stream)?;
         streams.push(stream);
     }
     Ok(Config {
@@ -157,6 +137,26 @@ pub(super) fn read(text: &str) -> Result<Config, Wrong> {
         allowed_origin: file.allowed_origin,
         streams,
     })
+}
+
+/// What used to be called otherwise: whoever wrote it is told the new words, not that the old ones are unknown.
+fn refuse_old_tables(root: &Spanned<DeTable<'_>>) -> Result<(), Wrong> {
+    let streams = root.get_ref().get("stream").and_then(|streams| streams.get_ref().as_array());
+    for (index, stream) in streams.into_iter().flatten().enumerate() {
+        let Some(stream) = stream.get_ref().as_table() else { continue };
+        let is_table = |key: &str| stream.get(key).is_some_and(|value| value.get_ref().is_table());
+        let old = [
+            ("source", "[stream.source] is now called [stream.audio]; rename it, its keys are the same"),
+            (
+                "encoder",
+                "profile and bitrate now stand in [stream.audio], beside the device; move them there",
+            ),
+        ];
+        if let Some((key, what)) = old.into_iter().find(|(key, _)| is_table(key)) {
+            return Err(Wrong::at(&format!("stream.{index}.{key}"), what.to_owned(), root));
+        }
+    }
+    Ok(())
 }
 
 impl Check<'_, '_> {
@@ -168,53 +168,35 @@ impl Check<'_, '_> {
         let name = stream.name.ok_or_else(|| {
             self.wrong("name", "missing; the stream will be found under it: name = \"radio\" makes /radio")
         })?;
-        let source = stream.source.ok_or_else(|| {
-            self.wrong("source", "missing; say where the sound comes from: [stream.source] with a kind")
-        })?;
-        let channels = source.channels;
-        let source = self.source(source)?;
-        let encoder = self.encoder(&stream.encoder, channels.channels())?;
-        let window = self.window(&stream.window, encoder.bitrate)?;
+        let (video, audio) = (stream.video.as_ref(), stream.audio.as_ref());
+        let video = video.map(|video| self.video(video)).transpose()?;
+        let audio = audio.map(|audio| self.audio(audio)).transpose()?;
+        if video.is_none() && audio.is_none() {
+            let what = "nothing to send; say where its sound comes from in [stream.audio], its pictures in \
+                        [stream.video], or both";
+            return Err(Wrong::at(&format!("stream.{}", self.index), what.to_owned(), self.root));
+        }
+        let usual = if video.is_some() { WindowConfig::with_pictures() } else { WindowConfig::default() };
+        let window = self.window(stream.window, usual, total(video.as_ref(), audio.as_ref()))?;
         let title = stream.title.map_or_else(|| name.to_string(), |title| title.0.0);
-        Ok(StreamConfig { name, title, source, channels, encoder, window })
+        Ok(StreamConfig { name, title, video, audio, window })
     }
 
-    fn source(&self, source: Source) -> Result<SourceConfig, Wrong> {
-        let Source { kind, device, seed, .. } = source;
-        match (kind, device, seed) {
-            (None, ..) => Err(self.wrong(
-                "source.kind",
-                "missing; write \"alsa\" for a sound card, \"synth\" for the embedded scanner",
-            )),
-            (Some(Kind::Alsa), _, Some(_)) => {
-                Err(self.wrong("source.seed", "only kind = \"synth\" has a seed; remove it"))
+    /// Refuses keys that another kind of source would have; those that are there are marked.
+    fn only_for(&self, table: &str, kind: &str, keys: &[(&str, bool)]) -> Result<(), Wrong> {
+        match keys.iter().find(|(_, there)| *there) {
+            Some((key, _)) => {
+                let what = format!("only kind = \"{kind}\" has {}; remove it", with_article(key));
+                Err(self.wrong(&format!("{table}.{key}"), what))
             }
-            (Some(Kind::Synth), Some(_), _) => {
-                Err(self.wrong("source.device", "only kind = \"alsa\" has a device; remove it"))
-            }
-            (Some(Kind::Alsa), Some(device), _) => Ok(SourceConfig::Alsa { device }),
-            (Some(Kind::Alsa), None, _) => {
-                Err(self.wrong("source.device", "missing; `outpost devices` lists what is there"))
-            }
-            (Some(Kind::Synth), _, seed) => Ok(SourceConfig::Synth { seed: seed.unwrap_or(1) }),
+            None => Ok(()),
         }
     }
 
-    fn encoder(&self, encoder: &Encoder, channels: Channels) -> Result<EncoderConfig, Wrong> {
-        let profile = encoder.profile;
-        let usual = profile.usual_bitrate() * channels.count() as u32;
-        let bitrate = encoder.bitrate.unwrap_or(BitRate(usual));
-        let offered = profile.bitrates();
-        if !offered.contains(&bitrate.0) {
-            let (low, high) = (BitRate(*offered.start()), BitRate(*offered.end()));
-            let what = format!("{bitrate} is out of range; profile \"{profile}\" goes from {low} to {high}");
-            return Err(self.wrong("encoder.bitrate", what));
-        }
-        Ok(EncoderConfig { profile, bitrate })
-    }
-
-    fn window(&self, window: &Window, bitrate: BitRate) -> Result<WindowConfig, Wrong> {
-        let Window { segment, length, memory: Memory(memory) } = *window;
+    fn window(&self, window: Window, usual: WindowConfig, bitrate: BitRate) -> Result<WindowConfig, Wrong> {
+        let segment = window.segment.unwrap_or(usual.segment);
+        let length = window.length.unwrap_or(usual.length);
+        let memory = window.memory.map_or(usual.memory, |memory| memory.0);
         let window = WindowConfig { segment, length, memory };
         let (low, high) = (Length(Span::from_millis(1_000)), Length(Span::from_millis(10_000)));
         if !(low..=high).contains(&segment) {

@@ -1,0 +1,243 @@
+//! `/metrics`: one family for each figure, one sample in it for each stream that has it.
+
+use std::time::Instant;
+
+use super::{BoxReport, PictureFigures, SoundFigures, StreamFigures};
+use crate::base::Sync;
+use crate::observe::metrics::{Family, Kind};
+use crate::pump::weave::WeaveStats;
+use crate::serve::ServeStats;
+use crate::source::Signal;
+
+/// A figure: its metric, in a sentence, how it moves, and where it stands.
+type Figure<T> = (&'static str, &'static str, Kind, fn(&T) -> f64);
+
+use Kind::{Counter, Gauge};
+
+const OF_STREAMS: &[Figure<StreamFigures>] = &[
+    ("outpost_signal_live", "Whether everything the stream is made of delivers", Gauge, |s| {
+        live(s.state().signal)
+    }),
+    ("outpost_ring_dropped_packets", "Packets dropped because the ring was full", Counter, |s| {
+        s.ring.dropped.get() as f64
+    }),
+    ("outpost_ring_drops", "Times the ring was full", Counter, |s| s.ring.drops.get() as f64),
+    ("outpost_ring_depth_packets", "Packets in the ring not yet read", Gauge, |s| s.ring.depth.get()),
+    ("outpost_segments", "Segments listed", Counter, |s| s.window.segments.get() as f64),
+    ("outpost_lost_segments", "Segments given up before they were complete", Counter, |s| {
+        s.window.lost.get() as f64
+    }),
+    ("outpost_discontinuities", "Segments that began with a discontinuity", Counter, |s| {
+        s.window.discontinuities.get() as f64
+    }),
+    ("outpost_segment_lag_seconds", "From the end of the last segment's media to its listing", Gauge, |s| {
+        s.window.lag.get() / 1e3
+    }),
+    ("outpost_window_bytes", "Bytes of all segments that can be fetched", Gauge, |s| s.window.bytes.get()),
+    ("outpost_window_seconds", "How long the playlist lasts", Gauge, |s| s.window.seconds.get()),
+    ("outpost_window_segments", "Segments in the playlist", Gauge, |s| s.window.listed.get()),
+    ("outpost_window_retired_segments", "Segments no longer listed but still served", Gauge, |s| {
+        s.window.retired.get()
+    }),
+    ("outpost_window_evictions", "Segments that went early because of the memory bound", Counter, |s| {
+        s.window.evictions.get() as f64
+    }),
+    (
+        "outpost_live_skips",
+        "Times a listener of the endless stream was too slow and lost some of it",
+        Counter,
+        |s| s.station.skips.get() as f64,
+    ),
+    ("outpost_listeners", "People who listen", Gauge, |s| s.station.listeners(Instant::now()) as f64),
+];
+
+const OF_SOUND: &[Figure<SoundFigures>] = &[
+    ("outpost_capture_live", "Whether the sound card delivers", Gauge, |s| {
+        live(s.capture.condition.get().signal)
+    }),
+    ("outpost_capture_losses", "Overruns (xruns) and other losses of captured sound", Counter, |s| {
+        s.capture.losses.get() as f64
+    }),
+    ("outpost_capture_opened", "Times the device was opened", Counter, |s| s.capture.opened.get() as f64),
+    (
+        "outpost_capture_silence_frames",
+        "Frames of silence put in for missing sound, at 48 kHz",
+        Counter,
+        |s| s.capture.silence.get() as f64,
+    ),
+    (
+        "outpost_capture_dropped_frames",
+        "Frames left out because their time was filled already",
+        Counter,
+        |s| s.capture.dropped.get() as f64,
+    ),
+    ("outpost_capture_resyncs", "Unannounced jumps of captured sound against the clock", Counter, |s| {
+        s.capture.resyncs.get() as f64
+    }),
+    ("outpost_capture_drift_ppm", "How much faster than it claims the device runs", Gauge, |s| {
+        s.capture.ppm.get()
+    }),
+    ("outpost_capture_offset_seconds", "Media time against the capture time of its sound", Gauge, |s| {
+        s.capture.offset_ms.get() / 1e3
+    }),
+    ("outpost_level_rms_dbfs", "Level over the last tenth of a second", Gauge, |s| {
+        hundredths(s.pump.levels.now().rms)
+    }),
+    ("outpost_level_peak_dbfs", "Loudest sample of the last tenth of a second", Gauge, |s| {
+        hundredths(s.pump.levels.now().peak)
+    }),
+    ("outpost_encoder_blocks", "Blocks of 1024 samples encoded", Counter, |s| s.pump.blocks.get() as f64),
+    ("outpost_encoder_seconds", "Time spent on encoding and multiplexing sound", Counter, |s| {
+        s.pump.busy_nanos.get() as f64 / 1e9
+    }),
+    ("outpost_encoder_errors", "Blocks the encoder refused", Counter, |s| s.pump.encoder_errors.get() as f64),
+    ("outpost_encoder_delay_seconds", "What the AAC encoder adds to the lag of a segment", Gauge, |s| {
+        s.encoder_delay.as_secs_f64()
+    }),
+];
+
+const OF_PICTURES: &[Figure<PictureFigures>] = &[
+    ("outpost_camera_live", "Whether the camera delivers", Gauge, |p| live(p.camera.condition.get().signal)),
+    ("outpost_camera_opened", "Times the camera was opened", Counter, |p| p.camera.opened.get() as f64),
+    ("outpost_camera_pictures", "Pictures the camera gave that were of use", Counter, |p| {
+        p.camera.pictures.get() as f64
+    }),
+    (
+        "outpost_camera_missed",
+        "Pictures lost before they were seen, or left out for a newer one",
+        Counter,
+        |p| p.camera.missed.get() as f64,
+    ),
+    ("outpost_camera_damaged", "Pictures that were cut short or corrupt", Counter, |p| {
+        p.camera.damaged.get() as f64
+    }),
+    ("outpost_camera_misdated", "Pictures whose timestamp could not be believed", Counter, |p| {
+        p.camera.misdated.get() as f64
+    }),
+    ("outpost_video_slate_pictures", "Pictures of the slate shown in place of the camera's", Counter, |p| {
+        p.camera.slates.get() as f64
+    }),
+    ("outpost_camera_rate_hertz", "Pictures a second over the last seconds", Gauge, |p| p.camera.rate.get()),
+    ("outpost_video_pictures", "Pictures that came to the stream, slates too", Counter, |p| {
+        p.stats.pictures.get() as f64
+    }),
+    ("outpost_video_sent", "Of those, encoded or passed through", Counter, |p| p.stats.sent.get() as f64),
+    ("outpost_video_idrs", "Of those, where decoding can begin", Counter, |p| p.stats.idrs.get() as f64),
+    ("outpost_video_bytes", "Bytes of coded pictures", Counter, |p| p.stats.bytes.get() as f64),
+    (
+        "outpost_video_dropped_pictures",
+        "Pictures left out because the encoder could not keep up",
+        Counter,
+        |p| p.stats.dropped.get() as f64,
+    ),
+    ("outpost_video_errors", "Pictures that could not be encoded or passed through", Counter, |p| {
+        p.stats.errors.get() as f64
+    }),
+    ("outpost_video_seconds", "Time spent on scaling and encoding pictures", Counter, |p| {
+        p.stats.busy_nanos.get() as f64 / 1e9
+    }),
+    ("outpost_video_step", "How many of the configured overload steps are taken", Gauge, |p| {
+        p.stats.step.get()
+    }),
+];
+
+const OF_BOTH: &[Figure<WeaveStats>] = &[
+    (
+        "outpost_lip_sync_offset_seconds",
+        "How much later than its picture the sound comes to be sent",
+        Gauge,
+        |w| w.offset.get() / 1e3,
+    ),
+    (
+        "outpost_weave_alone",
+        "Segments that began without the other track, waited for in vain",
+        Counter,
+        |w| w.alone.get() as f64,
+    ),
+    ("outpost_weave_dropped", "Pictures and frames of sound lost on the way to the weaver", Counter, |w| {
+        (w.video.dropped.get() + w.audio.dropped.get()) as f64
+    }),
+];
+
+/// Every family there is.
+pub(super) fn of(report: &BoxReport) -> Vec<Family> {
+    let wall = report.clock.wall();
+    let synchronised = f64::from(u8::from(wall.sync == Sync::Synchronised));
+    let uptime = wall.monotonic.since(report.started).as_secs_f64();
+    let mut families = vec![
+        Family::gauge("outpost_info", "The program's version")
+            .with(&[("version", env!("CARGO_PKG_VERSION"))], 1.0),
+        Family::gauge("outpost_uptime_seconds", "Time since the program started").with(&[], uptime),
+        Family::gauge("outpost_clock_synchronised", "Whether the kernel believes its civil time")
+            .with(&[], synchronised),
+    ];
+    let streams = &report.streams;
+    families.extend(of_parts(streams, OF_STREAMS, |stream| Some(stream)));
+    families.extend(of_parts(streams, OF_SOUND, |stream| stream.sound.as_ref()));
+    families.extend(of_parts(streams, OF_PICTURES, |stream| stream.picture.as_ref()));
+    families.extend(of_parts(streams, OF_BOTH, |stream| stream.picture.as_ref()?.weave.as_deref()));
+    families.extend(of_server(&report.serve));
+    families
+}
+
+/// The figures of what `part` finds in each stream; none of what no stream has.
+fn of_parts<'a, T>(
+    streams: &'a [StreamFigures],
+    figures: &'a [Figure<T>],
+    part: fn(&StreamFigures) -> Option<&T>,
+) -> impl Iterator<Item = Family> + 'a {
+    let has_it = streams.iter().any(|stream| part(stream).is_some());
+    figures.iter().filter(move |_| has_it).map(move |(name, help, kind, figure)| {
+        let family = match kind {
+            Counter => Family::counter(name, help),
+            Gauge => Family::gauge(name, help),
+        };
+        streams.iter().fold(family, |family, stream| match part(stream) {
+            Some(part) => family.with(&[("stream", &stream.name)], figure(part)),
+            None => family,
+        })
+    })
+}
+
+fn live(signal: Signal) -> f64 {
+    f64::from(u8::from(signal == Signal::Live))
+}
+
+/// A level as it is kept: in hundredths.
+fn hundredths(level: f32) -> f64 {
+    (f64::from(level) * 100.0).round() / 100.0
+}
+
+fn of_server(serve: &ServeStats) -> Vec<Family> {
+    let requests = serve.requests().filter(|(_, _, count)| *count > 0).fold(
+        Family::counter("outpost_http_requests", "Requests answered"),
+        |family, (kind, class, count)| {
+            family.with(&[("kind", kind.name()), ("status", class.name())], count as f64)
+        },
+    );
+    let count = |name, help, value: u64| Family::counter(name, help).with(&[], value as f64);
+    vec![
+        requests,
+        count("outpost_http_sent_bytes", "Bytes handed to the kernel", serve.sent_bytes.get()),
+        count("outpost_http_connections", "Connections accepted", serve.opened.get()),
+        count("outpost_http_refused", "Connections turned away, all places being taken", serve.refused.get()),
+        count(
+            "outpost_http_displaced",
+            "Idle connections closed to make room for new ones",
+            serve.displaced.get(),
+        ),
+        count(
+            "outpost_http_slow_requests",
+            "Connections closed for a slow request",
+            serve.slow_requests.get(),
+        ),
+        count(
+            "outpost_http_stalled",
+            "Connections closed because their reply was not taken",
+            serve.stalled.get(),
+        ),
+        count("outpost_http_malformed", "Requests that were not HTTP, or too large", serve.malformed.get()),
+        Family::gauge("outpost_http_open_connections", "Connections open now")
+            .with(&[], serve.connections() as f64),
+    ]
+}

@@ -1,0 +1,167 @@
+//! What the box says of itself over HTTP: status, levels, metrics, health.
+//!
+//! Belongs here: gathering the rooms' figures into one answer. Does not: counting anything.
+
+mod families;
+mod status;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::base::{Clock, Monotonic, Pulse, Span};
+use crate::observe::metrics;
+use crate::pump::audio::PumpStats;
+use crate::pump::level::{Activity, STEP};
+use crate::pump::sink::SinkStats;
+use crate::pump::snapshot::Shutter;
+use crate::pump::video::{VideoInfo, VideoStats};
+use crate::pump::weave::WeaveStats;
+use crate::segment::{Dates, TargetDuration, WindowStats};
+use crate::serve::{Health, Report, ServeStats, Station};
+use crate::source::video::stats::CameraStats;
+use crate::source::{CaptureStats, Signal, State};
+
+/// How many steps of the level trail are told: a minute.
+const TOLD_STEPS: usize = 600;
+
+/// One stream's figures, shared with the threads that keep them.
+pub(super) struct StreamFigures {
+    pub(super) name: String,
+    pub(super) title: String,
+    pub(super) bitrate: u32,
+    pub(super) target: TargetDuration,
+    pub(super) picture: Option<PictureFigures>,
+    pub(super) sound: Option<SoundFigures>,
+    pub(super) ring: Arc<SinkStats>,
+    pub(super) window: Arc<WindowStats>,
+    pub(super) pulse: Arc<Pulse>,
+    pub(super) station: Arc<Station>,
+}
+
+/// Of a stream's pictures.
+pub(super) struct PictureFigures {
+    pub(super) source: String,
+    pub(super) camera: Arc<CameraStats>,
+    pub(super) stats: Arc<VideoStats>,
+    pub(super) info: Arc<VideoInfo>,
+    /// What is given up, in this order, while the encoder cannot keep up.
+    pub(super) steps: Vec<String>,
+    /// Where snapshots come from, if there are any.
+    pub(super) shutter: Option<Arc<Shutter>>,
+    /// Of what weaves pictures and sound, if there are both.
+    pub(super) weave: Option<Arc<WeaveStats>>,
+}
+
+/// Of a stream's sound.
+pub(super) struct SoundFigures {
+    pub(super) source: String,
+    pub(super) codecs: String,
+    /// What the encoder adds to the lag of every segment.
+    pub(super) encoder_delay: Span,
+    pub(super) capture: Arc<CaptureStats>,
+    pub(super) pump: Arc<PumpStats>,
+}
+
+/// Everything the box can say of itself.
+pub(super) struct BoxReport {
+    pub(super) streams: Vec<StreamFigures>,
+    pub(super) serve: Arc<ServeStats>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) started: Monotonic,
+}
+
+#[derive(Default, Serialize)]
+struct Levels {
+    step_ms: i64,
+    end: Option<String>,
+    rms_dbfs: Vec<f32>,
+    peak_dbfs: Vec<f32>,
+    on_air: Vec<u8>,
+}
+
+impl StreamFigures {
+    /// How the stream is: as its picture is, or its sound if that alone is in trouble.
+    fn state(&self) -> Arc<State> {
+        let states = [
+            self.picture.as_ref().map(|picture| picture.camera.condition.get()),
+            self.sound.as_ref().map(|sound| sound.capture.condition.get()),
+        ];
+        let mut states = states.into_iter().flatten();
+        let first = states.next().expect("a stream has picture, sound or both");
+        match states.next() {
+            Some(second) if first.signal == Signal::Live => second,
+            _ => first,
+        }
+    }
+
+    /// As in the multivariant playlist (RFC 6381), pictures first.
+    fn codecs(&self) -> String {
+        let video = self.picture.as_ref().and_then(|picture| Some(picture.info.get()?.config.codecs.clone()));
+        let audio = self.sound.as_ref().map(|sound| sound.codecs.clone());
+        video.into_iter().chain(audio).collect::<Vec<_>>().join(",")
+    }
+}
+
+impl BoxReport {
+    fn dates(&self) -> Dates {
+        Dates::of(&self.clock.wall())
+    }
+
+    /// The streams that have listed nothing for too long although they always should.
+    fn stalled(&self) -> Vec<String> {
+        let now = self.clock.now();
+        self.streams
+            .iter()
+            .filter_map(|stream| {
+                let age = stream.pulse.age(now);
+                let patience = stream.target.span().to_duration() * 3 + Duration::from_secs(2);
+                (age > patience)
+                    .then(|| format!("{}: no segment for {:.0} s", stream.name, age.as_secs_f64()))
+            })
+            .collect()
+    }
+}
+
+fn tenths(value: f64) -> f64 {
+    // Adding zero makes a plain one of the negative.
+    (value * 10.0).round() / 10.0 + 0.0
+}
+
+fn json(value: &impl Serialize) -> String {
+    // Our own structs of numbers and strings always have a JSON form.
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+impl Report for BoxReport {
+    fn status(&self) -> String {
+        json(&status::of(self))
+    }
+
+    fn levels(&self, stream: &str) -> Option<String> {
+        let stream = self.streams.iter().find(|it| it.name == stream)?;
+        let sound = stream.sound.as_ref()?;
+        let mut levels = Levels { step_ms: STEP.to_duration().as_millis() as i64, ..Levels::default() };
+        if let Some((end, steps)) = sound.pump.levels.last(TOLD_STEPS) {
+            levels.end = Some(self.dates().at(end).to_string());
+            for level in steps {
+                levels.rms_dbfs.push(level.rms);
+                levels.peak_dbfs.push(level.peak);
+                levels.on_air.push(u8::from(level.activity == Activity::OnAir));
+            }
+        }
+        Some(json(&levels))
+    }
+
+    fn metrics(&self) -> String {
+        metrics::encode(families::of(self))
+    }
+
+    fn health(&self) -> Health {
+        match self.stalled() {
+            stalled if stalled.is_empty() => Health::Ok,
+            stalled => Health::Degraded(stalled.join("; ")),
+        }
+    }
+}

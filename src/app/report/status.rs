@@ -1,0 +1,183 @@
+//! `/api/v1/status`: how everything is, for programs and for the page.
+
+use std::time::Instant;
+
+use serde::Serialize;
+
+use super::{BoxReport, PictureFigures, SoundFigures, StreamFigures, tenths};
+use crate::base::Sync;
+use crate::pump::level::Activity;
+use crate::segment::Dates;
+use crate::source::Signal;
+
+#[derive(Serialize)]
+pub(super) struct Status<'a> {
+    name: &'static str,
+    version: &'static str,
+    uptime_seconds: f64,
+    now: String,
+    clock: &'static str,
+    streams: Vec<StreamStatus<'a>>,
+}
+
+#[derive(Serialize)]
+struct StreamStatus<'a> {
+    name: &'a str,
+    title: &'a str,
+    signal: Signal,
+    signal_since: String,
+    cause: Option<String>,
+    picture: Option<PictureStatus<'a>>,
+    source: Option<SourceStatus<'a>>,
+    level: Option<LevelStatus>,
+    listeners: usize,
+    playlist: String,
+    live_ts: String,
+    codecs: String,
+    bitrate: u32,
+    target_seconds: f64,
+    window: WindowStatus,
+}
+
+#[derive(Serialize)]
+struct PictureStatus<'a> {
+    name: &'a str,
+    signal: Signal,
+    cause: Option<String>,
+    /// What the camera delivers, and why that was chosen.
+    format: Option<String>,
+    /// Pictures a second of late.
+    rate: f64,
+    missed: u64,
+    damaged: u64,
+    misdated: u64,
+    slates: u64,
+    encoder: Option<String>,
+    encoder_why: Option<String>,
+    width: Option<usize>,
+    height: Option<usize>,
+    sent: u64,
+    dropped: u64,
+    errors: u64,
+    /// What is given up at the moment because the board does not keep up.
+    step: Option<&'a str>,
+    lip_sync_ms: Option<f64>,
+    snapshot: Option<String>,
+}
+
+#[derive(Serialize)]
+struct SourceStatus<'a> {
+    name: &'a str,
+    signal: Signal,
+    cause: Option<String>,
+    drift_ppm: f64,
+    clock_offset_ms: f64,
+    losses: u64,
+}
+
+#[derive(Serialize)]
+struct LevelStatus {
+    rms_dbfs: f32,
+    peak_dbfs: f32,
+    on_air: bool,
+}
+
+#[derive(Serialize)]
+struct WindowStatus {
+    seconds: f64,
+    segments: u64,
+    bytes: u64,
+    lag_ms: f64,
+}
+
+/// The state of the whole box now.
+pub(super) fn of(report: &BoxReport) -> Status<'_> {
+    let wall = report.clock.wall();
+    let dates = Dates::of(&wall);
+    Status {
+        name: env!("CARGO_PKG_NAME"),
+        version: env!("CARGO_PKG_VERSION"),
+        uptime_seconds: tenths(wall.monotonic.since(report.started).as_secs_f64()),
+        now: wall.wall.to_string(),
+        clock: match wall.sync {
+            Sync::Synchronised => "synchronised",
+            Sync::Unsynchronised => "unsynchronised",
+        },
+        streams: report.streams.iter().map(|stream| stream_status(stream, &dates)).collect(),
+    }
+}
+
+fn stream_status<'a>(stream: &'a StreamFigures, dates: &Dates) -> StreamStatus<'a> {
+    let state = stream.state();
+    StreamStatus {
+        name: &stream.name,
+        title: &stream.title,
+        signal: state.signal,
+        signal_since: dates.at_monotonic(state.since).to_string(),
+        cause: some(&state.cause),
+        picture: stream.picture.as_ref().map(|picture| picture_status(&stream.name, picture)),
+        source: stream.sound.as_ref().map(source_status),
+        level: stream.sound.as_ref().map(level_status),
+        listeners: stream.station.listeners(Instant::now()),
+        playlist: format!("/{}/index.m3u8", stream.name),
+        live_ts: format!("/{}/live.ts", stream.name),
+        codecs: stream.codecs(),
+        bitrate: stream.bitrate,
+        target_seconds: stream.target.span().as_secs_f64(),
+        window: WindowStatus {
+            seconds: stream.window.seconds.get(),
+            segments: stream.window.listed.get() as u64,
+            bytes: stream.window.bytes.get() as u64,
+            lag_ms: tenths(stream.window.lag.get()),
+        },
+    }
+}
+
+fn some(cause: &str) -> Option<String> {
+    Some(cause.to_owned()).filter(|cause| !cause.is_empty())
+}
+
+fn picture_status<'a>(stream: &str, picture: &'a PictureFigures) -> PictureStatus<'a> {
+    let PictureFigures { source, camera, stats, info, steps, shutter, weave } = picture;
+    let state = camera.condition.get();
+    let sent = info.get();
+    let taken = stats.step.get() as usize;
+    PictureStatus {
+        name: source,
+        signal: state.signal,
+        cause: some(&state.cause),
+        format: camera.format.load().as_ref().map(|format| format.about.clone()),
+        rate: tenths(camera.rate.get()),
+        missed: camera.missed.get(),
+        damaged: camera.damaged.get(),
+        misdated: camera.misdated.get(),
+        slates: camera.slates.get(),
+        encoder: sent.as_ref().map(|sent| sent.encoder.clone()),
+        encoder_why: sent.as_ref().map(|sent| sent.why.clone()),
+        width: sent.as_ref().map(|sent| sent.config.size.width()),
+        height: sent.as_ref().map(|sent| sent.config.size.height()),
+        sent: stats.sent.get(),
+        dropped: stats.dropped.get(),
+        errors: stats.errors.get(),
+        step: taken.checked_sub(1).and_then(|last| steps.get(last)).map(String::as_str),
+        lip_sync_ms: weave.as_ref().map(|weave| tenths(weave.offset.get())),
+        snapshot: shutter.as_ref().map(|_| format!("/{stream}/snapshot.jpg")),
+    }
+}
+
+fn source_status(sound: &SoundFigures) -> SourceStatus<'_> {
+    let state = sound.capture.condition.get();
+    SourceStatus {
+        name: &sound.source,
+        signal: state.signal,
+        cause: some(&state.cause),
+        drift_ppm: tenths(sound.capture.ppm.get()),
+        clock_offset_ms: tenths(sound.capture.offset_ms.get()),
+        losses: sound.capture.losses.get(),
+    }
+}
+
+fn level_status(sound: &SoundFigures) -> LevelStatus {
+    let level = sound.pump.levels.now();
+    LevelStatus { rms_dbfs: level.rms, peak_dbfs: level.peak, on_air: level.activity == Activity::OnAir }
+}

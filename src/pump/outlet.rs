@@ -1,0 +1,161 @@
+//! Where the units of one track go: straight into the segments of a stream that has no other track, or to the
+//! stream's weaver.
+//!
+//! Belongs here: handing units on without waiting, and what becomes of them when the weaver's ring is full.
+//! Does not: the order of two tracks (`weave`), or when to cut.
+
+use std::sync::Arc;
+
+use crate::base::{Clock, Counter, Monotonic, Pts};
+use crate::media::{Entry, Packet, Track};
+use crate::ring::Producer;
+
+use super::segments::Segments;
+
+/// How a unit joins the one before it on its track.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// It goes on.
+    Follows,
+    /// A segment begins with it.
+    Begins,
+    /// A segment begins with it that need not follow what came before.
+    Breaks,
+}
+
+/// A coded unit on its way to the weaver, with memory of its own that is used again and again.
+#[derive(Clone, Debug)]
+pub(super) struct Unit {
+    pub(super) place: Place,
+    pub(super) entry: Entry,
+    pub(super) pts: Pts,
+    pub(super) dts: Pts,
+    /// When it was handed over.
+    pub(super) arrived: Monotonic,
+    pub(super) data: Vec<u8>,
+}
+
+impl Unit {
+    /// The unit, as one of `track`.
+    pub(super) fn packet(&self, track: Track) -> Packet<'_> {
+        Packet { track, pts: self.pts, dts: self.dts, entry: self.entry, data: &self.data }
+    }
+}
+
+impl Default for Unit {
+    fn default() -> Self {
+        let (pts, arrived) = (Pts::default(), Monotonic::default());
+        Self { place: Place::Follows, entry: Entry::Dependent, pts, dts: pts, arrived, data: Vec::new() }
+    }
+}
+
+/// What a track lost on its way to the weaver.
+#[derive(Debug, Default)]
+pub struct OutletStats {
+    /// Units left out because the weaver did not keep up.
+    pub dropped: Counter,
+    /// How often that began.
+    pub drops: Counter,
+}
+
+/// Where the units of one track go.
+pub struct Outlet(Way);
+
+enum Way {
+    Direct(Box<Segments>),
+    Woven(Woven),
+}
+
+/// Whether units go into the weaver's ring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Flow {
+    Carrying,
+    /// Until there is room, and decoding can begin again.
+    Dropping,
+}
+
+struct Woven {
+    ring: Producer<Unit>,
+    clock: Arc<dyn Clock>,
+    /// How the unit written next joins.
+    next: Place,
+    flow: Flow,
+    stats: Arc<OutletStats>,
+}
+
+impl Outlet {
+    /// The way of a stream's only track.
+    pub fn direct(segments: Segments) -> Self {
+        Self(Way::Direct(Box::new(segments)))
+    }
+
+    /// The way of one of two tracks, to the weaver that reads `ring`.
+    pub(super) fn woven(ring: Producer<Unit>, clock: Arc<dyn Clock>, stats: Arc<OutletStats>) -> Self {
+        Self(Way::Woven(Woven { ring, clock, next: Place::Follows, flow: Flow::Carrying, stats }))
+    }
+
+    /// The unit at `at`, which is written next, begins a segment. Said before that unit is encoded, it ends the
+    /// one before so much sooner. Beside pictures nobody asks sound where to cut.
+    pub fn begin_segment(&mut self, at: Pts) {
+        match &mut self.0 {
+            Way::Direct(segments) => segments.begin_segment(at),
+            Way::Woven(woven) if woven.next == Place::Follows => woven.next = Place::Begins,
+            Way::Woven(_) => {}
+        }
+    }
+
+    /// What is written next begins a segment, and need not follow what was written so far.
+    pub fn interrupt(&mut self) {
+        match &mut self.0 {
+            Way::Direct(segments) => segments.interrupt(),
+            Way::Woven(woven) => woven.next = Place::Breaks,
+        }
+    }
+
+    /// Hands on a unit; never waits.
+    pub fn write(&mut self, unit: &Packet<'_>) {
+        match &mut self.0 {
+            Way::Direct(segments) => segments.write(unit),
+            Way::Woven(woven) => woven.write(unit),
+        }
+    }
+
+    /// Nothing more will come.
+    pub fn finish(&mut self) {
+        if let Way::Direct(segments) = &mut self.0 {
+            segments.finish();
+        }
+    }
+}
+
+impl Woven {
+    fn write(&mut self, unit: &Packet<'_>) {
+        let place = self.next;
+        let slot = match (self.flow, unit.entry) {
+            // It needs those that were dropped.
+            (Flow::Dropping, Entry::Dependent) => None,
+            _ => self.ring.slot(),
+        };
+        let Some(slot) = slot else {
+            if self.flow == Flow::Carrying {
+                self.stats.drops.increment();
+            }
+            self.flow = Flow::Dropping;
+            self.stats.dropped.increment();
+            // An interruption is told with the next unit that gets through; a cut that is lost is one less.
+            if place == Place::Begins {
+                self.next = Place::Follows;
+            }
+            return;
+        };
+        self.flow = Flow::Carrying;
+        self.next = Place::Follows;
+        slot.place = place;
+        slot.entry = unit.entry;
+        (slot.pts, slot.dts) = (unit.pts, unit.dts);
+        slot.arrived = self.clock.now();
+        slot.data.clear();
+        slot.data.extend_from_slice(unit.data);
+        self.ring.publish();
+    }
+}
