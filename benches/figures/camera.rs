@@ -24,8 +24,8 @@ const SETTLING: Duration = Duration::from_secs(8);
 const THREADS: usize = 2;
 
 const WINDOW_BYTES: &str = "outpost_window_bytes";
-const PICTURES: &str = "outpost_video_encoded_pictures_total";
-const DROPPED: &str = "outpost_video_dropped_pictures_total";
+const PICTURES: &str = "outpost_video_sent_total";
+const DROPPED: &str = "outpost_video_dropped_total";
 
 /// What both pairs cost.
 pub(crate) fn rows(dir: &Path) -> Result<Vec<Row>, Box<dyn Error>> {

@@ -3,6 +3,7 @@
 //! Belongs here: the choice at the start, and what takes over from an encoder that fails. Does not:
 //! noticing the failure (`pump`), or scaling to another size.
 
+use super::M2m;
 use super::video::{VideoEncoder, VideoError, VideoParams};
 use crate::media::Size;
 
@@ -65,11 +66,8 @@ fn x264(params: VideoParams) -> Result<Box<dyn VideoEncoder>, VideoError> {
     }
 }
 
-fn m2m(_params: VideoParams) -> Result<Box<dyn VideoEncoder>, VideoError> {
-    Err(VideoError::Encoder {
-        encoder: "hardware encoder".to_owned(),
-        reason: "this board has none".to_owned(),
-    })
+fn m2m(params: VideoParams) -> Result<Box<dyn VideoEncoder>, VideoError> {
+    Ok(Box::new(M2m::open(params)?))
 }
 
 /// The board's name as its firmware tells, on ARM: `Raspberry Pi 4 Model B Rev 1.4`.

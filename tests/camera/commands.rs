@@ -56,7 +56,7 @@ fn signal(station: &Station, signals: &[&str]) -> Value {
 
 #[test]
 fn h264_from_a_program_passes_through_unchanged_and_a_slate_stands_in_for_it() {
-    let dir = folder("captured");
+    let dir = folder("captured-file");
     let file = capture(&dir);
     let pids = dir.join("pid");
     // As rpicam-vid does it: each picture when it is due. It ends with its file, and is started again.
@@ -95,20 +95,22 @@ fn h264_from_a_program_passes_through_unchanged_and_a_slate_stands_in_for_it() {
 
 #[test]
 fn a_file_that_is_poured_out_at_once_is_held_to_the_clock() {
-    let dir = folder("poured");
+    let dir = folder("poured-file");
     let file = capture(&dir);
     let station =
         Station::start("poured", &camera(&format!("while cat {file}; do :; done"), "h264", ""), &[]);
+    signal(&station, &["live"]);
     let begun = eye::seconds(&station, "camera", 3.0);
     let later = eye::seconds(&station, "camera", 13.0);
     let last = |playlist: &m3u8_rs::MediaPlaylist| playlist.media_sequence + playlist.segments.len() as u64;
     assert!(last(&later) - last(&begun) <= 13, "ten seconds more took no less than about ten");
+    assert_eq!(signal(&station, &["live"])["picture"]["slates"], 0, "it never ran dry");
     let _ = fs::remove_dir_all(dir);
 }
 
 #[test]
 fn raw_pictures_go_and_come_back_without_a_discontinuity() {
-    let dir = folder("raw");
+    let dir = folder("raw-pid");
     let pids = dir.join("pid");
     let command = format!(
         "echo $$ > {}; exec ffmpeg -nostdin -v error -re -f lavfi -i testsrc2=size=320x240:rate=15 -pix_fmt yuv420p \
@@ -122,7 +124,7 @@ fn raw_pictures_go_and_come_back_without_a_discontinuity() {
     let stalled = signal(&station, &["stalled"]);
     assert!(stalled["cause"].as_str().is_some_and(|cause| !cause.is_empty()), "{stalled}");
     signal(&station, &["live"]);
-    let slates = station.metric("outpost_video_slate_pictures_total");
+    let slates = station.metric("outpost_camera_slates_total");
     assert!(slates > 0.0);
     let playlist = eye::seconds(&station, "camera", 6.0);
     let skipped = playlist.segments.iter().skip(1).any(|segment| segment.discontinuity);
@@ -178,7 +180,7 @@ fn the_card_read_back_through_a_program_is_the_card() {
     );
     let playlist = eye::seconds(&station, "camera", 6.0);
     let (whole, _) = fetch(&station, "camera", &playlist);
-    let dir = folder("reread");
+    let dir = folder("reread-file");
     let stream = dir.join("card.h264");
     say(
         "ffmpeg",
