@@ -58,7 +58,7 @@ pub(super) fn build(
     let sound = stream.audio.as_ref().zip(capture);
     let sound = sound.map(|(audio, capture)| Ok((audio, capture, aac(name, audio)?))).transpose()?;
     let picture = stream.video.as_ref().zip(camera);
-    let picture = picture.map(|(video, (coding, camera))| Ok((video, camera, mode(name, video, coding)?)));
+    let picture = picture.map(|(video, (coding, camera))| Ok((video, camera, mode(stream, video, coding)?)));
     let picture = picture.transpose()?;
 
     let program = Program {
@@ -122,7 +122,8 @@ fn aac(stream: &str, audio: &AudioSettings) -> Result<Box<dyn AudioEncoder>, Bui
 }
 
 /// How pictures become units: decided now, for as long as the program runs.
-fn mode(stream: &str, video: &VideoSettings, coding: Coding) -> Result<VideoMode, BuildError> {
+fn mode(config: &StreamConfig, video: &VideoSettings, coding: Coding) -> Result<VideoMode, BuildError> {
+    let stream = config.name.as_str();
     let (kind, params) = (kind(video.encoder), params(video));
     let encoders = |kind| -> Encoders {
         Box::new(move |failed| match failed {
@@ -135,6 +136,7 @@ fn mode(stream: &str, video: &VideoSettings, coding: Coding) -> Result<VideoMode
         return Ok(VideoMode::Copy {
             size: video.size,
             rate: video.rate,
+            longest: longest_segment(config, Some(coding)),
             encoders: encoders(EncoderKind::X264),
         });
     }
