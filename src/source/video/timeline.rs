@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use crate::base::{Monotonic, Pts, Span};
 
-/// No picture is captured after it came; so much is forgiven a driver that stamps the end of a transfer.
-pub(super) const AHEAD: Duration = Duration::from_millis(50);
+/// No picture is captured after it came; so much is forgiven a driver that knows when the picture will end as
+/// soon as it begins (vivid: one interval ahead).
+pub(super) const AHEAD: Duration = Duration::from_millis(150);
 /// Nor does any device keep pictures for so long.
 pub(super) const OLDEST: Duration = Duration::from_secs(2);
 
@@ -111,8 +112,8 @@ mod tests {
             // The true ones go on where they should.
             (10_200, 10_150, 10_150, Believed),
             // At the bounds.
-            (10_250, 10_300, 10_300, Believed),
-            (10_300, 10_351, 10_300, Impossible),
+            (10_250, 10_400, 10_400, Believed),
+            (10_300, 10_451, 10_400, Impossible),
             (13_000, 11_000, 11_000, Believed),
             (13_001, 11_000, 11_001, Impossible),
         ];
