@@ -14,6 +14,9 @@ mod station;
 
 mod eye;
 
+/// Held by who needs most of the machine, and by who cannot do without some of it.
+static MACHINE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+
 mod commands;
 mod ending;
 mod exact;

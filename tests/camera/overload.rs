@@ -1,7 +1,7 @@
 //! An encoder that cannot keep up, from outside: it gives way, and says so, but never falls behind.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::card;
@@ -46,6 +46,7 @@ impl Drop for Burden {
 
 #[test]
 fn too_much_is_met_by_fewer_bits_and_fewer_pictures_and_never_by_delay() {
+    let _alone = crate::MACHINE.lock().unwrap_or_else(PoisonError::into_inner);
     let burden = Burden::new();
     let station = Station::start("overload", TOO_MUCH, &[]);
     station.until_signal("camera", &["live"], Duration::from_secs(20));
