@@ -183,18 +183,20 @@ fn a_program_that_is_halted_again_and_again_never_breaks_its_stream() {
     );
     let station = Station::start("halted", &stream, &[]);
     station.until_signal("camera", &["live"], Duration::from_secs(20));
-    let stills = || station.metric("outpost_camera_stills_total");
+    let count = || ["stills", "slates"].map(|it| station.metric(&format!("outpost_camera_{it}_total")));
     for halt in 0..12 {
-        let before = stills();
+        let before = count();
         signal(&pids, Signal::SIGSTOP);
         // At least half a second; then it counts as dead or not, as the machine has time.
         until("stills", Duration::from_secs(5), || {
-            let slate = station.metric("outpost_camera_slates_total") > 0.0;
-            (slate || stills() >= before + f64::from(4 + halt % 3)).then_some(())
+            let [stills, slates] = count();
+            (slates > before[1] || stills >= before[0] + f64::from(4 + halt % 3)).then_some(())
         });
         signal(&pids, Signal::SIGCONT);
         station.until_signal("camera", &["live"], Duration::from_secs(20));
     }
+    let [stills, slates] = count();
+    assert!(stills > 36.0, "{stills} stills, {slates} slates");
     let playlist = eye::seconds(&station, "camera", 12.0);
     for (n, segment) in playlist.segments.iter().enumerate().skip(1) {
         assert!(!segment.discontinuity, "segment {n} is broken off:\n{playlist:?}");
