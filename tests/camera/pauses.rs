@@ -91,7 +91,8 @@ fn minute(target: Span, silent: fn(i64) -> bool) -> (Vec<Finished>, Arc<CameraSt
     let choice = choose::video(EncoderKind::X264, params).expect("x264");
     let program = Program { video: Some(choice.encoder.config().clone()), audio: None };
     let (producer, mut records) = ring::channel(1 << 16).expect("an eventfd");
-    let segments = Segments::new("moody", &program, RecordSink::new(producer, Arc::new(SinkStats::default())));
+    let segments =
+        Segments::new("moody", &program, RecordSink::new(producer, Arc::new(SinkStats::default())));
     let encoders = Box::new(move |_: Option<&_>| choose::video(EncoderKind::X264, params));
     let mode = VideoMode::Encode { choice, params, encoders };
     let (stats, info, camera_stats) = (Arc::default(), Arc::default(), Arc::new(CameraStats::default()));

@@ -211,7 +211,12 @@ impl Camera {
         self.stats.slates.increment();
         let signal = self.stats.condition.get().signal;
         let picture = self.slate.show(signal, self.since, self.clock.wall());
-        View { pts: self.line.slate(meant), image: Image::Raw(picture.planes()), origin: Origin::Slate, missed: 0 }
+        View {
+            pts: self.line.slate(meant),
+            image: Image::Raw(picture.planes()),
+            origin: Origin::Slate,
+            missed: 0,
+        }
     }
 
     fn begin_opening(&mut self, now: Monotonic) {
