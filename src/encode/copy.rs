@@ -32,7 +32,7 @@ pub enum CopyFault {
     /// nevertheless.
     #[error(
         "no IDR picture for {} s, so no segment can begin and nobody can begin to watch; ask the camera for one every \
-         1 to 2 s (rpicam-vid: --intra 60 --inline; ffmpeg: -g 60), not for intra refresh",
+         1 to 2 s (rpicam-vid: --intra 60 --inline; ffmpeg: -g 60), not for intra refresh, or make `segment` longer",
         .0.as_secs_f64()
     )]
     NoIdr(Span),

@@ -43,13 +43,29 @@ impl Film {
         );
         let pts = probe(&file, &["-show_entries", "frame=pts_time"]);
         let pts = pts.lines().map(|line| line.trim_end_matches(',').parse().expect("a PTS"));
-        let luma = said(Command::new("ffmpeg").args(["-nostdin", "-v", "warning", "-xerror", "-i"]).arg(&file).args(
-            ["-an", "-fps_mode", "passthrough", "-enc_time_base", "1:90000", "-vf", "extractplanes=y", "-f", "rawvideo", "-pix_fmt", "gray", "-"],
-        ));
+        let luma = said(
+            Command::new("ffmpeg").args(["-nostdin", "-v", "warning", "-xerror", "-i"]).arg(&file).args([
+                "-an",
+                "-fps_mode",
+                "passthrough",
+                "-enc_time_base",
+                "1:90000",
+                "-vf",
+                "extractplanes=y",
+                "-f",
+                "rawvideo",
+                "-pix_fmt",
+                "gray",
+                "-",
+            ]),
+        );
         let luma = luma.chunks_exact(WIDTH * HEIGHT);
         assert_eq!(luma.len(), pts.clone().count(), "ffmpeg decodes what ffprobe sees");
         let frames: Vec<_> = pts.zip(luma).map(|(pts, luma)| Frame { pts, luma: luma.to_vec() }).collect();
-        assert!(frames.is_sorted_by(|a, b| a.pts < b.pts), "pictures in order, each later than the one before");
+        assert!(
+            frames.is_sorted_by(|a, b| a.pts < b.pts),
+            "pictures in order, each later than the one before"
+        );
         Self { frames }
     }
 

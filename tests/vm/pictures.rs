@@ -46,7 +46,10 @@ fn film(station: &Station, seconds: u64) -> Film {
     let listed: f64 = listed.take(seconds as usize).map(|segment| f64::from(segment.duration)).sum();
     let [begin, .., end] = film.frames() else { panic!("hardly a picture in {seconds} s") };
     let between = end.pts - begin.pts;
-    assert!((listed - between - 1.0 / RATE).abs() < 1.0 / RATE, "{listed} s listed, {between} s between pictures");
+    assert!(
+        (listed - between - 1.0 / RATE).abs() < 1.0 / RATE,
+        "{listed} s listed, {between} s between pictures"
+    );
     film
 }
 
@@ -114,15 +117,20 @@ fn a_camera_that_is_lost_is_a_slate_and_comes_back_into_the_same_playlist() {
     // marks a picture as corrupt; then it leaves pictures out.
     let opened = station.metric("outpost_camera_opened_total");
     station.sh("v4l2-ctl -d0 -c disconnect=1");
-    station.until("another opening", SOON, || (station.metric("outpost_camera_opened_total") > opened).then_some(()));
+    station.until("another opening", SOON, || {
+        (station.metric("outpost_camera_opened_total") > opened).then_some(())
+    });
     station.until_signal("camera", &["live"], SOON);
     let opened = station.metric("outpost_camera_opened_total");
     station.sh("v4l2-ctl -d0 -c inject_fatal_streaming_error=1");
-    station.until("another opening", SOON, || (station.metric("outpost_camera_opened_total") > opened).then_some(()));
+    station.until("another opening", SOON, || {
+        (station.metric("outpost_camera_opened_total") > opened).then_some(())
+    });
     station.until_signal("camera", &["live"], SOON);
     let damaged = station.metric("outpost_camera_damaged_total");
     station.sh("v4l2-ctl -d0 -c inject_v4l2_buf_flag_error=1");
-    station.until("damage", SOON, || (station.metric("outpost_camera_damaged_total") > damaged).then_some(()));
+    station
+        .until("damage", SOON, || (station.metric("outpost_camera_damaged_total") > damaged).then_some(()));
     let missed = station.metric("outpost_camera_missed_total");
     station.sh("v4l2-ctl -d0 -c percentage_of_dropped_buffers=20");
     station.until("losses", SOON, || (station.metric("outpost_camera_missed_total") > missed).then_some(()));
@@ -184,7 +192,9 @@ fn a_program_that_plays_the_camera_may_go_and_come_back() {
     station.sh("killall -CONT ffmpeg");
     assert_shown(&station);
 
-    for (format, coding) in [("mjpeg", "-c:v mjpeg -pix_fmt yuvj422p"), ("h264", "-c:v libx264 -preset ultrafast -g 10")] {
+    for (format, coding) in
+        [("mjpeg", "-c:v mjpeg -pix_fmt yuvj422p"), ("h264", "-c:v libx264 -preset ultrafast -g 10")]
+    {
         station.sh("killall -9 ffmpeg");
         show(&mut station, coding);
         station.restart(&camera("/dev/video20", &format!(", format = \"{format}\"")));

@@ -32,7 +32,9 @@ fn assert_heard(station: &Station) {
     let mut since = None;
     station.until("seven seconds of the tone", HEARD, || {
         let level = station.status("radio")["level"]["rms_dbfs"].as_f64();
-        since = since.filter(|_| level.is_some_and(|level| TONE.contains(&level))).or_else(|| Some(Instant::now()));
+        since = since
+            .filter(|_| level.is_some_and(|level| TONE.contains(&level)))
+            .or_else(|| Some(Instant::now()));
         since.filter(|since| since.elapsed() > Duration::from_secs(7))
     });
     let url = station.url("/radio/audio/index.m3u8");
