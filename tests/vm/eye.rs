@@ -1,7 +1,7 @@
 //! What ffmpeg and ffprobe see in the pictures of a stream.
 
 use std::fs;
-use std::ops::Range;
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -14,6 +14,8 @@ pub(crate) const HEIGHT: usize = 180;
 /// Pictures as decoded, in the order of their display.
 pub(crate) struct Film {
     frames: Vec<Frame>,
+    /// When each segment begins, in seconds.
+    begins: Vec<f64>,
 }
 
 /// One picture.
@@ -26,14 +28,17 @@ pub(crate) struct Frame {
 impl Film {
     /// Fetches the segments with these media sequence numbers, and has them decoded. Each begins with a key
     /// frame; nobody has anything to complain of.
-    pub(crate) fn fetch(station: &Station, rendition: &str, numbers: Range<u64>) -> Self {
+    pub(crate) fn fetch(station: &Station, rendition: &str, numbers: RangeInclusive<u64>) -> Self {
         let file = station.folder().join("film.ts");
         let mut film = Vec::new();
+        let mut begins = Vec::new();
         for number in numbers {
             let segment = station.bytes(&format!("/{rendition}/{number}.ts"));
             fs::write(&file, &segment).expect("a segment");
-            let first = probe(&file, &["-read_intervals", "%+#1", "-show_entries", "packet=flags"]);
-            assert!(first.starts_with('K'), "segment {number} begins with {first:?}, not with a key frame");
+            let first = probe(&file, &["-read_intervals", "%+#1", "-show_entries", "packet=pts_time,flags"]);
+            let (pts, flags) = first.split_once(',').expect("a packet");
+            assert!(flags.starts_with('K'), "segment {number} begins with {first:?}, not with a key frame");
+            begins.push(pts.parse().expect("a PTS"));
             film.extend(segment);
         }
         fs::write(&file, film).expect("a file");
@@ -66,11 +71,23 @@ impl Film {
             frames.is_sorted_by(|a, b| a.pts < b.pts),
             "pictures in order, each later than the one before"
         );
-        Self { frames }
+        Self { frames, begins }
     }
 
     pub(crate) fn frames(&self) -> &[Frame] {
         &self.frames
+    }
+
+    /// How long each segment lasts, except the last: from its first picture to that of the next.
+    pub(crate) fn lengths(&self) -> Vec<f64> {
+        self.begins.windows(2).map(|pair| pair[1] - pair[0]).collect()
+    }
+
+    /// All but the last segment's pictures.
+    pub(crate) fn without_last(mut self) -> Self {
+        let last = self.begins.pop().unwrap_or_default();
+        self.frames.retain(|frame| frame.pts < last);
+        self
     }
 }
 

@@ -13,6 +13,7 @@ mod outpost_program;
 #[path = "../support/pulse.rs"]
 mod pulse;
 
+mod camera;
 mod eye;
 mod machine;
 mod m2m;

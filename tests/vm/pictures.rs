@@ -37,31 +37,38 @@ fn paint(mut sh: impl FnMut(&str) -> String) {
     sh("v4l2-ctl -d0 -c test_pattern=20,osd_text_mode=2,horizontal_movement=5,timestamp_source=1");
 }
 
-/// The pictures of the next `seconds` whole segments, which last as long as EXTINF says: within a frame.
+/// The pictures of the next `seconds` whole segments, each of which lasts as long as EXTINF says.
 fn film(station: &Station, seconds: u64) -> Film {
     let first = after_last(&station.playlist("camera/video")) + 1;
-    let playlist = station.after_segments("camera/video", seconds + 1);
-    let film = Film::fetch(station, "camera/video", first..first + seconds);
+    let playlist = station.after_segments("camera/video", seconds + 2);
+    let film = Film::fetch(station, "camera/video", first..=first + seconds);
     let listed = playlist.segments.iter().skip((first - playlist.media_sequence) as usize);
-    let listed: f64 = listed.take(seconds as usize).map(|segment| f64::from(segment.duration)).sum();
-    let [begin, .., end] = film.frames() else { panic!("hardly a picture in {seconds} s") };
-    let between = end.pts - begin.pts;
-    assert!(
-        (listed - between - 1.0 / RATE).abs() < 1.0 / RATE,
-        "{listed} s listed, {between} s between pictures"
-    );
-    film
+    for (segment, length) in listed.zip(film.lengths()) {
+        let listed = f64::from(segment.duration);
+        assert!((listed - length).abs() < 0.001, "{}: {listed} s listed, {length} s long", segment.uri);
+    }
+    film.without_last()
 }
 
-/// Pictures with the ramp, each as many steps on as its PTS says: none lost, none twice, none misdated.
+/// Pictures with the ramp, each as many steps on from the first as its PTS says: none twice, none lost unless
+/// its time is passed over, none misdated. vivid stamps them when its thread gets to them, which on a busy
+/// host may be two intervals late.
 fn assert_counted(frames: &[Frame]) {
-    for pair in frames.windows(2) {
-        let [before, after] = [&pair[0], &pair[1]].map(|frame| frame.edge().expect("a ramp"));
-        let moved = (after + WIDTH - before) % WIDTH;
-        let steps = ((moved + STEP / 2) / STEP) as f64;
-        let passed = (pair[1].pts - pair[0].pts) * RATE;
-        assert!((passed - steps).abs() < 0.5, "{steps} pictures on after {passed:.2} intervals");
+    let edges: Vec<usize> = frames.iter().map(|frame| frame.edge().expect("a ramp")).collect();
+    let mut counted = 0;
+    for (pair, frame) in edges.windows(2).zip(&frames[1..]) {
+        let moved = (pair[1] + WIDTH - pair[0]) % WIDTH;
+        let steps = (moved + STEP / 2) / STEP;
+        counted += steps;
+        let passed = (frame.pts - frames[0].pts) * RATE;
+        let right = steps > 0 && (passed - counted as f64).abs() < 2.0;
+        assert!(right, "{counted} pictures on after {passed:.2} intervals: {}", log(frames));
     }
+}
+
+/// When each picture is, and where its edge.
+fn log(frames: &[Frame]) -> String {
+    frames.iter().map(|frame| format!("{:.3} {:?}, ", frame.pts, frame.edge())).collect()
 }
 
 /// Pictures come at their rate, give or take what the machine could not keep up with.

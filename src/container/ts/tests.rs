@@ -13,7 +13,7 @@ use crate::media::FrameRate;
 use crate::media::grid::Cutter;
 use crate::media::packet::VideoConfig;
 use crate::media::{AacConfig, CutGrid, Entry, Packet, Program, Track};
-use rig::{Found, Owned, Tape, arrivals, demux, he, judge, lc, mux, radio, with_video};
+use rig::{Owned, Tape, arrivals, demux, he, judge, lc, mux, radio, with_video};
 
 #[test]
 fn a_radio_at_64_kbit_is_nearly_all_sound() {

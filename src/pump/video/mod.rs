@@ -114,7 +114,8 @@ impl VideoStream {
     fn take(&mut self, view: &View<'_>) {
         let Self { name, mode, gate, .. } = self;
         let pts = view.pts;
-        gate.stats.pictures.increment();
+        gate.stats.pictures.add(1 + u64::from(view.missed));
+        gate.stats.dropped.add(u64::from(view.missed));
         let mut kind = Kind::Expected;
         match (mode, view.image) {
             (Mode::Encode { coder, governor }, Image::Raw(planes)) => {
@@ -182,7 +183,10 @@ fn carry(view: &View<'_>, streams: &mut [VideoStream], clock: &dyn Clock) {
         stream.gate.stats.busy_nanos.add(now.since(last).as_nanos() as u64);
         last = now;
     }
-    for stream in streams {
-        stream.settle(view.pts, last.since(begin));
+    // A picture shown again says nothing of how much time there is for one.
+    if view.origin != Origin::Still {
+        for stream in streams {
+            stream.settle(view.pts, last.since(begin));
+        }
     }
 }

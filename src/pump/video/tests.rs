@@ -162,7 +162,8 @@ impl Rig {
         self.count += 1;
         self.clock.advance(due.since(self.clock.now()));
         let image = image.map_or(Image::Raw(self.picture.planes()), Image::H264);
-        carry(&View { pts: due.to_pts(), image, origin }, &mut self.streams, &*self.clock);
+        let view = View { pts: due.to_pts(), image, origin, missed: 0 };
+        carry(&view, &mut self.streams, &*self.clock);
         self.read();
         due.to_pts()
     }
@@ -337,12 +338,13 @@ fn snapshots_are_of_the_camera_and_strange_pictures_are_lost() {
     let shutter = rig.streams[0].shutter().expect("pictures are seen");
     shutter.ask();
     rig.show(0.1, None, Origin::Slate);
+    rig.show(0.1, None, Origin::Still);
     assert!(shutter.latest().is_none());
     let taken = rig.show(0.1, None, Origin::Live);
     rig.show(0.1, None, Origin::Live);
     assert_eq!(shutter.latest().map(|photo| photo.taken), Some(taken));
     rig.show(0.1, Some(&[0, 0, 1, 0x65]), Origin::Live);
-    assert_eq!((rig.stats.dropped.get(), rig.stats.sent.get()), (1, 3));
+    assert_eq!((rig.stats.dropped.get(), rig.stats.sent.get()), (1, 4));
 }
 
 #[test]

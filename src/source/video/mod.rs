@@ -93,6 +93,12 @@ pub trait VideoInput: Send {
     /// # Errors
     /// If the device is gone or broken and must be opened again.
     fn read(&mut self, patience: Duration) -> Result<Glimpse<'_>, SourceError>;
+
+    /// The last raw picture that [`VideoInput::read`] brought, as far as it is still there; to be shown again
+    /// while no other comes. It is never copied for that.
+    fn last(&self) -> Option<Image<'_>> {
+        None
+    }
 }
 
 /// A device that can be opened, again and again. It was told at its making what is wanted.

@@ -124,6 +124,10 @@ impl VideoInput for TestCardInput {
         let missed = u32::try_from(number - next).unwrap_or(u32::MAX);
         Ok(Glimpse::Shot(Shot { captured, missed, image: Image::Raw(picture.planes()) }))
     }
+
+    fn last(&self) -> Option<Image<'_>> {
+        self.taken.map(|_| Image::Raw(self.card.picture().planes()))
+    }
 }
 
 #[cfg(test)]

@@ -49,7 +49,8 @@ pub(super) struct V4l2Input<B> {
     format: VideoFormat,
     buffers: B,
     conversion: Conversion,
-    /// The buffer that was shown last, and is looked at until the next read.
+    /// The buffer of the last whole picture: kept until there is another one, as that picture may have to be
+    /// shown again.
     shown: Option<Filled>,
     count: Count,
 }
@@ -59,12 +60,9 @@ impl<B: Buffers> V4l2Input<B> {
         Self { device, format, buffers, conversion, shown: None, count: Count::default() }
     }
 
-    /// Gives back what was shown, and waits for what is to be shown now.
+    /// Waits for what is to be shown now.
     fn next(&mut self, patience: Duration) -> Result<Option<Filled>, Trouble> {
         let capturing = |error: io::Error| trouble::capturing(&error);
-        if let Some(shown) = self.shown.take() {
-            self.buffers.give_back(shown).map_err(capturing)?;
-        }
         let Some(mut newest) = self.first(patience)? else { return Ok(None) };
         self.count.taken(newest.sequence);
         if self.format.coding == Coding::H264 {
@@ -108,6 +106,28 @@ impl<B: Buffers> V4l2Input<B> {
     }
 }
 
+impl<B: Buffers> V4l2Input<B> {
+    /// Makes a filled buffer into a picture; says what is wrong with it if it cannot be used.
+    fn convert(&mut self, filled: &Filled) -> Result<(), &'static str> {
+        let bytes = self.buffers.bytes(filled);
+        match self.format.coding {
+            _ if filled.corrupt => Err("marked as corrupt by the driver"),
+            _ if bytes.is_empty() => Err("empty"),
+            Coding::H264 => Ok(()),
+            Coding::Raw => self.conversion.convert(bytes),
+        }
+    }
+
+    /// What was converted last.
+    fn image(&self) -> Option<Image<'_>> {
+        let bytes = self.buffers.bytes(self.shown.as_ref()?);
+        match self.format.coding {
+            Coding::H264 => Some(Image::H264(bytes)),
+            Coding::Raw => self.conversion.picture(bytes).map(Image::Raw),
+        }
+    }
+}
+
 impl<B: Buffers> VideoInput for V4l2Input<B> {
     fn format(&self) -> &VideoFormat {
         &self.format
@@ -116,26 +136,28 @@ impl<B: Buffers> VideoInput for V4l2Input<B> {
     fn read(&mut self, patience: Duration) -> Result<Glimpse<'_>, SourceError> {
         let next = self.next(patience).map_err(|trouble| trouble.with(&self.device))?;
         let Some(filled) = next else { return Ok(Glimpse::Nothing) };
-        let filled = self.shown.insert(filled);
-        if filled.corrupt {
-            return Ok(Glimpse::Damaged("marked as corrupt by the driver"));
-        }
-        let bytes = self.buffers.bytes(filled);
-        if bytes.is_empty() {
-            return Ok(Glimpse::Damaged("empty"));
-        }
+        let converted = self.convert(&filled);
         // A driver that tells no time has just given it.
         let captured =
             filled.stamp.filter(|nanos| *nanos > 0).map_or_else(|| RealClock.now(), Monotonic::from_nanos);
-        let image = match self.format.coding {
-            Coding::H264 => Image::H264(bytes),
-            Coding::Raw => match self.conversion.picture(bytes) {
-                Ok(planes) => Image::Raw(planes),
-                Err(words) => return Ok(Glimpse::Damaged(words)),
-            },
+        let unused = match converted {
+            Ok(()) => self.shown.replace(filled),
+            Err(_) => Some(filled),
         };
+        if let Some(unused) = unused {
+            let given = self.buffers.give_back(unused);
+            given.map_err(|error| trouble::capturing(&error).with(&self.device))?;
+        }
+        if let Err(words) = converted {
+            return Ok(Glimpse::Damaged(words));
+        }
         let missed = std::mem::take(&mut self.count.missed);
-        Ok(Glimpse::Shot(Shot { captured, missed, image }))
+        let shot = |image| Glimpse::Shot(Shot { captured, missed, image });
+        Ok(self.image().map_or(Glimpse::Nothing, shot))
+    }
+
+    fn last(&self) -> Option<Image<'_>> {
+        self.image().filter(|image| matches!(image, Image::Raw(_)))
     }
 }
 

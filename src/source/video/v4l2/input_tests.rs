@@ -189,7 +189,36 @@ fn every_buffer_comes_back_however_long_it_goes_on() {
         assert!(matches!(input.read(Duration::ZERO), Ok(Glimpse::Shot(_))));
     }
     assert!(matches!(input.read(Duration::ZERO), Ok(Glimpse::Nothing)));
-    assert_eq!(input.buffers.free.len(), 4);
+    assert_eq!(input.buffers.free.len(), 3, "the last picture is kept");
+}
+
+#[test]
+fn the_last_whole_picture_can_be_seen_until_there_is_another() {
+    let last = |input: &V4l2Input<Script>| match input.last() {
+        Some(Image::Raw(Planes::I420([y, ..]))) => Some(y.data[0]),
+        other => other.map(|image| panic!("{image:?}")),
+    };
+    let [pause, two] = [Event::Pause, picture(2)];
+    let short = Event::Short { sequence: 3 };
+    let events = [two, pause, pause, Event::Corrupt { sequence: 3 }, pause, short, pause, picture(4), picture(5)];
+    let mut input = input(Coding::Raw, &events);
+    assert_eq!(last(&input), None);
+    let mut seen = Vec::new();
+    for _ in 0..5 {
+        let glimpse = match input.read(Duration::ZERO) {
+            Ok(Glimpse::Shot(_)) => "shot",
+            Ok(Glimpse::Damaged(_)) => "damaged",
+            Ok(Glimpse::Nothing) => "nothing",
+            Err(error) => panic!("{error}"),
+        };
+        seen.push((glimpse, last(&input), input.buffers.free.len()));
+    }
+    let expected = [("shot", 2), ("nothing", 2), ("damaged", 2), ("damaged", 2), ("shot", 5)];
+    assert_eq!(seen, expected.map(|(glimpse, shade)| (glimpse, Some(shade), 3)));
+    assert!(input.read(Duration::ZERO).is_ok() && last(&input) == Some(5));
+    let mut coded = self::input(Coding::H264, &[picture(1)]);
+    assert!(coded.read(Duration::ZERO).is_ok());
+    assert!(coded.last().is_none(), "what was coded is not to be shown twice");
 }
 
 #[test]
