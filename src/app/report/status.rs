@@ -61,6 +61,8 @@ struct PictureStatus<'a> {
     errors: u64,
     /// What is given up at the moment because the board does not keep up.
     step: Option<&'a str>,
+    /// From capture to the ring, on average, pictures at cuts apart.
+    lag_ms: f64,
     lip_sync_ms: Option<f64>,
     snapshot: Option<String>,
 }
@@ -138,7 +140,7 @@ fn some(cause: &str) -> Option<String> {
 }
 
 fn picture_status<'a>(stream: &str, picture: &'a PictureFigures) -> PictureStatus<'a> {
-    let PictureFigures { source, camera, stats, info, steps, shutter, weave } = picture;
+    let PictureFigures { source, camera, stats, info, steps, shutter, lag, weave } = picture;
     let state = camera.condition.get();
     let sent = info.get();
     let taken = stats.step.get() as usize;
@@ -160,6 +162,7 @@ fn picture_status<'a>(stream: &str, picture: &'a PictureFigures) -> PictureStatu
         dropped: stats.dropped.get(),
         errors: stats.errors.get(),
         step: taken.checked_sub(1).and_then(|last| steps.get(last)).map(String::as_str),
+        lag_ms: tenths(lag.mean.get() * 1e3),
         lip_sync_ms: weave.as_ref().map(|weave| tenths(weave.offset.get())),
         snapshot: shutter.as_ref().map(|_| format!("/{stream}/snapshot.jpg")),
     }
