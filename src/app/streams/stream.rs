@@ -22,7 +22,7 @@ use crate::pump::video::{self, Encoders, VideoInfo, VideoMode, VideoStats, Video
 use crate::pump::weave::{Weaver, weave};
 use crate::ring::{self, Audience};
 use crate::segment::{Ledger, SegmentConfig, Segmenter, Snapshot, TargetDuration};
-use crate::serve::{Render, Snapshots, Station, Still};
+use crate::serve::{Photos, Render, Snapshots, Station};
 use crate::source::CaptureStats;
 use crate::source::video::{CameraStats, Coding};
 
@@ -242,10 +242,10 @@ fn longest_segment(stream: &StreamConfig, coding: Option<Coding>) -> Span {
     }
 }
 
-/// A stream's still pictures, of what its camera shows.
+/// A stream's photos, of what its camera shows.
 struct Lens(Arc<Shutter>);
 
-impl Still for Lens {
+impl Photos for Lens {
     fn ask(&self) {
         self.0.ask();
     }
