@@ -147,6 +147,14 @@ fn what_a_program_does_wrong_is_named_and_survived() {
         ("exec yes", "h264", &["failed", "stalled"], "H.264"),
         ("exec sleep 1000", "h264", &["stalled"], "no picture"),
         ("head -c 1000 /dev/urandom; sleep 1000", "yu12", &["stalled", "failed"], ""),
+        // H.264, but not one IDR picture to begin with.
+        (
+            "exec ffmpeg -nostdin -v error -re -f lavfi -i testsrc2=s=320x180:r=15 -c:v libx264 -preset ultrafast \
+             -bsf:v filter_units=remove_types=5 -f h264 pipe:1",
+            "h264",
+            &["live"],
+            "",
+        ),
     ];
     let streams: Vec<String> = table
         .iter()

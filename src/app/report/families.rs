@@ -145,6 +145,19 @@ const OF_PICTURES: &[Figure<PictureFigures>] = &[
     ("outpost_video_step", "How many of the configured overload steps are taken", Gauge, |p| {
         p.stats.step.get()
     }),
+    (
+        "outpost_picture_lag_seconds",
+        "From the capture of pictures to their packets in the ring: mean over 5 s, pictures at cuts apart",
+        Gauge,
+        |p| p.lag.mean.get(),
+    ),
+    ("outpost_picture_lag_greatest_seconds", "The same: the greatest", Gauge, |p| p.lag.greatest.get()),
+    (
+        "outpost_picture_lag_at_cuts_seconds",
+        "The same of pictures at cuts, which wait for the sound before them: the greatest",
+        Gauge,
+        |p| p.lag.at_cuts.get(),
+    ),
 ];
 
 /// Of sound that has pictures to it.

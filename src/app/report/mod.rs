@@ -13,6 +13,7 @@ use serde::Serialize;
 use crate::base::{Clock, Monotonic, Pulse, Span};
 use crate::observe::metrics;
 use crate::pump::audio::PumpStats;
+use crate::pump::lag::LagStats;
 use crate::pump::level::{Activity, STEP};
 use crate::pump::sink::SinkStats;
 use crate::pump::snapshot::Shutter;
@@ -50,6 +51,8 @@ pub(super) struct PictureFigures {
     pub(super) steps: Vec<String>,
     /// Where snapshots come from, if there are any.
     pub(super) shutter: Option<Arc<Shutter>>,
+    /// How old they are when they are in the ring.
+    pub(super) lag: Arc<LagStats>,
     /// Of what weaves pictures and sound, if there are both.
     pub(super) weave: Option<Arc<WeaveStats>>,
 }

@@ -62,6 +62,8 @@ struct PictureStatus<'a> {
     errors: u64,
     /// What is given up at the moment because the board does not keep up.
     step: Option<&'a str>,
+    /// From capture to the ring, on average, pictures at cuts apart.
+    lag_ms: f64,
     /// How much later than its picture sound is shown, if there is any.
     lip_sync_ms: Option<f64>,
     snapshot: Option<String>,
@@ -140,7 +142,7 @@ fn some(cause: &str) -> Option<String> {
 }
 
 fn picture_status<'a>(stream: &StreamFigures, picture: &'a PictureFigures) -> PictureStatus<'a> {
-    let PictureFigures { source, camera, stats, info, steps, shutter, weave: _ } = picture;
+    let PictureFigures { source, camera, stats, info, steps, shutter, lag, weave: _ } = picture;
     let state = camera.condition.get();
     let sent = info.get();
     let taken = stats.step.get() as usize;
@@ -163,6 +165,7 @@ fn picture_status<'a>(stream: &StreamFigures, picture: &'a PictureFigures) -> Pi
         dropped: stats.dropped.get(),
         errors: stats.errors.get(),
         step: taken.checked_sub(1).and_then(|last| steps.get(last)).map(String::as_str),
+        lag_ms: tenths(lag.mean.get() * 1e3),
         lip_sync_ms: stream.sound.as_ref().map(|sound| tenths(sound.lip_sync_ms())),
         snapshot: shutter.as_ref().map(|_| format!("/{}/snapshot.jpg", stream.name)),
     }

@@ -20,7 +20,7 @@ use crate::pump::sink::{RecordSink, SinkStats};
 use crate::pump::snapshot::Shutter;
 use crate::pump::video::{self, Encoders, VideoInfo, VideoMode, VideoStats, VideoStream};
 use crate::pump::weave::{Weaver, weave};
-use crate::ring;
+use crate::ring::{self, Audience};
 use crate::segment::{Ledger, SegmentConfig, Segmenter, Snapshot, TargetDuration};
 use crate::serve::{Photos, Render, Snapshots, Station};
 use crate::source::CaptureStats;
@@ -68,9 +68,11 @@ pub(super) fn build(
         video: picture.as_ref().map(|(.., mode)| description(mode)),
         audio: sound.as_ref().map(|(.., encoder)| encoder.config().clone()),
     };
-    let ring_stats = Arc::new(SinkStats::default());
+    let (ring_stats, audience) = (Arc::new(SinkStats::default()), Audience::default());
     let (producer, ring) = ring::channel(ring_packets(stream.bitrate().0, coding)).map_err(no_ring)?;
-    let segments = Segments::new(name, &program, RecordSink::new(producer, Arc::clone(&ring_stats)));
+    let sink = RecordSink::new(producer, audience.clone(), Arc::clone(&ring_stats));
+    let segments = Segments::new(name, &program, sink, clock);
+    let lag = segments.lag();
     let grid = CutGrid::new(stream.window.segment.0);
     let (mut video_outlet, mut audio_outlet, mut weaver) = (None, None, None);
     match (&program.video, &program.audio) {
@@ -96,6 +98,7 @@ pub(super) fn build(
             info,
             steps: settings.overload.iter().map(Step::to_string).collect(),
             shutter: pictures.shutter(),
+            lag,
             weave: weaver.as_ref().map(Weaver::stats),
         });
         video = Some(pictures);
@@ -112,8 +115,11 @@ pub(super) fn build(
         });
         audio = Some(AudioStream::new(name, settings.channels, encoder, grid, outlet, pump));
     }
-    let feed =
-        Serving { stream, coding, ring_stats, ledger, clock }.feed(picture_figures, sound_figures, ring);
+    let feed = Serving { stream, coding, ring_stats, audience, ledger, clock }.feed(
+        picture_figures,
+        sound_figures,
+        ring,
+    );
     Ok(Built { video, audio, weaver, feed })
 }
 
@@ -173,6 +179,7 @@ struct Serving<'a> {
     stream: &'a StreamConfig,
     coding: Option<Coding>,
     ring_stats: Arc<SinkStats>,
+    audience: Audience,
     ledger: &'a Arc<Ledger>,
     clock: &'a Arc<dyn Clock>,
 }
@@ -184,7 +191,7 @@ impl Serving<'_> {
         sound: Option<SoundFigures>,
         ring: ring::Consumer<Record>,
     ) -> Feed {
-        let Self { stream, coding, ring_stats, ledger, clock } = self;
+        let Self { stream, coding, ring_stats, audience, ledger, clock } = self;
         let name = stream.name.as_str();
         let longest = longest_segment(stream, coding);
         let window = SegmentConfig {
@@ -202,7 +209,7 @@ impl Serving<'_> {
         let codecs = sound.as_ref().map(|sound| sound.codecs.clone());
         let render = render(rendition, codecs, picture.as_ref().map(|picture| Arc::clone(&picture.info)));
         let station = Station::new(name, &stream.title, rendition, target, render, snapshots);
-        let station = Arc::new(station);
+        let station = Arc::new(station.with_audience(audience));
         let pulse = Arc::new(Pulse::new(clock.now()));
         let sequence = ledger.sequence(&format!("{name}/{rendition}"), clock.wall().wall);
         let shelf = Arc::clone(&station);

@@ -111,7 +111,8 @@ impl VideoStream {
         matches!(self.mode, Mode::Encode { .. }).then(|| Arc::clone(&self.shutter))
     }
 
-    fn take(&mut self, view: &View<'_>) {
+    /// Encodes a picture of the camera, or passes it on. The PTS of pictures increase.
+    pub fn feed(&mut self, view: &View<'_>) {
         let Self { name, mode, gate, .. } = self;
         let pts = view.pts;
         gate.stats.pictures.add(1 + u64::from(view.missed));
@@ -178,7 +179,7 @@ fn carry(view: &View<'_>, streams: &mut [VideoStream], clock: &dyn Clock) {
     let begin = clock.now();
     let mut last = begin;
     for stream in &mut *streams {
-        stream.take(view);
+        stream.feed(view);
         let now = clock.now();
         stream.gate.stats.busy_nanos.add(now.since(last).as_nanos() as u64);
         last = now;

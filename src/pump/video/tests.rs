@@ -11,7 +11,7 @@ use crate::media::h264::AccessUnits;
 use crate::media::{Entry, Packet, Picture, Planes, Program, Track, VideoConfig, VideoFrame};
 use crate::pump::segments::Segments;
 use crate::pump::sink::{RecordSink, SinkStats};
-use crate::ring::{self, Consumer};
+use crate::ring::{self, Audience, Consumer};
 use crate::source::video::Wanted;
 use crate::source::video::synth::{CardOptions, TestCard};
 
@@ -148,7 +148,9 @@ impl Rig {
         let (producer, records) = ring::channel(1 << 14).expect("an eventfd");
         self.records = records;
         let program = Program { video: Some(config(params().size)), audio: None };
-        let segments = Segments::new("test", &program, RecordSink::new(producer, Arc::clone(&self.sink)));
+        let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
+        let sink = RecordSink::new(producer, Audience::default(), Arc::clone(&self.sink));
+        let segments = Segments::new("test", &program, sink, &clock);
         let grid = CutGrid::new(Span::from_millis(2000));
         let (stats, info) = (Arc::clone(&self.stats), Arc::clone(&self.info));
         let outlet = Outlet::direct(segments);

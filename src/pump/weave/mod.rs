@@ -126,6 +126,11 @@ impl Weaver {
         Arc::clone(&self.stats)
     }
 
+    /// Writes all that can be written now, for whoever has no thread for it.
+    pub fn catch_up(&mut self) {
+        self.work();
+    }
+
     /// Writes all that can be written now; says what to wait for then, if there can be more.
     fn work(&mut self) -> Option<Wait> {
         self.video.clear();

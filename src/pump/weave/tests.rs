@@ -79,9 +79,9 @@ impl Rig {
         };
         let program = Program { video: Some(video), audio: Some(lc()) };
         let (producer, records) = ring::channel(1 << 16).expect("an eventfd");
-        let segments =
-            Segments::new("test", &program, RecordSink::new(producer, Arc::<SinkStats>::default()));
         let dynamic = Arc::clone(&clock) as Arc<dyn Clock>;
+        let sink = RecordSink::new(producer, ring::Audience::default(), Arc::<SinkStats>::default());
+        let segments = Segments::new("test", &program, sink, &dynamic);
         let (video, audio, weaver) =
             weave("test", segments, CutGrid::new(GRID), (rate(), FRAME), &dynamic).expect("eventfds");
         let mut rig = Self {

@@ -23,7 +23,7 @@ pub use controls::{ControlValue, Controls};
 pub use identity::{DeviceId, DeviceIdError};
 pub use list::{Camera, Control, Format, FrameSize, list};
 
-use super::{Coding, VideoDevice, VideoFormat, VideoInput, Wanted};
+use super::{BACKLOG, Coding, VideoDevice, VideoFormat, VideoInput, Wanted};
 use crate::media::Size;
 use crate::source::kernel::Roots;
 use crate::source::{Signal, SourceError};
@@ -34,8 +34,8 @@ use input::V4l2Input;
 use open::Opened;
 use trouble::Trouble;
 
-/// Buffers: one that is looked at, one that is being filled, and two for a reader that comes late.
-const BUFFERS: u32 = 4;
+/// Buffers: one that is looked at and the one before it, those that may wait, and two for the driver to fill.
+const BUFFERS: u32 = 4 + BACKLOG as u32;
 
 /// What a camera should deliver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
