@@ -164,7 +164,9 @@ impl Queue {
     pub fn bytes(&self, filled: &Filled) -> &[u8] {
         match self.buffers.get(filled.index) {
             // A buffer of another queue might be the driver's here.
-            Some(buffer) if buffer.holder == Holder::Us => &buffer.memory.bytes()[..filled.used],
+            Some(buffer) if buffer.holder == Holder::Us => {
+                buffer.memory.bytes().get(..filled.used).unwrap_or(&[])
+            }
             _ => &[],
         }
     }
