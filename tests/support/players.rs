@@ -165,10 +165,12 @@ fn vlc(url: &str, media: Media, dir: &Path) -> Command {
 fn mpv(url: &str, media: Media, dir: &Path) -> Command {
     let mut command = Command::new("mpv");
     command.args(["--no-config", "--ao=null", "--input-terminal=no"]);
-    command.args(["--msg-level=all=warn,statusline=status", "--term-status-msg=at=${=time-pos}"]);
+    command.arg("--term-status-msg=at=${=time-pos}");
     match media {
-        Media::Sound => command.arg("--no-video"),
+        Media::Sound => command.args(["--no-video", "--msg-level=all=warn,statusline=status"]),
+        // Its warnings then are of a machine too slow for so many players: how much comes out is judged anyway.
         Media::Both => command
+            .arg("--msg-level=all=error,statusline=status")
             .args(["--vo=image", "--vo-image-format=jpg"])
             .arg(format!("--vo-image-outdir={}", dir.join("pictures").display())),
     };
