@@ -7,8 +7,6 @@ use crate::base::{Pts, Span};
 use crate::media::h264::{self, NalType, SliceHead, SliceKind, Sps, SpsError};
 use crate::media::{Entry, FrameRate, Packet, Track, VideoConfig};
 
-/// Without an IDR picture for so long nobody could begin to watch.
-const DROUGHT: Span = Span::from_millis(10_000);
 /// No parameter set is longer: a picture's with all its scaling lists takes some 700 bytes.
 const MAX_SET: usize = 1024;
 const START_CODE: [u8; 4] = [0, 0, 0, 1];
@@ -28,12 +26,13 @@ pub enum CopyNews {
 /// What is wrong with an access unit. Whoever logs it does so once per change: it may be the same for each.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CopyFault {
-    /// No IDR picture for 10 s. A stream that had one before goes on nevertheless.
+    /// No IDR picture for longer than a segment may last. A stream that had one before goes on nevertheless.
     #[error(
-        "no IDR picture for 10 s, so nobody can begin to watch; ask the camera for one every 1 to 2 s (rpicam-vid: \
-         --intra 60 --inline; ffmpeg: -g 60), not for intra refresh"
+        "no IDR picture for {} s, so no segment can begin and nobody can begin to watch; ask the camera for one every \
+         1 to 2 s (rpicam-vid: --intra 60 --inline; ffmpeg: -g 60), not for intra refresh",
+        .0.as_secs_f64()
     )]
-    NoIdr,
+    NoIdr(Span),
     /// An IDR picture refers to a parameter set that has not come. It was left out.
     #[error(
         "IDR picture refers to {set} {id}, which has not come; ask the camera to send it (rpicam-vid: --inline)"
@@ -108,6 +107,8 @@ struct Contents<'a> {
 pub struct Copy {
     /// What to say if the stream does not say itself.
     rate: FrameRate,
+    /// How long a segment may be.
+    longest: Span,
     sps: Sets,
     pps: Sets,
     /// Whether a set changed since `config` was made.
@@ -122,10 +123,12 @@ pub struct Copy {
 }
 
 impl Copy {
-    /// Waits for the first IDR picture of a camera that claims to give `rate` pictures per second.
-    pub fn new(rate: FrameRate) -> Self {
+    /// Waits for the first IDR picture of a camera that claims to give `rate` pictures per second, and should give
+    /// an IDR picture each `longest`.
+    pub fn new(rate: FrameRate, longest: Span) -> Self {
         Self {
             rate,
+            longest,
             sps: Sets::default(),
             pps: Sets::default(),
             fresh: false,
@@ -143,7 +146,7 @@ impl Copy {
 
     /// The camera was opened again: what it said before is forgotten, and its first IDR picture waited for.
     pub fn restart(&mut self) {
-        *self = Self { unit: std::mem::take(&mut self.unit), ..Self::new(self.rate) };
+        *self = Self { unit: std::mem::take(&mut self.unit), ..Self::new(self.rate, self.longest) };
     }
 
     /// Takes an access unit in Annex B form, or parameter sets that come alone, and hands out what is to be sent.
@@ -162,7 +165,7 @@ impl Copy {
         let slice = SliceHead::parse(nal);
         let entry = if h264::nal_type(nal) == Some(NalType::Idr) { Entry::Key } else { Entry::Dependent };
         let since = *self.since.get_or_insert(pts);
-        let drought = entry == Entry::Dependent && pts - since > DROUGHT;
+        let drought = entry == Entry::Dependent && pts - since > self.longest;
         if slice.is_some_and(|slice| slice.kind == SliceKind::Bidirectional) {
             return Err(CopyFault::Reordered);
         }
@@ -181,7 +184,7 @@ impl Copy {
             out(&Packet { track: Track::Video, pts, dts: pts, entry, data });
         }
         match (drought, self.flowing) {
-            (true, _) => Err(CopyFault::NoIdr),
+            (true, _) => Err(CopyFault::NoIdr(self.longest)),
             (false, true) => Ok(CopyNews::Passed),
             (false, false) => Ok(CopyNews::Waiting),
         }
@@ -240,8 +243,14 @@ mod tests {
     use std::io::Write;
     use std::process::{Command, Stdio};
 
+    const LONGEST: Span = Span::from_millis(10_000);
+
     fn rate(hertz: u32) -> FrameRate {
         FrameRate::new(hertz, 1).expect("a rate")
+    }
+
+    fn fresh() -> Copy {
+        Copy::new(rate(30), LONGEST)
     }
 
     /// Access units of a film made by ffmpeg with these words: an IDR picture every 10, 25 a second.
@@ -327,7 +336,7 @@ mod tests {
             .enumerate()
             .map(|(number, unit)| if number == 0 { unit.clone() } else { without(unit, &sets) })
             .collect();
-        let (news, handed) = pass(&mut Copy::new(rate(30)), 0, &bare);
+        let (news, handed) = pass(&mut fresh(), 0, &bare);
         assert_eq!(news[0], Ok(CopyNews::Changed));
         assert!(news[1..].iter().all(|news| *news == Ok(CopyNews::Passed)));
         for (number, (entry, unit)) in handed.iter().enumerate() {
@@ -347,14 +356,14 @@ mod tests {
             .map(|(number, unit)| if number == 0 { unit.clone() } else { without(unit, &sets[..2]) })
             .collect();
         assert_eq!(kinds(&marked[10]), [NalType::Aud, NalType::Idr]);
-        let (_, handed) = pass(&mut Copy::new(rate(30)), 0, &marked);
+        let (_, handed) = pass(&mut fresh(), 0, &marked);
         assert_eq!(kinds(&handed[10].1), expected);
     }
 
     #[test]
     fn it_waits_for_the_first_idr_and_for_sets() {
         let whole = film("320x180", &[]);
-        let mut copy = Copy::new(rate(30));
+        let mut copy = fresh();
         let (news, handed) = pass(&mut copy, 0, &whole[3..12]);
         let waited =
             [&[const { Ok(CopyNews::Waiting) }; 7][..], &[Ok(CopyNews::Changed), Ok(CopyNews::Passed)]];
@@ -366,7 +375,7 @@ mod tests {
         );
 
         // Sets that come alone, as some drivers give them.
-        let mut copy = Copy::new(rate(30));
+        let mut copy = fresh();
         let sets = without(&whole[0], &[NalType::Idr, NalType::Aud, NalType::Other(6)]);
         let bare = without(&whole[0], &[NalType::Sps, NalType::Pps]);
         let absent = CopyFault::NoSet { set: "picture parameter set", id: 0 };
@@ -381,7 +390,7 @@ mod tests {
 
     #[test]
     fn other_parameters_are_told_before_they_are_sent() {
-        let mut copy = Copy::new(rate(30));
+        let mut copy = fresh();
         pass(&mut copy, 0, &film("320x180", &[]));
         let (news, _) = pass(&mut copy, 50, &film("640x360", &[]));
         assert_eq!((&news[0], &news[10]), (&Ok(CopyNews::Changed), &Ok(CopyNews::Passed)));
@@ -392,7 +401,7 @@ mod tests {
     fn what_makes_no_stream_is_named() {
         // B pictures: the others go on.
         let units = film("320x180", &["-bf", "2", "-x264-params", "b-pyramid=none:b-adapt=0"]);
-        let (news, handed) = pass(&mut Copy::new(rate(30)), 0, &units);
+        let (news, handed) = pass(&mut fresh(), 0, &units);
         let left = news.iter().filter(|news| **news == Err(CopyFault::Reordered)).count();
         assert!((20..40).contains(&left) && handed.len() == 50 - left, "{left}");
         let stream: Vec<u8> = handed.iter().flat_map(|(_, unit)| unit.clone()).collect();
@@ -400,14 +409,14 @@ mod tests {
 
         // Recovery points in place of IDR pictures.
         let never = film("320x180", &["-g", "1000", "-x264-params", "intra-refresh=1"]);
-        let mut copy = Copy::new(rate(30));
+        let mut copy = fresh();
         let news = pass(&mut copy, 0, &never[1..]).0;
         assert!(news.iter().all(|news| *news == Ok(CopyNews::Waiting)));
-        assert_eq!(pass(&mut copy, 300, &never[1..2]), (vec![Err(CopyFault::NoIdr)], vec![]));
+        assert_eq!(pass(&mut copy, 300, &never[1..2]), (vec![Err(CopyFault::NoIdr(LONGEST))], vec![]));
         // Begun, it goes on.
         assert_eq!(pass(&mut copy, 301, &never[..1]).0, [Ok(CopyNews::Changed)]);
         let (news, handed) = pass(&mut copy, 600, &never[1..2]);
-        assert_eq!((news, handed.len()), (vec![Err(CopyFault::NoIdr)], 1));
+        assert_eq!((news, handed.len()), (vec![Err(CopyFault::NoIdr(LONGEST))], 1));
 
         // A sequence parameter set that is cut short.
         let idr = film("320x180", &[])[0].clone();
@@ -415,7 +424,7 @@ mod tests {
             .map(|nal| if nal[0] & 31 == 7 { &nal[..6] } else { nal })
             .flat_map(|nal| [&START_CODE[..], nal].concat())
             .collect();
-        let (news, handed) = pass(&mut Copy::new(rate(30)), 0, &[short]);
+        let (news, handed) = pass(&mut fresh(), 0, &[short]);
         assert_eq!((news, handed.len()), (vec![Err(CopyFault::Sps(SpsError::Short))], 0));
     }
 
@@ -425,7 +434,7 @@ mod tests {
             units in proptest::collection::vec(
                 (0usize..4, proptest::collection::vec(any::<u8>(), 0..40)), 0..30),
         ) {
-            let mut copy = Copy::new(rate(30));
+            let mut copy = fresh();
             let heads = [&[0, 0, 1, 0x67, 66, 0, 30][..], &[0, 0, 1, 0x68, 0xCE, 0, 0, 1, 0x65], &[0, 0, 1, 0x41], &[]];
             let mut first = None;
             for (number, (head, tail)) in units.iter().enumerate() {

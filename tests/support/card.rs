@@ -90,6 +90,9 @@ pub fn watch(media: &Path) -> Vec<Frame> {
         "0:v:0",
         "-fps_mode",
         "passthrough",
+        // Else pictures closer together than the rate claims would fall on the same instant.
+        "-enc_time_base",
+        "1:90000",
         "-vf",
         "extractplanes=y",
         "-f",

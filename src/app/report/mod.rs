@@ -84,6 +84,14 @@ struct Levels {
     on_air: Vec<u8>,
 }
 
+impl SoundFigures {
+    /// How much later than its picture sound is shown, in milliseconds. Every picture carries the instant of its
+    /// capture, so this is how far sound is from its own: what the loop that holds it to the clock leaves.
+    fn lip_sync_ms(&self) -> f64 {
+        self.capture.offset_ms.get()
+    }
+}
+
 impl StreamFigures {
     /// How the stream is: as its picture is, or its sound if that alone is in trouble.
     fn state(&self) -> Arc<State> {

@@ -30,6 +30,8 @@ use crate::source::video::{CameraStats, Coding};
 /// seconds of whatever the stream is.
 const RING_PACKETS: usize = 1024;
 const RING_SECONDS: usize = 2;
+/// What sources that code themselves are taken to use at least, in bits per second: not all let themselves be told.
+const CODED_BITRATE: u32 = 8_000_000;
 /// Of snapshots, 1 to 100: no loss is to be seen at arm's length.
 const SNAPSHOT_QUALITY: u8 = 85;
 
@@ -54,11 +56,12 @@ pub(super) fn build(
     clock: &Arc<dyn Clock>,
 ) -> Result<Built, BuildError> {
     let name = stream.name.as_str();
+    let coding = camera.map(|(coding, _)| coding);
     let no_ring = |source| BuildError::Ring { stream: name.to_owned(), source };
     let sound = stream.audio.as_ref().zip(capture);
     let sound = sound.map(|(audio, capture)| Ok((audio, capture, aac(name, audio)?))).transpose()?;
     let picture = stream.video.as_ref().zip(camera);
-    let picture = picture.map(|(video, (coding, camera))| Ok((video, camera, mode(name, video, coding)?)));
+    let picture = picture.map(|(video, (coding, camera))| Ok((video, camera, mode(stream, video, coding)?)));
     let picture = picture.transpose()?;
 
     let program = Program {
@@ -66,7 +69,7 @@ pub(super) fn build(
         audio: sound.as_ref().map(|(.., encoder)| encoder.config().clone()),
     };
     let (ring_stats, audience) = (Arc::new(SinkStats::default()), Audience::default());
-    let (producer, ring) = ring::channel(ring_packets(stream.bitrate().0)).map_err(no_ring)?;
+    let (producer, ring) = ring::channel(ring_packets(stream.bitrate().0, coding)).map_err(no_ring)?;
     let segments = Segments::new(
         name,
         &program,
@@ -86,7 +89,6 @@ pub(super) fn build(
         (None, _) => audio_outlet = Some(Outlet::direct(segments)),
     }
 
-    let coding = camera.map(|(coding, _)| coding);
     let (mut video, mut picture_figures) = (None, None);
     if let Some(((settings, camera, mode), outlet)) = picture.zip(video_outlet) {
         let (stats, info) = (Arc::new(VideoStats::default()), Arc::new(VideoInfo::default()));
@@ -132,7 +134,8 @@ fn aac(stream: &str, audio: &AudioSettings) -> Result<Box<dyn AudioEncoder>, Bui
 }
 
 /// How pictures become units: decided now, for as long as the program runs.
-fn mode(stream: &str, video: &VideoSettings, coding: Coding) -> Result<VideoMode, BuildError> {
+fn mode(config: &StreamConfig, video: &VideoSettings, coding: Coding) -> Result<VideoMode, BuildError> {
+    let stream = config.name.as_str();
     let (kind, params) = (kind(video.encoder), params(video));
     let encoders = |kind| -> Encoders {
         Box::new(move |failed| match failed {
@@ -145,6 +148,7 @@ fn mode(stream: &str, video: &VideoSettings, coding: Coding) -> Result<VideoMode
         return Ok(VideoMode::Copy {
             size: video.size,
             rate: video.rate,
+            longest: longest_segment(config, Some(coding)),
             encoders: encoders(EncoderKind::X264),
         });
     }
@@ -169,7 +173,8 @@ fn step(step: Step) -> video::Step {
     }
 }
 
-fn ring_packets(bitrate: u32) -> usize {
+fn ring_packets(bitrate: u32, coding: Option<Coding>) -> usize {
+    let bitrate = if coding == Some(Coding::H264) { bitrate.max(CODED_BITRATE) } else { bitrate };
     (bitrate as usize / 8 / PACKET_LEN * RING_SECONDS).max(RING_PACKETS)
 }
 
@@ -278,4 +283,29 @@ fn render(rendition: &'static str, sound: Option<String>, pictures: Option<Arc<V
         }])
     };
     Render { media: Box::new(playlist::media), multivariant: Box::new(multivariant) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ring_holds_two_seconds_and_a_picture_that_takes_all_bits_of_one() {
+        let (raw, coded) = (Some(Coding::Raw), Some(Coding::H264));
+        let table = [
+            (64_000, None, 64_000),
+            (2_064_000, raw, 2_064_000),
+            (4_064_000, raw, 4_064_000),
+            (20_000_000, raw, 20_000_000),
+            // A camera that does what it likes.
+            (2_064_000, coded, 8_000_000),
+        ];
+        for (bitrate, coding, used) in table {
+            let bytes = ring_packets(bitrate, coding) * PACKET_LEN;
+            assert!(
+                bytes + 2 * PACKET_LEN >= used as usize / 8 * RING_SECONDS,
+                "{bitrate} {coding:?}: {bytes}"
+            );
+        }
+    }
 }

@@ -151,7 +151,7 @@ impl Rig {
         let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
         let sink = RecordSink::new(producer, Audience::default(), Arc::clone(&self.sink));
         let segments = Segments::new("test", &program, sink, &clock);
-        let grid = CutGrid::new(crate::base::Span::from_millis(2000));
+        let grid = CutGrid::new(Span::from_millis(2000));
         let (stats, info) = (Arc::clone(&self.stats), Arc::clone(&self.info));
         let outlet = Outlet::direct(segments);
         self.streams = vec![VideoStream::new("test", mode, grid, outlet, stats, info, steps)];
@@ -164,7 +164,8 @@ impl Rig {
         self.count += 1;
         self.clock.advance(due.since(self.clock.now()));
         let image = image.map_or(Image::Raw(self.picture.planes()), Image::H264);
-        carry(&View { pts: due.to_pts(), image, origin }, &mut self.streams, &*self.clock);
+        let view = View { pts: due.to_pts(), image, origin, missed: 0 };
+        carry(&view, &mut self.streams, &*self.clock);
         self.read();
         due.to_pts()
     }
@@ -235,7 +236,7 @@ fn segments_begin_on_the_grid_and_end_before_the_next_is_encoded() {
     let stamps = rig.raw(200);
     let units = rig.units();
     assert_eq!(units.iter().map(|(pts, _)| *pts).collect::<Vec<_>>(), stamps);
-    let mut cutter = crate::media::grid::Cutter::new(CutGrid::new(crate::base::Span::from_millis(2000)));
+    let mut cutter = crate::media::grid::Cutter::new(CutGrid::new(Span::from_millis(2000)));
     let cuts: Vec<_> = stamps.iter().copied().filter(|pts| cutter.is_cut(*pts)).collect();
     let keys: Vec<_> = units.iter().filter(|unit| unit.1 == Entry::Key).map(|unit| unit.0).collect();
     assert_eq!((&keys, cuts.len()), (&cuts, 4));
@@ -339,12 +340,13 @@ fn snapshots_are_of_the_camera_and_strange_pictures_are_lost() {
     let shutter = rig.streams[0].shutter().expect("pictures are seen");
     shutter.ask();
     rig.show(0.1, None, Origin::Slate);
+    rig.show(0.1, None, Origin::Still);
     assert!(shutter.latest().is_none());
     let taken = rig.show(0.1, None, Origin::Live);
     rig.show(0.1, None, Origin::Live);
     assert_eq!(shutter.latest().map(|photo| photo.taken), Some(taken));
     rig.show(0.1, Some(&[0, 0, 1, 0x65]), Origin::Live);
-    assert_eq!((rig.stats.dropped.get(), rig.stats.sent.get()), (1, 3));
+    assert_eq!((rig.stats.dropped.get(), rig.stats.sent.get()), (1, 4));
 }
 
 #[test]
@@ -406,7 +408,8 @@ fn what_the_camera_made_is_passed_on_and_never_mixed_with_slates() {
         let config = config(params().size);
         Ok(choice(Scripted { name: "slate", config, clock, cost, tuning, left, log, records }))
     });
-    let mut rig = rig.with(VideoMode::Copy { size: params().size, rate: rate(10), encoders }, &[]);
+    let longest = Span::from_millis(4000);
+    let mut rig = rig.with(VideoMode::Copy { size: params().size, rate: rate(10), longest, encoders }, &[]);
     assert!(rig.streams[0].shutter().is_none() && rig.info.get().is_none());
     let (film, other) = (film("320x180"), film("640x360"));
     let mut sent: Vec<(Pts, &str)> = Vec::new();
@@ -422,10 +425,9 @@ fn what_the_camera_made_is_passed_on_and_never_mixed_with_slates() {
     };
     slates(&mut rig, &mut sent, 25);
     assert_eq!(rig.info.get().expect("known").encoder, "slate");
-    // It does not begin with an IDR: seven are left out.
-    let from = sent.len();
-    live(&mut rig, &mut sent, &film[3..48], "camera");
-    sent.drain(from..from + 7);
+    // It does not begin with an IDR: the slate goes on in place of seven.
+    live(&mut rig, &mut sent, &film[3..10], "slate");
+    live(&mut rig, &mut sent, &film[10..48], "camera");
     assert_eq!(rig.info.get().expect("known").encoder, "copy");
     slates(&mut rig, &mut sent, 15);
     live(&mut rig, &mut sent, &film[..20], "camera again");
@@ -453,4 +455,26 @@ fn what_the_camera_made_is_passed_on_and_never_mixed_with_slates() {
     let camera = begins.iter().filter(|(at, _)| *at > stamps[25] && *at < stamps[60]).count();
     assert!((1..=3).contains(&camera), "{camera}");
     assert_eq!(rig.stats.errors.get(), 0);
+}
+
+#[test]
+fn a_camera_that_gives_nothing_to_begin_with_leaves_the_stream_going() {
+    let rig = Rig::new();
+    let mut slate = Some(rig.scripted("slate", params().size, u32::MAX));
+    let encoders: Encoders = Box::new(move |_| Ok(choice(slate.take().expect("asked once"))));
+    let longest = Span::from_millis(4000);
+    let mut rig = rig.with(VideoMode::Copy { size: params().size, rate: rate(30), longest, encoders }, &[]);
+    // Not one IDR picture, and no slate before it.
+    let rest = film("320x180").swap_remove(3);
+    let first = rig.show(1.0 / 30.0, Some(&rest), Origin::Live);
+    for _ in 1..300 {
+        rig.show(1.0 / 30.0, Some(&rest), Origin::Live);
+    }
+    let units = rig.units();
+    assert!(units[0].0 - first <= Span::from_millis(500), "the first IDR comes as soon as ever");
+    let steps: Vec<_> = units.windows(2).map(|pair| pair[1].0 - pair[0].0).collect();
+    assert!(steps.iter().all(|step| *step <= Span::from_millis(134)), "{steps:?}");
+    let ends = rig.marks.iter().filter(|mark| matches!(mark, Came::End(_))).count();
+    assert!(ends >= 4, "{ends} segments in 10 s");
+    assert_eq!(rig.stats.errors.get(), 179, "after 4 s it is told");
 }
