@@ -24,7 +24,7 @@ const SETTLING: Duration = Duration::from_secs(8);
 
 const WINDOW_BYTES: &str = "outpost_window_bytes";
 const PICTURES: &str = "outpost_video_sent_total";
-const DROPPED: &str = "outpost_video_dropped_pictures_total";
+const DROPPED: &str = "outpost_video_dropped_total";
 
 /// Slices coded at the same time: as many as we do.
 fn threads() -> usize {

@@ -124,7 +124,7 @@ fn raw_pictures_go_and_come_back_without_a_discontinuity() {
     let stalled = signal(&station, &["stalled"]);
     assert!(stalled["cause"].as_str().is_some_and(|cause| !cause.is_empty()), "{stalled}");
     signal(&station, &["live"]);
-    let slates = station.metric("outpost_video_slate_pictures_total");
+    let slates = station.metric("outpost_camera_slates_total");
     assert!(slates > 0.0);
     let playlist = eye::seconds(&station, "camera", 6.0);
     let skipped = playlist.segments.iter().skip(1).any(|segment| segment.discontinuity);

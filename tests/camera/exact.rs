@@ -57,7 +57,7 @@ fn a_minute_of_the_test_card_is_whole_in_order_and_in_step_with_its_sound() {
     let shown = frames.len() as f64 / 30.0;
     assert!((listed - shown).abs() < 1.0 / 30.0, "EXTINF add up to {listed} s, the pictures to {shown} s");
     in_step(&frames, &card::hear(&whole));
-    assert_eq!(station.metric("outpost_video_dropped_pictures_total"), 0.0);
+    assert_eq!(station.metric("outpost_video_dropped_total"), 0.0);
     station.log();
 }
 
