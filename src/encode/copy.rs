@@ -7,6 +7,8 @@ use crate::base::{Pts, Span};
 use crate::media::h264::{self, NalType, SliceHead, SliceKind, Sps, SpsError};
 use crate::media::{Entry, FrameRate, Packet, Track, VideoConfig};
 
+/// Without an IDR picture for so long what comes is no stream any more: nobody has been able to begin.
+const PATIENCE: Span = Span::from_millis(60_000);
 /// No parameter set is longer: a picture's with all its scaling lists takes some 700 bytes.
 const MAX_SET: usize = 1024;
 const START_CODE: [u8; 4] = [0, 0, 0, 1];
@@ -26,10 +28,11 @@ pub enum CopyNews {
 /// What is wrong with an access unit. Whoever logs it does so once per change: it may be the same for each.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CopyFault {
-    /// No IDR picture for longer than a segment may last. A stream that had one before goes on nevertheless.
+    /// No IDR picture for longer than a segment may last. A stream that had one before goes on for a minute
+    /// nevertheless.
     #[error(
         "no IDR picture for {} s, so no segment can begin and nobody can begin to watch; ask the camera for one every \
-         1 to 2 s (rpicam-vid: --intra 60 --inline; ffmpeg: -g 60), not for intra refresh",
+         1 to 2 s (rpicam-vid: --intra 60 --inline; ffmpeg: -g 60), not for intra refresh, or make `segment` longer",
         .0.as_secs_f64()
     )]
     NoIdr(Span),
@@ -144,6 +147,11 @@ impl Copy {
         self.config.as_ref()
     }
 
+    /// Whether what was handed out goes on: an IDR picture came, and what follows is good for something.
+    pub fn is_flowing(&self) -> bool {
+        self.flowing
+    }
+
     /// The camera was opened again: what it said before is forgotten, and its first IDR picture waited for.
     pub fn restart(&mut self) {
         *self = Self { unit: std::mem::take(&mut self.unit), ..Self::new(self.rate, self.longest) };
@@ -169,9 +177,14 @@ impl Copy {
         if slice.is_some_and(|slice| slice.kind == SliceKind::Bidirectional) {
             return Err(CopyFault::Reordered);
         }
+        if drought && pts - since > PATIENCE {
+            self.stop();
+        }
         if entry == Entry::Key {
             if self.config.is_none() || self.fresh {
-                self.config = Some(self.describe(slice)?);
+                // Without it the pictures behind it are of no use either.
+                let config = self.describe(slice).inspect_err(|_| self.stop())?;
+                self.config = Some(config);
                 self.fresh = false;
                 return Ok(CopyNews::Changed);
             }
@@ -188,6 +201,12 @@ impl Copy {
             (false, true) => Ok(CopyNews::Passed),
             (false, false) => Ok(CopyNews::Waiting),
         }
+    }
+
+    /// What was handed out does not go on: the next IDR picture is a new beginning.
+    fn stop(&mut self) {
+        self.flowing = false;
+        self.config = None;
     }
 
     /// Looks through a unit, and keeps its parameter sets.
@@ -418,14 +437,28 @@ mod tests {
         let (news, handed) = pass(&mut copy, 600, &never[1..2]);
         assert_eq!((news, handed.len()), (vec![Err(CopyFault::NoIdr(LONGEST))], 1));
 
+        // A minute is too long.
+        let (news, handed) = pass(&mut copy, 2000, &never[1..3]);
+        assert_eq!((news, handed.len()), (vec![Err(CopyFault::NoIdr(LONGEST)); 2], 0));
+        assert!(!copy.is_flowing());
+        let (news, handed) = pass(&mut copy, 2002, &never[..2]);
+        assert_eq!((news, handed.len()), (vec![Ok(CopyNews::Changed), Ok(CopyNews::Passed)], 2));
+
         // A sequence parameter set that is cut short.
         let idr = film("320x180", &[])[0].clone();
         let short: Vec<u8> = h264::nal_units(&idr)
             .map(|nal| if nal[0] & 31 == 7 { &nal[..6] } else { nal })
             .flat_map(|nal| [&START_CODE[..], nal].concat())
             .collect();
-        let (news, handed) = pass(&mut fresh(), 0, &[short]);
+        let (news, handed) = pass(&mut fresh(), 0, std::slice::from_ref(&short));
         assert_eq!((news, handed.len()), (vec![Err(CopyFault::Sps(SpsError::Short))], 0));
+        // In the midst of a stream, what refers to its IDR picture is left out with it.
+        let mut copy = fresh();
+        let whole = film("320x180", &[]);
+        pass(&mut copy, 0, &whole[..10]);
+        let (news, handed) = pass(&mut copy, 10, &[short, whole[11].clone(), whole[20].clone()]);
+        let expected = [Err(CopyFault::Sps(SpsError::Short)), Ok(CopyNews::Waiting), Ok(CopyNews::Changed)];
+        assert_eq!((&news[..], handed.len()), (&expected[..], 1));
     }
 
     proptest! {

@@ -1,4 +1,4 @@
-//! Still pictures: made only when somebody asks, at most one a second, the same for all who ask meanwhile.
+//! Photos: one picture of a stream each, made only when somebody asks, at most one a second, the same for all who ask meanwhile.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,8 +17,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// How often it is looked whether it has: about a picture's length.
 const LOOK: Duration = Duration::from_millis(25);
 
-/// Where still pictures come from. None of the methods may wait.
-pub trait Still: Send + Sync {
+/// Where photos come from. None of the methods may wait.
+pub trait Photos: Send + Sync {
     /// Asks for the next picture there is.
     fn ask(&self);
 
@@ -32,7 +32,7 @@ pub trait Still: Send + Sync {
     fn jpeg(&self) -> Result<Vec<u8>, String>;
 }
 
-/// A station's still pictures.
+/// A station's photos.
 pub enum Snapshots {
     /// It has none, and why.
     None(&'static str),
@@ -42,14 +42,14 @@ pub enum Snapshots {
 
 impl Snapshots {
     /// Pictures from here.
-    pub fn of(still: Arc<dyn Still>) -> Self {
-        Self::Of(Gallery { still, last: Arc::default() })
+    pub fn of(photos: Arc<dyn Photos>) -> Self {
+        Self::Of(Gallery { photos, last: Arc::default() })
     }
 }
 
-/// The last still picture and the way to the next.
+/// The last photo and the way to the next.
 pub struct Gallery {
-    still: Arc<dyn Still>,
+    photos: Arc<dyn Photos>,
     /// Held while one is made: whoever asks meanwhile gets that one. What could not be had is kept as long, so that
     /// those who waited are not made to wait in turn.
     last: Arc<Mutex<Option<(Instant, Outcome)>>>,
@@ -67,9 +67,9 @@ impl Gallery {
         }
         // It is made to the end though who asked for it may be gone by then: coming and going makes no more of them
         // than staying does.
-        let still = Arc::clone(&self.still);
+        let photos = Arc::clone(&self.photos);
         let made = tokio::spawn(async move {
-            let outcome = next(still).await;
+            let outcome = next(photos).await;
             *last = Some((Instant::now(), outcome.clone()));
             outcome
         });
@@ -77,18 +77,18 @@ impl Gallery {
     }
 }
 
-async fn next(still: Arc<dyn Still>) -> Outcome {
-    let before = still.taken();
-    still.ask();
+async fn next(photos: Arc<dyn Photos>) -> Outcome {
+    let before = photos.taken();
+    photos.ask();
     let end = Instant::now() + PATIENCE;
-    while still.taken() == before {
+    while photos.taken() == before {
         if Instant::now() >= end {
             return Err("the camera gives no picture".to_owned());
         }
         tokio::time::sleep(LOOK).await;
     }
     // It fails only if the work panicked, and that has been told.
-    let made = tokio::task::spawn_blocking(move || still.jpeg()).await;
+    let made = tokio::task::spawn_blocking(move || photos.jpeg()).await;
     made.unwrap_or_else(|error| Err(error.to_string())).map(Bytes::from)
 }
 
@@ -116,7 +116,7 @@ mod tests {
         covered: bool,
     }
 
-    impl Still for Scripted {
+    impl Photos for Scripted {
         fn ask(&self) {
             self.asked.increment();
             if !self.covered {
@@ -135,7 +135,7 @@ mod tests {
     }
 
     fn gallery(camera: &Arc<Scripted>) -> Gallery {
-        Gallery { still: Arc::clone(camera) as _, last: Arc::default() }
+        Gallery { photos: Arc::clone(camera) as _, last: Arc::default() }
     }
 
     #[tokio::test(start_paused = true)]

@@ -149,7 +149,7 @@ impl Station {
         self.rendition
     }
 
-    /// Its still pictures.
+    /// Its photos.
     pub(super) fn snapshots(&self) -> &Snapshots {
         &self.snapshots
     }

@@ -91,10 +91,10 @@ fn minute(target: Span, silent: fn(i64) -> bool) -> (Vec<Finished>, Arc<CameraSt
     let choice = choose::video(EncoderKind::X264, params).expect("x264");
     let program = Program { video: Some(choice.encoder.config().clone()), audio: None };
     let (producer, mut records) = ring::channel(1 << 16).expect("an eventfd");
-    let simulated = Arc::new(SimClock::new(Monotonic::from_nanos(START), WallTime::from_unix_nanos(START)));
-    let clock = Arc::clone(&simulated) as Arc<dyn Clock>;
+    let clock = Arc::new(SimClock::new(Monotonic::from_nanos(START), WallTime::from_unix_nanos(START)));
+    let any_clock = Arc::clone(&clock) as Arc<dyn Clock>;
     let sink = RecordSink::new(producer, Audience::default(), Arc::new(SinkStats::default()));
-    let segments = Segments::new("moody", &program, sink, &clock);
+    let segments = Segments::new("moody", &program, sink, &any_clock);
     let encoders = Box::new(move |_: Option<&_>| choose::video(EncoderKind::X264, params));
     let mode = VideoMode::Encode { choice, params, encoders };
     let (stats, info, camera_stats) = (Arc::default(), Arc::default(), Arc::new(CameraStats::default()));
@@ -104,7 +104,7 @@ fn minute(target: Span, silent: fn(i64) -> bool) -> (Vec<Finished>, Arc<CameraSt
     let stop = Stop::new();
     let format = VideoFormat { coding: Coding::Raw, rate, about: String::new() };
     let device = Moody {
-        clock: simulated,
+        clock: Arc::clone(&clock),
         silent,
         end: 60_000,
         stop: stop.clone(),
@@ -113,8 +113,7 @@ fn minute(target: Span, silent: fn(i64) -> bool) -> (Vec<Finished>, Arc<CameraSt
         has_given: false,
     };
     let wanted = Wanted { size, rate };
-    let camera =
-        Camera::new(Box::new(device), wanted, "Moody", Arc::clone(&clock), Arc::clone(&camera_stats));
+    let camera = Camera::new(Box::new(device), wanted, "Moody", any_clock, Arc::clone(&camera_stats));
     video::run(camera, vec![stream], &*clock, &stop);
 
     let mut collector = Collector::new(&SegmentConfig { target, ..SegmentConfig::default() });

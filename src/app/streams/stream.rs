@@ -22,7 +22,7 @@ use crate::pump::video::{self, Encoders, VideoInfo, VideoMode, VideoStats, Video
 use crate::pump::weave::{Weaver, weave};
 use crate::ring::{self, Audience};
 use crate::segment::{Ledger, SegmentConfig, Segmenter, Snapshot, TargetDuration};
-use crate::serve::{Render, Snapshots, Station, Still};
+use crate::serve::{Photos, Render, Snapshots, Station};
 use crate::source::CaptureStats;
 use crate::source::video::{CameraStats, Coding};
 
@@ -70,12 +70,8 @@ pub(super) fn build(
     };
     let (ring_stats, audience) = (Arc::new(SinkStats::default()), Audience::default());
     let (producer, ring) = ring::channel(ring_packets(stream.bitrate().0, coding)).map_err(no_ring)?;
-    let segments = Segments::new(
-        name,
-        &program,
-        RecordSink::new(producer, audience.clone(), Arc::clone(&ring_stats)),
-        clock,
-    );
+    let sink = RecordSink::new(producer, audience.clone(), Arc::clone(&ring_stats));
+    let segments = Segments::new(name, &program, sink, clock);
     let lag = segments.lag();
     let grid = CutGrid::new(stream.window.segment.0);
     let (mut video_outlet, mut audio_outlet, mut weaver) = (None, None, None);
@@ -246,10 +242,10 @@ fn longest_segment(stream: &StreamConfig, coding: Option<Coding>) -> Span {
     }
 }
 
-/// A stream's still pictures, of what its camera shows.
+/// A stream's photos, of what its camera shows.
 struct Lens(Arc<Shutter>);
 
-impl Still for Lens {
+impl Photos for Lens {
     fn ask(&self) {
         self.0.ask();
     }

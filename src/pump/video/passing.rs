@@ -49,10 +49,6 @@ impl Passing {
     pub(super) fn pass(&mut self, stream: &str, gate: &mut Gate, pts: Pts, unit: &[u8]) {
         let mut news = self.copy.unit(pts, unit, &mut |unit| gate.pass(unit));
         if news == Ok(CopyNews::Changed) {
-            if std::mem::replace(&mut self.course, Course::Camera) == Course::Slate {
-                self.coder.close();
-                self.slate = None;
-            }
             gate.change(self.copy.config().map(|config| Sent {
                 config: config.clone(),
                 encoder: "copy".to_owned(),
@@ -71,16 +67,21 @@ impl Passing {
             }
             _ => {}
         }
-        if self.course == Course::Slate {
-            self.stand_in(gate, pts);
+        let course = if self.copy.is_flowing() { Course::Camera } else { Course::Slate };
+        match (std::mem::replace(&mut self.course, course), course) {
+            (_, Course::Slate) => self.stand_in(gate, pts),
+            (Course::Slate, Course::Camera) => {
+                self.coder.close();
+                self.slate = None;
+            }
+            (Course::Camera, Course::Camera) => {}
         }
     }
 
     /// Shows a picture in place of the camera's.
     pub(super) fn show(&mut self, gate: &mut Gate, pts: Pts, (size, planes): (Size, Planes<'_>)) {
-        if std::mem::replace(&mut self.course, Course::Slate) == Course::Camera {
-            self.copy.restart();
-        }
+        self.course = Course::Slate;
+        self.copy.restart();
         self.shown = Some(pts);
         // A slate is always whole.
         let _ = pixel::copy(&planes, self.slate.get_or_insert_with(|| Picture::black(size)));

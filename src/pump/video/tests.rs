@@ -42,7 +42,7 @@ struct Scripted {
     name: &'static str,
     config: VideoConfig,
     clock: Arc<SimClock>,
-    cost: fn(Tuning) -> Duration,
+    cost: fn(Tuning, Monotonic) -> Duration,
     tuning: Tuning,
     left: u32,
     log: Log,
@@ -72,7 +72,7 @@ impl VideoEncoder for Scripted {
             return Err(VideoError::Encoder { encoder, reason });
         }
         self.left -= 1;
-        self.clock.advance((self.cost)(self.tuning));
+        self.clock.advance((self.cost)(self.tuning, self.clock.now()));
         let (entry, nal) = match ask {
             Ask::Idr => (Entry::Key, 0x65),
             Ask::Any => (Entry::Dependent, 0x41),
@@ -139,7 +139,7 @@ impl Rig {
 
     fn scripted(&self, name: &'static str, size: Size, left: u32) -> Scripted {
         let (clock, log, records) = (Arc::clone(&self.clock), Arc::clone(&self.log), Arc::clone(&self.sink));
-        let cost = |_| Duration::from_millis(5);
+        let cost = |_, _| Duration::from_millis(5);
         let tuning = params().tuning;
         Scripted { name, config: config(size), clock, cost, tuning, left, log, records }
     }
@@ -297,7 +297,7 @@ fn encoders_that_do_not_hold_are_tried_less_and_less_often() {
             1..10 => 0,
             _ => u32::MAX,
         };
-        let (cost, tuning) = (|_| Duration::ZERO, params().tuning);
+        let (cost, tuning) = (|_, _| Duration::ZERO, params().tuning);
         let config = config(params().size);
         Ok(choice(Scripted { name: "other", config, clock, cost, tuning, left, log, records }))
     });
@@ -319,7 +319,7 @@ fn encoders_that_do_not_hold_are_tried_less_and_less_often() {
 fn a_board_that_does_not_keep_up_uses_less_and_leaves_out_every_second_picture() {
     let rig = Rig::new();
     let mut first = rig.scripted("first", params().size, u32::MAX);
-    first.cost = |_| Duration::from_millis(40);
+    first.cost = |_, _| Duration::from_millis(40);
     let steps = [Step::Bitrate(1_200_000), Step::Rate(rate(15))];
     let mut rig = rig.with(encode(first, none()), &steps);
     rig.raw(30 * 20);
@@ -330,6 +330,47 @@ fn a_board_that_does_not_keep_up_uses_less_and_leaves_out_every_second_picture()
     rig.raw(30 * 2);
     assert_eq!(rig.stats.sent.get() - before, 30);
     assert_eq!(rig.stats.sent.get() + rig.stats.dropped.get(), rig.stats.pictures.get());
+}
+
+#[test]
+fn when_there_is_room_again_what_was_given_up_is_taken_back() {
+    let rig = Rig::new();
+    let mut first = rig.scripted("first", params().size, u32::MAX);
+    // Half a minute of something else beside it.
+    first.cost = |_, now| {
+        let busy = now.nanos_since(Monotonic::from_nanos(START)) < 30_000_000_000;
+        Duration::from_millis(if busy { 40 } else { 10 })
+    };
+    let steps = [Step::Bitrate(1_200_000), Step::Rate(rate(15))];
+    let mut rig = rig.with(encode(first, none()), &steps);
+    rig.raw(30 * 30);
+    assert_eq!(rig.stats.step.get(), 2.0);
+    rig.raw(30 * 100);
+    let tunings: Vec<_> = rig.log().into_iter().filter(|line| line.contains("at")).collect();
+    let expected = ["first 1200 at 30", "first 1200 at 15", "first 1200 at 30", "first 2000 at 30"];
+    assert_eq!((tunings, rig.stats.step.get()), (expected.map(str::to_owned).to_vec(), 0.0));
+    let dropped = rig.stats.dropped.get();
+    rig.raw(30 * 10);
+    assert_eq!(rig.stats.dropped.get(), dropped, "all pictures again");
+    let units = rig.units();
+    assert!(units.is_sorted_by_key(|unit| unit.0));
+    assert!(!rig.marks.iter().skip(1).any(|mark| matches!(mark, Came::Begin(_, Join::Broken))));
+}
+
+#[test]
+fn pictures_nobody_had_time_to_look_at_count_as_dropped() {
+    let rig = Rig::new();
+    let first = rig.scripted("first", params().size, u32::MAX);
+    let mut rig = rig.with(encode(first, none()), &[]);
+    let planes = rig.picture.clone();
+    for n in 0..10 {
+        let pts = Pts::from_ticks(n * 6_000);
+        let image = Image::Raw(planes.planes());
+        let view = View { pts, image, origin: Origin::Live, missed: (n % 2) as u32 };
+        carry(&view, &mut rig.streams, &*rig.clock);
+    }
+    let stats = &rig.stats;
+    assert_eq!([&stats.pictures, &stats.sent, &stats.dropped].map(Counter::get), [15, 10, 5]);
 }
 
 #[test]
@@ -404,7 +445,7 @@ fn what_the_camera_made_is_passed_on_and_never_mixed_with_slates() {
         let (opened, clock, log, records) = &parts;
         opened.increment();
         let (clock, log, records) = (Arc::clone(clock), Arc::clone(log), Arc::clone(records));
-        let (cost, tuning, left) = (|_| Duration::ZERO, params().tuning, u32::MAX);
+        let (cost, tuning, left) = (|_, _| Duration::ZERO, params().tuning, u32::MAX);
         let config = config(params().size);
         Ok(choice(Scripted { name: "slate", config, clock, cost, tuning, left, log, records }))
     });
