@@ -1,6 +1,6 @@
 //! The figures we promise, each beside the peer that needs the same for the same work in the same run.
 //!
-//! Ratios matter, seconds do not: they are the machine's. It takes about two minutes, uses loopback and
+//! Ratios matter, seconds do not: they are the machine's. It takes about five minutes, uses loopback and
 //! /dev/shm only, and leaves nothing behind.
 
 mod camera;
@@ -14,6 +14,7 @@ mod process;
 #[path = "../../tests/support/pulse.rs"]
 #[allow(dead_code, unreachable_pub)] // The tests use more of it.
 mod pulse;
+mod rest;
 mod segments;
 mod table;
 
@@ -54,6 +55,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut rows = mux::rows()?;
     rows.extend(overhead::rows(dir)?);
     rows.extend(camera::rows(dir)?);
+    rows.extend(rest::rows(dir)?);
     rows.extend(live(dir)?);
     table::print(&rows);
     let missed = rows.iter().filter(|row| row.verdict != Verdict::Met).count();

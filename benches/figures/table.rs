@@ -70,9 +70,10 @@ impl Row {
         }
     }
 
-    /// Adds what a peer needed, where the reach itself is a fixed limit.
+    /// Adds what a peer needed, beside another or where the reach itself is a fixed limit.
     pub(crate) fn with_peer(mut self, peer: &str, value: f64, unit: &str) -> Self {
-        self.peer = format!("{peer} {} {unit}", significant(value));
+        let separator = if self.peer.is_empty() { "" } else { "; " };
+        self.peer += &format!("{separator}{peer} {} {unit}", significant(value));
         self
     }
 }
