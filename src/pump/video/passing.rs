@@ -2,7 +2,7 @@
 
 use crate::base::{Chain, Pts};
 use crate::encode::copy::{Copy, CopyFault, CopyNews};
-use crate::media::{Planes, Size};
+use crate::media::VideoFrame;
 
 use super::coder::Coder;
 use super::gate::Gate;
@@ -57,10 +57,10 @@ impl Passing {
     }
 
     /// Shows a picture in place of the camera's.
-    pub(super) fn show(&mut self, gate: &mut Gate, pts: Pts, picture: (Size, Planes<'_>)) {
+    pub(super) fn show(&mut self, gate: &mut Gate, frame: &VideoFrame<'_>) {
         if std::mem::replace(&mut self.course, Course::Slate) == Course::Camera {
             self.copy.restart();
         }
-        gate.encode(&mut self.coder, pts, picture);
+        gate.encode(&mut self.coder, frame);
     }
 }

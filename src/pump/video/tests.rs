@@ -162,7 +162,7 @@ impl Rig {
         self.count += 1;
         self.clock.advance(due.since(self.clock.now()));
         let image = image.map_or(Image::Raw(self.picture.planes()), Image::H264);
-        carry(&View { pts: due.to_pts(), image, origin }, &mut self.streams, &*self.clock);
+        carry(&View { pts: due.to_pts(), image, memory: None, origin }, &mut self.streams, &*self.clock);
         self.read();
         due.to_pts()
     }

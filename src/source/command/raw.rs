@@ -143,7 +143,7 @@ impl VideoInput for Raw {
         self.has_frame = false;
         let captured = self.pace.place(self.pacing, RealClock.now());
         let missed = std::mem::take(&mut self.missed);
-        Ok(Glimpse::Shot(Shot { captured, missed, image: Image::Raw(self.planes()) }))
+        Ok(Glimpse::Shot(Shot { captured, missed, image: Image::Raw(self.planes()), memory: None }))
     }
 }
 

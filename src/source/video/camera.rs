@@ -17,6 +17,7 @@ use super::stats::CameraStats;
 use super::timeline::{Stamp, Timeline};
 use super::{Glimpse, Image, VideoDevice, VideoFormat, VideoInput, Wanted};
 use crate::base::{Backoff, Clock, Monotonic, Pts, Stop};
+use crate::media::Dmabuf;
 use crate::source::stats::Change;
 use crate::source::{Signal, SourceError};
 use crate::sys::reborrow::{self, Borrowing};
@@ -47,6 +48,8 @@ pub struct View<'a> {
     pub pts: Pts,
     /// What is to be seen. A slate is always [`Image::Raw`], of the size wanted.
     pub image: Image<'a>,
+    /// Where its samples lie, if other devices may read them there.
+    pub memory: Option<Dmabuf<'a>>,
     /// Whether the camera gave it.
     pub origin: Origin,
 }
@@ -179,7 +182,8 @@ impl Camera {
         self.stats.slates.increment();
         let signal = self.stats.condition.get().signal;
         let picture = self.slate.show(signal, self.since, self.clock.wall());
-        View { pts: self.line.slate(meant), image: Image::Raw(picture.planes()), origin: Origin::Slate }
+        let image = Image::Raw(picture.planes());
+        View { pts: self.line.slate(meant), image, memory: None, origin: Origin::Slate }
     }
 
     fn begin_opening(&mut self, now: Monotonic) {
@@ -277,7 +281,7 @@ impl Camera {
                     tracing::info!(device = *name, format = open.format.about, "picture is coming");
                 }
                 count(&mut open.counted, now, stats);
-                return Some(View { pts, image: shot.image, origin: Origin::Live });
+                return Some(View { pts, image: shot.image, memory: shot.memory, origin: Origin::Live });
             }
             Ok(Glimpse::Damaged(what)) => Nothing::Damaged(what),
             Ok(Glimpse::Nothing) => Nothing::Waited,

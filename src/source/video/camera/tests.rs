@@ -109,7 +109,7 @@ impl VideoInput for Staged {
             _ => next * INTERVAL,
         };
         let image = Image::Raw(self.picture.planes());
-        Ok(Glimpse::Shot(Shot { captured: Monotonic::from_nanos(captured), missed: 0, image }))
+        Ok(Glimpse::Shot(Shot { captured: Monotonic::from_nanos(captured), missed: 0, image, memory: None }))
     }
 }
 
@@ -391,7 +391,12 @@ impl VideoInput for CodedInput {
     fn read(&mut self, _: Duration) -> Result<Glimpse<'_>, SourceError> {
         self.left = self.left.checked_sub(1).ok_or_else(|| error(Signal::NoDevice))?;
         self.clock.advance(Duration::from_millis(40));
-        Ok(Glimpse::Shot(Shot { captured: self.clock.now(), missed: 1, image: Image::H264(&self.unit) }))
+        Ok(Glimpse::Shot(Shot {
+            captured: self.clock.now(),
+            missed: 1,
+            image: Image::H264(&self.unit),
+            memory: None,
+        }))
     }
 }
 

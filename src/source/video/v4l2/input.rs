@@ -4,11 +4,13 @@
 //! not: believing the driver's clock, which is up to whoever keeps the camera.
 
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use super::convert::Conversion;
 use super::trouble::{self, Trouble};
 use crate::base::{Clock, Monotonic};
+use crate::media::Dmabuf;
 use crate::source::SourceError;
 use crate::source::video::{Coding, Glimpse, Image, Shot, VideoFormat, VideoInput};
 use crate::sys::clock::RealClock;
@@ -22,6 +24,7 @@ pub(super) trait Buffers: Send {
     fn wait(&self, patience: Duration) -> io::Result<Ready>;
     fn take(&mut self) -> io::Result<Option<Filled>>;
     fn bytes(&self, filled: &Filled) -> &[u8];
+    fn shared(&self, filled: &Filled) -> Option<BorrowedFd<'_>>;
     fn give_back(&mut self, filled: Filled) -> io::Result<()>;
 }
 
@@ -36,6 +39,10 @@ impl Buffers for Queue {
 
     fn bytes(&self, filled: &Filled) -> &[u8] {
         Self::bytes(self, filled)
+    }
+
+    fn shared(&self, filled: &Filled) -> Option<BorrowedFd<'_>> {
+        Self::shared(self, filled)
     }
 
     fn give_back(&mut self, filled: Filled) -> io::Result<()> {
@@ -135,7 +142,8 @@ impl<B: Buffers> VideoInput for V4l2Input<B> {
             },
         };
         let missed = std::mem::take(&mut self.count.missed);
-        Ok(Glimpse::Shot(Shot { captured, missed, image }))
+        let memory = self.buffers.shared(filled).map(|fd| Dmabuf { fd });
+        Ok(Glimpse::Shot(Shot { captured, missed, image, memory }))
     }
 }
 
