@@ -11,7 +11,7 @@ use crate::machine::Machine;
 const LIMIT: Duration = Duration::from_secs(120);
 
 mod inside {
-    use std::os::fd::AsFd;
+    use std::os::fd::{AsFd, AsRawFd};
     use std::path::Path;
     use std::process::Command;
     use std::time::{Duration, Instant};
@@ -423,13 +423,34 @@ mod inside {
 
     #[test]
     #[ignore = "runs in the test machine"]
+    fn a_driver_that_exports_nothing_codes_as_ever() {
+        use nix::sys::resource::{Resource, getrlimit, setrlimit};
+        let mut camera = camera(ALIKE);
+        let prepared = Prepared::new(encoder(), FourCC::new(&FWHT), size(ALIKE)).expect("such pictures");
+        let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).expect("a limit");
+        let free = std::fs::File::open("/dev/null").expect("the lowest number that is free").as_raw_fd();
+        setrlimit(Resource::RLIMIT_NOFILE, free as u64, hard).expect("a lower limit");
+        let coder = prepared.start();
+        setrlimit(Resource::RLIMIT_NOFILE, soft, hard).expect("the old limit");
+        let mut coder = coder.expect("it starts, with memory that cannot be shared");
+        with_picture(&mut *camera, ALIKE, |frame| {
+            let Loan::Impossible(why) = coder.lend(frame) else { panic!("it has no place for guests") };
+            assert!(why.contains("unsupported"), "{why}");
+            assert!(!copy(&mut coder, frame).is_empty());
+        });
+    }
+
+    #[test]
+    #[ignore = "runs in the test machine"]
     fn a_camera_that_goes_while_its_picture_is_lent_does_no_harm() {
         let driver = Path::new("/sys/bus/platform/drivers/vivid");
         let mut coder = guest_coder();
         for round in 0..3 {
             let mut camera = camera(ALIKE);
+            // Its first one may be declined, for having the descriptor of the last one before.
+            let first = with_picture(&mut *camera, ALIKE, |frame| copy(&mut coder, frame));
             with_picture(&mut *camera, ALIKE, |frame| {
-                assert_eq!(coder.lend(frame), Loan::Taken, "round {round}");
+                assert!(!first.is_empty() && coder.lend(frame) == Loan::Taken, "round {round}");
                 std::fs::write(driver.join("unbind"), "vivid.0").expect("unbound");
                 assert_eq!(fetch(&mut coder).expect("coded all the same").0.pts, frame.pts);
                 coder.take_back(Instant::now() + PATIENCE).expect("given back");
@@ -444,7 +465,8 @@ mod inside {
         }
         // Halted with a picture in its hands, it has none afterwards.
         let mut camera = camera(ALIKE);
-        with_picture(&mut *camera, ALIKE, |frame| assert_eq!(coder.lend(frame), Loan::Taken));
+        let mut lend = |frame: &VideoFrame<'_>| coder.lend(frame) == Loan::Taken;
+        assert!((0..2).any(|_| with_picture(&mut *camera, ALIKE, &mut lend)));
         coder.halt();
         coder.take_back(Instant::now()).expect("nothing is lent any more");
     }
@@ -509,7 +531,7 @@ fn a_codec_of_the_kernels_is_driven_rightly_single_and_multi_planar() {
         machine.sh(&format!("modprobe vicodec multiplanar={multiplanar}"));
         machine.sh("modprobe vivid n_devs=1 node_types=0x1");
         let inside = machine.try_sh("./tests --ignored --test-threads 1 m2m::inside", LIMIT);
-        assert!(inside.status == 0 && inside.said.contains("14 passed"), "{}", inside.said);
+        assert!(inside.status == 0 && inside.said.contains("15 passed"), "{}", inside.said);
         machine.sh("rmmod vicodec vivid");
     }
 }

@@ -194,13 +194,11 @@ impl Coder {
     /// # Errors
     /// If it does not until `deadline`.
     pub fn take_back(&mut self, deadline: Instant) -> Result<(), Trouble> {
-        loop {
-            self.dequeue_pictures()?;
-            if !self.output.has_guest() {
-                return Ok(());
-            }
+        while self.output.has_guest() {
             wait(self.device.fd(), PollFlags::POLLOUT, deadline)?;
+            self.dequeue_pictures()?;
         }
+        Ok(())
     }
 
     /// Takes all pictures away from the device, whatever it does with them: for one that has failed.

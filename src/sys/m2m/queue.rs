@@ -26,7 +26,7 @@ struct Buffer {
 /// A place in a queue of shared memory for what is not ours.
 struct Guest {
     holder: Holder,
-    /// The descriptor of the last one.
+    /// The descriptor of the last one. The next camera's may have the same number; that costs one copy.
     last: Option<RawFd>,
 }
 
