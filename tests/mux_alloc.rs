@@ -4,7 +4,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use outpost::base::Pts;
+use outpost::base::{Pts, Span};
 use outpost::container::ts::{Mark, Mux, PACKET_LEN, Sink};
 use outpost::encode::copy::{Copy, CopyNews};
 use outpost::media::FrameRate;
@@ -104,7 +104,7 @@ fn film() -> Vec<u8> {
 fn not_one_allocation_from_a_camera_s_bytes_to_what_is_sent() {
     let film = film();
     let mut parser = AccessUnits::default();
-    let mut copy = Copy::new(FrameRate::new(25, 1).expect("a rate"));
+    let mut copy = Copy::new(FrameRate::new(25, 1).expect("a rate"), Span::from_millis(4000));
     let (mut number, mut keys, mut bytes) = (0, 0, 0);
     let mut play = |times: usize| {
         for piece in std::iter::repeat_n(film.chunks(3_000), times).flatten() {

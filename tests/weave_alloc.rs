@@ -52,7 +52,12 @@ fn no_unit_costs_an_allocation_once_the_rings_are_warm() {
     };
     let (producer, mut records) = ring::channel(1 << 12).expect("an eventfd");
     let sink = Arc::new(SinkStats::default());
-    let segments = Segments::new("test", &program, RecordSink::new(producer, Arc::clone(&sink)));
+    let segments = Segments::new(
+        "test",
+        &program,
+        RecordSink::new(producer, ring::Audience::default(), Arc::clone(&sink)),
+        &clock,
+    );
     let grid = CutGrid::new(Span::from_millis(2000));
     let frame = Span::from_ticks(1920);
     let (mut video, mut audio, weaver) =

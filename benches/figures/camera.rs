@@ -5,6 +5,7 @@
 
 use std::error::Error;
 use std::fs;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread::sleep;
@@ -20,12 +21,15 @@ use crate::table::Row;
 /// How long each pair is watched, and how long it may take to find its pace before that.
 const WATCHED: Duration = Duration::from_secs(20);
 const SETTLING: Duration = Duration::from_secs(8);
-/// Slices coded at the same time, by both.
-const THREADS: usize = 2;
 
 const WINDOW_BYTES: &str = "outpost_window_bytes";
 const PICTURES: &str = "outpost_video_sent_total";
-const DROPPED: &str = "outpost_video_dropped_total";
+const DROPPED: &str = "outpost_video_dropped_pictures_total";
+
+/// Slices coded at the same time: as many as we do.
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZero::get).min(4)
+}
 
 /// What both pairs cost.
 pub(crate) fn rows(dir: &Path) -> Result<Vec<Row>, Box<dyn Error>> {
@@ -35,7 +39,7 @@ pub(crate) fn rows(dir: &Path) -> Result<Vec<Row>, Box<dyn Error>> {
 }
 
 /// 720p30 through x264 ultrafast at 2 Mbit/s, with sound.
-fn encoded(dir: &Path) -> Result<Vec<Row>, Box<dyn Error>> {
+pub(crate) fn encoded(dir: &Path) -> Result<Vec<Row>, Box<dyn Error>> {
     eprintln!("Pictures encoded by x264, with sound, beside ffmpeg: {} s", (SETTLING + WATCHED).as_secs());
     let pictures = dir.join("pictures.yuv");
     let mut make = Command::new("ffmpeg");
@@ -78,7 +82,16 @@ bitrate = \"64k\"
         .args(["-re", "-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", "1280x720", "-r", "30", "-i", "pipe:0"]);
     ffmpeg.args(["-thread_queue_size", "64", "-f", "alsa", "-ar", "48000", "-ac", "1", "-i", peers::DEVICE]);
     ffmpeg.args(["-map", "0:v", "-map", "1:a", "-c:v", "libx264", "-preset", "ultrafast"]);
-    ffmpeg.args(["-tune", "zerolatency", "-threads", &THREADS.to_string(), "-g", "60", "-sc_threshold", "0"]);
+    ffmpeg.args([
+        "-tune",
+        "zerolatency",
+        "-threads",
+        &threads().to_string(),
+        "-g",
+        "60",
+        "-sc_threshold",
+        "0",
+    ]);
     ffmpeg.args(["-b:v", "2M", "-maxrate", "2M", "-bufsize", "2M", "-c:a", "aac", "-b:a", "64k"]);
     let ffmpeg = hls(&mut ffmpeg, &dir.join("ffmpeg-camera"), feeder.take_output())
         .envs(environment.iter().map(|(name, value)| (name, value)))
@@ -98,7 +111,7 @@ bitrate = \"64k\"
 }
 
 /// 2 Mbit/s of H.264, in real time, as a camera codes it.
-fn passed_through(dir: &Path) -> Result<Vec<Row>, Box<dyn Error>> {
+pub(crate) fn passed_through(dir: &Path) -> Result<Vec<Row>, Box<dyn Error>> {
     eprintln!("H.264 passed through, beside ffmpeg: {} s", (SETTLING + WATCHED).as_secs());
     let clip = dir.join("clip.h264");
     let mut make = Command::new("ffmpeg");

@@ -1,20 +1,21 @@
-//! What a process costs: processor time and memory, from /proc (proc(5)).
+//! What a process costs: processor time, from its clock (clock_getcpuclockid(3)), and memory, from /proc
+//! (proc(5)).
 
 use std::fs;
+use std::time::Duration;
 
-/// Processor time the process and its children now alive have used, in seconds, to 10 ms.
+use nix::time::{clock_getcpuclockid, clock_gettime};
+use nix::unistd::Pid;
+
+/// Processor time the process and its children now alive have used, in seconds.
 pub(crate) fn cpu_seconds(pid: u32) -> f64 {
     family(pid).map(own_cpu_seconds).sum()
 }
 
-/// The same of the process alone.
+/// The same of the process alone; not a number if it is gone.
 pub(crate) fn own_cpu_seconds(pid: u32) -> f64 {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    // The second field, the name, stands in parentheses and may hold anything; utime and stime are the 14th
-    // and 15th, in USER_HZ, which is 100 on every Linux.
-    let (_, rest) = stat.rsplit_once(')').unwrap_or_default();
-    let ticks = rest.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<f64>().ok());
-    ticks.sum::<f64>() / 100.0
+    let time = clock_getcpuclockid(Pid::from_raw(pid.cast_signed())).and_then(clock_gettime);
+    time.map_or(f64::NAN, |time| Duration::from(time).as_secs_f64())
 }
 
 /// Proportional set size of the process and its children now alive, in KiB: memory shared with others counts

@@ -47,10 +47,11 @@ pub fn video(kind: EncoderKind, params: VideoParams) -> Result<Choice, VideoErro
 /// Takes over from an encoder that failed: x264, at a size this board can carry.
 ///
 /// # Errors
-/// If x264 does not start either; then the first failure is what is told.
+/// If x264 does not start either: what is wrong with each.
 pub fn instead(failed: &VideoError, params: VideoParams) -> Result<Choice, VideoError> {
     let size = carried(board_model().as_deref(), std::env::consts::ARCH, params.size);
-    let encoder = x264(VideoParams { size, ..params })?;
+    let encoder = x264(VideoParams { size, ..params })
+        .map_err(|then| VideoError::Neither { first: Box::new(failed.clone()), then: Box::new(then) })?;
     let smaller =
         if size == params.size { String::new() } else { format!(", at {size}, which this board can carry") };
     Ok(Choice { encoder, why: format!("{failed}{smaller}") })
@@ -95,6 +96,22 @@ fn carried(model: Option<&str>, arch: &str, wanted: Size) -> Size {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn where_neither_starts_both_reasons_are_told() {
+        use crate::encode::{Preset, Tuning};
+        let rate = crate::media::FrameRate::new(30, 1).expect("a rate");
+        // No bits at all, which x264 refuses, if it is there.
+        let tuning = Tuning { bitrate: 0, rate };
+        let size = "320x240".parse().expect("a size");
+        let params = VideoParams { size, rate, tuning, preset: Preset::default() };
+        let failed = VideoError::Encoder { encoder: "/dev/video11".into(), reason: "it is gone".into() };
+        let error = instead(&failed, params).err().expect("neither starts").to_string();
+        assert!(
+            error.starts_with("/dev/video11: it is gone; in its place: ") && error.contains("x264"),
+            "{error}"
+        );
+    }
 
     #[test]
     fn the_size_in_software_is_what_the_board_can_carry() {

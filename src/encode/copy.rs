@@ -7,8 +7,8 @@ use crate::base::{Pts, Span};
 use crate::media::h264::{self, NalType, SliceHead, SliceKind, Sps, SpsError};
 use crate::media::{Entry, FrameRate, Packet, Track, VideoConfig};
 
-/// Without an IDR picture for so long nobody could begin to watch.
-const DROUGHT: Span = Span::from_millis(10_000);
+/// Without an IDR picture for so long what comes is no stream any more: nobody has been able to begin.
+const PATIENCE: Span = Span::from_millis(60_000);
 /// No parameter set is longer: a picture's with all its scaling lists takes some 700 bytes.
 const MAX_SET: usize = 1024;
 const START_CODE: [u8; 4] = [0, 0, 0, 1];
@@ -28,12 +28,14 @@ pub enum CopyNews {
 /// What is wrong with an access unit. Whoever logs it does so once per change: it may be the same for each.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CopyFault {
-    /// No IDR picture for 10 s. A stream that had one before goes on nevertheless.
+    /// No IDR picture for longer than a segment may last. A stream that had one before goes on for a minute
+    /// nevertheless.
     #[error(
-        "no IDR picture for 10 s, so nobody can begin to watch; ask the camera for one every 1 to 2 s (rpicam-vid: \
-         --intra 60 --inline; ffmpeg: -g 60), not for intra refresh"
+        "no IDR picture for {} s, so no segment can begin and nobody can begin to watch; ask the camera for one every \
+         1 to 2 s (rpicam-vid: --intra 60 --inline; ffmpeg: -g 60), not for intra refresh, or make `segment` longer",
+        .0.as_secs_f64()
     )]
-    NoIdr,
+    NoIdr(Span),
     /// An IDR picture refers to a parameter set that has not come. It was left out.
     #[error(
         "IDR picture refers to {set} {id}, which has not come; ask the camera to send it (rpicam-vid: --inline)"
@@ -108,6 +110,8 @@ struct Contents<'a> {
 pub struct Copy {
     /// What to say if the stream does not say itself.
     rate: FrameRate,
+    /// How long a segment may be.
+    longest: Span,
     sps: Sets,
     pps: Sets,
     /// Whether a set changed since `config` was made.
@@ -122,10 +126,12 @@ pub struct Copy {
 }
 
 impl Copy {
-    /// Waits for the first IDR picture of a camera that claims to give `rate` pictures per second.
-    pub fn new(rate: FrameRate) -> Self {
+    /// Waits for the first IDR picture of a camera that claims to give `rate` pictures per second, and should give
+    /// an IDR picture each `longest`.
+    pub fn new(rate: FrameRate, longest: Span) -> Self {
         Self {
             rate,
+            longest,
             sps: Sets::default(),
             pps: Sets::default(),
             fresh: false,
@@ -141,9 +147,14 @@ impl Copy {
         self.config.as_ref()
     }
 
+    /// Whether what was handed out goes on: an IDR picture came, and what follows is good for something.
+    pub fn is_flowing(&self) -> bool {
+        self.flowing
+    }
+
     /// The camera was opened again: what it said before is forgotten, and its first IDR picture waited for.
     pub fn restart(&mut self) {
-        *self = Self { unit: std::mem::take(&mut self.unit), ..Self::new(self.rate) };
+        *self = Self { unit: std::mem::take(&mut self.unit), ..Self::new(self.rate, self.longest) };
     }
 
     /// Takes an access unit in Annex B form, or parameter sets that come alone, and hands out what is to be sent.
@@ -162,13 +173,18 @@ impl Copy {
         let slice = SliceHead::parse(nal);
         let entry = if h264::nal_type(nal) == Some(NalType::Idr) { Entry::Key } else { Entry::Dependent };
         let since = *self.since.get_or_insert(pts);
-        let drought = entry == Entry::Dependent && pts - since > DROUGHT;
+        let drought = entry == Entry::Dependent && pts - since > self.longest;
         if slice.is_some_and(|slice| slice.kind == SliceKind::Bidirectional) {
             return Err(CopyFault::Reordered);
         }
+        if drought && pts - since > PATIENCE {
+            self.stop();
+        }
         if entry == Entry::Key {
             if self.config.is_none() || self.fresh {
-                self.config = Some(self.describe(slice)?);
+                // Without it the pictures behind it are of no use either.
+                let config = self.describe(slice).inspect_err(|_| self.stop())?;
+                self.config = Some(config);
                 self.fresh = false;
                 return Ok(CopyNews::Changed);
             }
@@ -181,10 +197,16 @@ impl Copy {
             out(&Packet { track: Track::Video, pts, dts: pts, entry, data });
         }
         match (drought, self.flowing) {
-            (true, _) => Err(CopyFault::NoIdr),
+            (true, _) => Err(CopyFault::NoIdr(self.longest)),
             (false, true) => Ok(CopyNews::Passed),
             (false, false) => Ok(CopyNews::Waiting),
         }
+    }
+
+    /// What was handed out does not go on: the next IDR picture is a new beginning.
+    fn stop(&mut self) {
+        self.flowing = false;
+        self.config = None;
     }
 
     /// Looks through a unit, and keeps its parameter sets.
@@ -240,8 +262,14 @@ mod tests {
     use std::io::Write;
     use std::process::{Command, Stdio};
 
+    const LONGEST: Span = Span::from_millis(10_000);
+
     fn rate(hertz: u32) -> FrameRate {
         FrameRate::new(hertz, 1).expect("a rate")
+    }
+
+    fn fresh() -> Copy {
+        Copy::new(rate(30), LONGEST)
     }
 
     /// Access units of a film made by ffmpeg with these words: an IDR picture every 10, 25 a second.
@@ -327,7 +355,7 @@ mod tests {
             .enumerate()
             .map(|(number, unit)| if number == 0 { unit.clone() } else { without(unit, &sets) })
             .collect();
-        let (news, handed) = pass(&mut Copy::new(rate(30)), 0, &bare);
+        let (news, handed) = pass(&mut fresh(), 0, &bare);
         assert_eq!(news[0], Ok(CopyNews::Changed));
         assert!(news[1..].iter().all(|news| *news == Ok(CopyNews::Passed)));
         for (number, (entry, unit)) in handed.iter().enumerate() {
@@ -347,14 +375,14 @@ mod tests {
             .map(|(number, unit)| if number == 0 { unit.clone() } else { without(unit, &sets[..2]) })
             .collect();
         assert_eq!(kinds(&marked[10]), [NalType::Aud, NalType::Idr]);
-        let (_, handed) = pass(&mut Copy::new(rate(30)), 0, &marked);
+        let (_, handed) = pass(&mut fresh(), 0, &marked);
         assert_eq!(kinds(&handed[10].1), expected);
     }
 
     #[test]
     fn it_waits_for_the_first_idr_and_for_sets() {
         let whole = film("320x180", &[]);
-        let mut copy = Copy::new(rate(30));
+        let mut copy = fresh();
         let (news, handed) = pass(&mut copy, 0, &whole[3..12]);
         let waited =
             [&[const { Ok(CopyNews::Waiting) }; 7][..], &[Ok(CopyNews::Changed), Ok(CopyNews::Passed)]];
@@ -366,7 +394,7 @@ mod tests {
         );
 
         // Sets that come alone, as some drivers give them.
-        let mut copy = Copy::new(rate(30));
+        let mut copy = fresh();
         let sets = without(&whole[0], &[NalType::Idr, NalType::Aud, NalType::Other(6)]);
         let bare = without(&whole[0], &[NalType::Sps, NalType::Pps]);
         let absent = CopyFault::NoSet { set: "picture parameter set", id: 0 };
@@ -381,7 +409,7 @@ mod tests {
 
     #[test]
     fn other_parameters_are_told_before_they_are_sent() {
-        let mut copy = Copy::new(rate(30));
+        let mut copy = fresh();
         pass(&mut copy, 0, &film("320x180", &[]));
         let (news, _) = pass(&mut copy, 50, &film("640x360", &[]));
         assert_eq!((&news[0], &news[10]), (&Ok(CopyNews::Changed), &Ok(CopyNews::Passed)));
@@ -392,7 +420,7 @@ mod tests {
     fn what_makes_no_stream_is_named() {
         // B pictures: the others go on.
         let units = film("320x180", &["-bf", "2", "-x264-params", "b-pyramid=none:b-adapt=0"]);
-        let (news, handed) = pass(&mut Copy::new(rate(30)), 0, &units);
+        let (news, handed) = pass(&mut fresh(), 0, &units);
         let left = news.iter().filter(|news| **news == Err(CopyFault::Reordered)).count();
         assert!((20..40).contains(&left) && handed.len() == 50 - left, "{left}");
         let stream: Vec<u8> = handed.iter().flat_map(|(_, unit)| unit.clone()).collect();
@@ -400,14 +428,21 @@ mod tests {
 
         // Recovery points in place of IDR pictures.
         let never = film("320x180", &["-g", "1000", "-x264-params", "intra-refresh=1"]);
-        let mut copy = Copy::new(rate(30));
+        let mut copy = fresh();
         let news = pass(&mut copy, 0, &never[1..]).0;
         assert!(news.iter().all(|news| *news == Ok(CopyNews::Waiting)));
-        assert_eq!(pass(&mut copy, 300, &never[1..2]), (vec![Err(CopyFault::NoIdr)], vec![]));
+        assert_eq!(pass(&mut copy, 300, &never[1..2]), (vec![Err(CopyFault::NoIdr(LONGEST))], vec![]));
         // Begun, it goes on.
         assert_eq!(pass(&mut copy, 301, &never[..1]).0, [Ok(CopyNews::Changed)]);
         let (news, handed) = pass(&mut copy, 600, &never[1..2]);
-        assert_eq!((news, handed.len()), (vec![Err(CopyFault::NoIdr)], 1));
+        assert_eq!((news, handed.len()), (vec![Err(CopyFault::NoIdr(LONGEST))], 1));
+
+        // A minute is too long.
+        let (news, handed) = pass(&mut copy, 2000, &never[1..3]);
+        assert_eq!((news, handed.len()), (vec![Err(CopyFault::NoIdr(LONGEST)); 2], 0));
+        assert!(!copy.is_flowing());
+        let (news, handed) = pass(&mut copy, 2002, &never[..2]);
+        assert_eq!((news, handed.len()), (vec![Ok(CopyNews::Changed), Ok(CopyNews::Passed)], 2));
 
         // A sequence parameter set that is cut short.
         let idr = film("320x180", &[])[0].clone();
@@ -415,8 +450,15 @@ mod tests {
             .map(|nal| if nal[0] & 31 == 7 { &nal[..6] } else { nal })
             .flat_map(|nal| [&START_CODE[..], nal].concat())
             .collect();
-        let (news, handed) = pass(&mut Copy::new(rate(30)), 0, &[short]);
+        let (news, handed) = pass(&mut fresh(), 0, std::slice::from_ref(&short));
         assert_eq!((news, handed.len()), (vec![Err(CopyFault::Sps(SpsError::Short))], 0));
+        // In the midst of a stream, what refers to its IDR picture is left out with it.
+        let mut copy = fresh();
+        let whole = film("320x180", &[]);
+        pass(&mut copy, 0, &whole[..10]);
+        let (news, handed) = pass(&mut copy, 10, &[short, whole[11].clone(), whole[20].clone()]);
+        let expected = [Err(CopyFault::Sps(SpsError::Short)), Ok(CopyNews::Waiting), Ok(CopyNews::Changed)];
+        assert_eq!((&news[..], handed.len()), (&expected[..], 1));
     }
 
     proptest! {
@@ -425,7 +467,7 @@ mod tests {
             units in proptest::collection::vec(
                 (0usize..4, proptest::collection::vec(any::<u8>(), 0..40)), 0..30),
         ) {
-            let mut copy = Copy::new(rate(30));
+            let mut copy = fresh();
             let heads = [&[0, 0, 1, 0x67, 66, 0, 30][..], &[0, 0, 1, 0x68, 0xCE, 0, 0, 1, 0x65], &[0, 0, 1, 0x41], &[]];
             let mut first = None;
             for (number, (head, tail)) in units.iter().enumerate() {

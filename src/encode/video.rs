@@ -99,6 +99,14 @@ pub enum VideoError {
         /// What is wrong, and what helps.
         reason: String,
     },
+    /// It failed, and so did what was to take its place.
+    #[error("{first}; in its place: {then}")]
+    Neither {
+        /// What is wrong with it.
+        first: Box<VideoError>,
+        /// What is wrong with the other.
+        then: Box<VideoError>,
+    },
     /// This binary has none.
     #[error("this outpost was built without x264; build it with `--features x264`")]
     Missing,

@@ -63,7 +63,9 @@ impl AudioStream {
         }
     }
 
-    fn feed(&mut self, block: &AudioBlock<'_>) {
+    /// Encodes a block of the card's sound and hands on the units it completes. Blocks follow each other without
+    /// a gap.
+    pub fn feed(&mut self, block: &AudioBlock<'_>) {
         self.picked.clear();
         self.pick.take(block.samples, block.channels, &mut self.picked);
         let channels = self.pick.channels().count();

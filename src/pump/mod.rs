@@ -5,6 +5,7 @@
 
 pub mod audio;
 pub mod governor;
+pub mod lag;
 pub mod level;
 pub mod outlet;
 pub mod segments;

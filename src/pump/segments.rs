@@ -4,10 +4,13 @@
 //! cannot follow the one before. Does not: that decision, or in which order the units of two tracks come
 //! (`weave`).
 
-use crate::base::Pts;
-use crate::container::ts::{Mux, MuxError};
-use crate::media::{Packet, Program};
+use std::sync::Arc;
 
+use crate::base::{Clock, Pts};
+use crate::container::ts::{Mux, MuxError};
+use crate::media::{Packet, Program, Track};
+
+use super::lag::{Lag, LagStats};
 use super::sink::RecordSink;
 
 /// The way of one stream's units into its ring.
@@ -15,6 +18,8 @@ pub struct Segments {
     name: String,
     mux: Mux,
     sink: RecordSink,
+    clock: Arc<dyn Clock>,
+    lag: Lag,
     last: Outcome,
 }
 
@@ -29,8 +34,20 @@ enum Outcome {
 
 impl Segments {
     /// Segments of the stream `name`, which carries `program`.
-    pub fn new(name: &str, program: &Program, sink: RecordSink) -> Self {
-        Self { name: name.to_owned(), mux: Mux::new(program), sink, last: Outcome::Written }
+    pub fn new(name: &str, program: &Program, sink: RecordSink, clock: &Arc<dyn Clock>) -> Self {
+        Self {
+            name: name.to_owned(),
+            mux: Mux::new(program),
+            sink,
+            lag: Lag::new(clock.now()),
+            clock: Arc::clone(clock),
+            last: Outcome::Written,
+        }
+    }
+
+    /// How old its pictures are when they are in the ring.
+    pub fn lag(&self) -> Arc<LagStats> {
+        self.lag.stats()
     }
 
     /// Ends the segment; the next one begins with the unit at `at`, which is written next.
@@ -38,6 +55,7 @@ impl Segments {
     /// Where the ring was full and records are lost, the packets of the next one say, too, that they do not
     /// follow.
     pub fn begin_segment(&mut self, at: Pts) {
+        self.lag.cut();
         if self.sink.is_dropping() {
             self.mux.interrupt(&mut self.sink);
         } else {
@@ -47,6 +65,7 @@ impl Segments {
 
     /// Ends the segment where its media end; what is written next need not follow it.
     pub fn interrupt(&mut self) {
+        self.lag.cut();
         self.mux.interrupt(&mut self.sink);
     }
 
@@ -69,6 +88,9 @@ impl Segments {
             }
         } else if self.last == Outcome::Refused {
             tracing::info!(stream = self.name, "units can be written again");
+        }
+        if unit.track == Track::Video && outcome != Outcome::Refused {
+            self.lag.published(unit.pts, self.clock.now());
         }
         self.last = outcome;
     }

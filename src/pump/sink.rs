@@ -5,12 +5,15 @@
 //!
 //! * An End always ends a segment of which nothing is missing.
 //! * A segment whose End is missing is followed by a Begin that is Broken: its tail was dropped.
+//!
+//! Waking the reader for every picture would cost more than passing the picture on. Where nobody listens to the
+//! packets themselves it sleeps until a segment ends or much has come together.
 
 use std::sync::Arc;
 
 use crate::base::{Counter, Gauge};
 use crate::container::ts::{Join, Mark, PACKET_LEN, Record, Sink};
-use crate::ring::Producer;
+use crate::ring::{Audience, Producer};
 
 /// What a sink counts.
 #[derive(Debug, Default)]
@@ -33,6 +36,18 @@ enum Flow {
     Dropping,
 }
 
+/// So full, in parts of the whole, the ring gets before a reader in no hurry is woken.
+const FILLING: usize = 4;
+
+/// Whether the reader is to be woken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Call {
+    /// A segment has ended.
+    Due,
+    /// Only if somebody listens, or the ring is filling.
+    IfWanted,
+}
+
 /// The multiplexer's way into the ring.
 pub struct RecordSink {
     ring: Producer<Record>,
@@ -41,13 +56,17 @@ pub struct RecordSink {
     scratch: [u8; PACKET_LEN],
     /// Records since the last publishing.
     written: u64,
+    call: Call,
+    /// Those who want every packet at once.
+    audience: Audience,
     stats: Arc<SinkStats>,
 }
 
 impl RecordSink {
-    /// A sink that fills `ring`.
-    pub fn new(ring: Producer<Record>, stats: Arc<SinkStats>) -> Self {
-        Self { ring, flow: Flow::Carrying, scratch: [0; PACKET_LEN], written: 0, stats }
+    /// A sink that fills `ring`, whose reader is woken for every publishing while `audience` is there.
+    pub fn new(ring: Producer<Record>, audience: Audience, stats: Arc<SinkStats>) -> Self {
+        let scratch = [0; PACKET_LEN];
+        Self { ring, flow: Flow::Carrying, scratch, written: 0, call: Call::IfWanted, audience, stats }
     }
 
     /// Whether records are being dropped. [`Mux::interrupt`](crate::container::ts::Mux::interrupt) in
@@ -75,6 +94,9 @@ impl Sink for RecordSink {
         if let Some(mark) = self.admit(mark) {
             if let Some(record) = self.ring.slot() {
                 self.written += 1;
+                if matches!(mark, Mark::End { .. }) {
+                    self.call = Call::Due;
+                }
                 record.mark = mark;
                 return &mut record.packet;
             }
@@ -86,11 +108,18 @@ impl Sink for RecordSink {
     }
 
     fn publish(&mut self) {
+        let depth = self.ring.capacity() - self.ring.free();
         if self.written > 0 {
-            self.ring.publish();
+            let call = std::mem::replace(&mut self.call, Call::IfWanted);
+            let filling = depth * FILLING >= self.ring.capacity();
+            if call == Call::Due || filling || self.audience.count() > 0 {
+                self.ring.publish();
+            } else {
+                self.ring.publish_silently();
+            }
             self.stats.written.add(std::mem::take(&mut self.written));
         }
-        self.stats.depth.set((self.ring.capacity() - self.ring.free()) as f64);
+        self.stats.depth.set(depth as f64);
     }
 }
 
@@ -99,7 +128,9 @@ mod tests {
     use super::*;
     use crate::base::Pts;
     use crate::ring;
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
     use proptest::prelude::*;
+    use std::os::fd::AsFd;
 
     fn marks(consumer: &mut ring::Consumer<Record>) -> Vec<Mark> {
         let mut marks = Vec::new();
@@ -122,7 +153,7 @@ mod tests {
     fn a_full_ring_drops_to_the_next_beginning_and_marks_it() {
         let (producer, mut consumer) = ring::channel(4).expect("an eventfd");
         let stats = Arc::new(SinkStats::default());
-        let mut sink = RecordSink::new(producer, Arc::clone(&stats));
+        let mut sink = RecordSink::new(producer, Audience::default(), Arc::clone(&stats));
         let begin = |n| Mark::Begin { at: at(n), join: Join::Continuous };
         let end = |n| Mark::End { at: at(n) };
         for mark in [begin(0), Mark::Continue, end(1), begin(1), Mark::Continue, end(2), begin(2)] {
@@ -140,6 +171,34 @@ mod tests {
         assert_eq!((stats.drops.get(), stats.dropped.get(), stats.written.get()), (1, 5, 7));
     }
 
+    #[test]
+    fn the_reader_is_woken_when_a_segment_ends_the_ring_fills_or_somebody_listens() {
+        let (producer, mut consumer) = ring::channel(64).expect("an eventfd");
+        let audience = Audience::default();
+        let mut sink = RecordSink::new(producer, audience.clone(), Arc::default());
+        let rings = |consumer: &mut ring::Consumer<Record>| {
+            let mut bell = [PollFd::new(consumer.as_fd(), PollFlags::POLLIN)];
+            let rings = poll(&mut bell, PollTimeout::ZERO).expect("poll") == 1;
+            consumer.clear();
+            rings
+        };
+        let mut write = |mark, consumer: &mut ring::Consumer<Record>| {
+            sink.slot(mark);
+            sink.publish();
+            rings(consumer)
+        };
+        assert!(!write(Mark::Begin { at: at(0), join: Join::Continuous }, &mut consumer));
+        assert!(!write(Mark::Continue, &mut consumer));
+        audience.join();
+        assert!(write(Mark::Continue, &mut consumer));
+        audience.leave();
+        assert!(!write(Mark::Continue, &mut consumer));
+        assert!(write(Mark::End { at: at(1) }, &mut consumer));
+        assert_eq!(marks(&mut consumer).len(), 5);
+        let filling = (1..20).filter(|_| write(Mark::Continue, &mut consumer)).count();
+        assert_eq!(filling, 4, "from the sixteenth on");
+    }
+
     proptest! {
         #[test]
         fn an_end_always_ends_a_whole_segment(
@@ -147,7 +206,7 @@ mod tests {
             reads in proptest::collection::vec(0u8..4, 60),
         ) {
             let (producer, mut consumer) = ring::channel(16).expect("an eventfd");
-            let mut sink = RecordSink::new(producer, Arc::default());
+            let mut sink = RecordSink::new(producer, Audience::default(), Arc::default());
             let mut seen = Vec::new();
             for (n, len) in lens.iter().enumerate() {
                 sink.slot(Mark::Begin { at: at(n), join: Join::Continuous });

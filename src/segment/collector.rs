@@ -155,7 +155,8 @@ impl Collector {
         }
         let mut open = self.open.take()?;
         open.take_from(&mut self.slab);
-        // On the grid a segment is longer than allowed only if its media has a hole. The playlist cannot
+        // On the grid a segment is longer than allowed only if its media has a hole; off it, if a camera
+        // that codes itself sends key frames too seldom (`encode::copy` names that). The playlist cannot
         // say so in EXTINF (RFC 8216, 4.3.3.1); a discontinuity with its own date can, and follows
         // because the next segment does not begin where this one is said to end.
         let duration = if self.target.allows(span) { span } else { self.grid };

@@ -59,7 +59,7 @@ impl Future for Answer<'_> {
 enum Wait {
     /// The stream asked for has nothing on its shelf yet.
     Beginning(Arc<Station>),
-    /// A still picture is made.
+    /// A photo is made.
     Picture(Arc<Station>),
 }
 
@@ -71,7 +71,7 @@ impl Wait {
 }
 
 impl Handler {
-    /// Answers at once, unless the stream asked for has not begun or a still picture is to be made: that is waited
+    /// Answers at once, unless the stream asked for has not begun or a photo is to be made: that is waited
     /// for, within bounds.
     pub(super) fn answer<B>(&self, client: IpAddr, request: Request<B>, busy: Busy) -> Answer<'_> {
         let (request, _) = request.into_parts();

@@ -24,7 +24,7 @@ use std::time::Duration;
 
 pub use route::{RESERVED, is_stream_name};
 pub use server::{BindError, Server, Site, is_origin};
-pub use snapshot::{Snapshots, Still};
+pub use snapshot::{Photos, Snapshots};
 pub use station::{Render, Station};
 pub use stats::{Class, Kind, ServeStats};
 

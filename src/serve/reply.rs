@@ -172,12 +172,12 @@ pub(super) fn json(text: String) -> Reply {
     reply(StatusCode::OK, JSON, NEVER, Body::Full(Bytes::from(text)))
 }
 
-/// A still picture: of one moment, and kept by nobody.
+/// A photo: of one moment, and kept by nobody.
 pub(super) fn snapshot(jpeg: Bytes) -> Reply {
     reply(StatusCode::OK, JPEG, NEVER, Body::Full(jpeg))
 }
 
-/// 404: the stream is there and gives no still pictures, and why.
+/// 404: the stream is there and gives no photos, and why.
 pub(super) fn no_snapshots(why: &str) -> Reply {
     plain(StatusCode::NOT_FOUND, format!("this stream has no snapshot: {why}\n"))
 }

@@ -1,4 +1,4 @@
-//! Still pictures: made only when somebody asks, at most one a second, the same for all who ask meanwhile.
+//! Photos: one picture of a stream each, made only when somebody asks, at most one a second, the same for all who ask meanwhile.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,8 +17,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// How often it is looked whether it has: about a picture's length.
 const LOOK: Duration = Duration::from_millis(25);
 
-/// Where still pictures come from. None of the methods may wait.
-pub trait Still: Send + Sync {
+/// Where photos come from. None of the methods may wait.
+pub trait Photos: Send + Sync {
     /// Asks for the next picture there is.
     fn ask(&self);
 
@@ -32,7 +32,7 @@ pub trait Still: Send + Sync {
     fn jpeg(&self) -> Result<Vec<u8>, String>;
 }
 
-/// A station's still pictures.
+/// A station's photos.
 pub enum Snapshots {
     /// It has none, and why.
     None(&'static str),
@@ -42,17 +42,17 @@ pub enum Snapshots {
 
 impl Snapshots {
     /// Pictures from here.
-    pub fn of(still: Arc<dyn Still>) -> Self {
-        Self::Of(Gallery { still, last: Mutex::new(None) })
+    pub fn of(photos: Arc<dyn Photos>) -> Self {
+        Self::Of(Gallery { photos, last: Arc::default() })
     }
 }
 
-/// The last still picture and the way to the next.
+/// The last photo and the way to the next.
 pub struct Gallery {
-    still: Arc<dyn Still>,
+    photos: Arc<dyn Photos>,
     /// Held while one is made: whoever asks meanwhile gets that one. What could not be had is kept as long, so that
     /// those who waited are not made to wait in turn.
-    last: Mutex<Option<(Instant, Outcome)>>,
+    last: Arc<Mutex<Option<(Instant, Outcome)>>>,
 }
 
 /// A JPEG file, or why there is none.
@@ -61,30 +61,35 @@ type Outcome = Result<Bytes, String>;
 impl Gallery {
     /// A picture at most a second old.
     pub(super) async fn picture(&self) -> Outcome {
-        let mut last = self.last.lock().await;
+        let mut last = Arc::clone(&self.last).lock_owned().await;
         if let Some((_, outcome)) = last.as_ref().filter(|(made, _)| made.elapsed() < FRESH) {
             return outcome.clone();
         }
-        let outcome = self.next().await;
-        *last = Some((Instant::now(), outcome.clone()));
-        outcome
+        // It is made to the end though who asked for it may be gone by then: coming and going makes no more of them
+        // than staying does.
+        let photos = Arc::clone(&self.photos);
+        let made = tokio::spawn(async move {
+            let outcome = next(photos).await;
+            *last = Some((Instant::now(), outcome.clone()));
+            outcome
+        });
+        made.await.unwrap_or_else(|error| Err(error.to_string()))
     }
+}
 
-    async fn next(&self) -> Outcome {
-        let before = self.still.taken();
-        self.still.ask();
-        let end = Instant::now() + PATIENCE;
-        while self.still.taken() == before {
-            if Instant::now() >= end {
-                return Err("the camera gives no picture".to_owned());
-            }
-            tokio::time::sleep(LOOK).await;
+async fn next(photos: Arc<dyn Photos>) -> Outcome {
+    let before = photos.taken();
+    photos.ask();
+    let end = Instant::now() + PATIENCE;
+    while photos.taken() == before {
+        if Instant::now() >= end {
+            return Err("the camera gives no picture".to_owned());
         }
-        let still = Arc::clone(&self.still);
-        // It fails only if the work panicked, and that has been told.
-        let made = tokio::task::spawn_blocking(move || still.jpeg()).await;
-        made.unwrap_or_else(|error| Err(error.to_string())).map(Bytes::from)
+        tokio::time::sleep(LOOK).await;
     }
+    // It fails only if the work panicked, and that has been told.
+    let made = tokio::task::spawn_blocking(move || photos.jpeg()).await;
+    made.unwrap_or_else(|error| Err(error.to_string())).map(Bytes::from)
 }
 
 impl fmt::Debug for Snapshots {
@@ -111,7 +116,7 @@ mod tests {
         covered: bool,
     }
 
-    impl Still for Scripted {
+    impl Photos for Scripted {
         fn ask(&self) {
             self.asked.increment();
             if !self.covered {
@@ -130,7 +135,7 @@ mod tests {
     }
 
     fn gallery(camera: &Arc<Scripted>) -> Gallery {
-        Gallery { still: Arc::clone(camera) as _, last: Mutex::new(None) }
+        Gallery { photos: Arc::clone(camera) as _, last: Arc::default() }
     }
 
     #[tokio::test(start_paused = true)]
@@ -156,16 +161,28 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_goes_away_while_waiting_leaves_the_place_to_the_next() {
+    async fn who_goes_away_while_waiting_leaves_the_picture_to_the_next() {
         let camera = Arc::new(Scripted { covered: true, ..Scripted::default() });
         let gallery = gallery(&camera);
         assert!(tokio::time::timeout(LOOK, gallery.picture()).await.is_err(), "it waits");
         camera.taken.store(7, Relaxed);
-        // The picture that came for the one who went is not given to the next: it asks for its own.
-        let (picture, ()) = tokio::join!(gallery.picture(), async {
+        assert_eq!(gallery.picture().await, Ok(vec![7].into()));
+        assert_eq!((camera.asked.get(), camera.made.get()), (1, 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn coming_and_going_makes_no_more_pictures_than_staying() {
+        let camera = Arc::new(Scripted::default());
+        let gallery = gallery(&camera);
+        for _ in 0..200 {
+            // Asks, and goes away while the picture is being made.
+            tokio::select! {
+                biased;
+                _ = gallery.picture() => {}
+                () = tokio::task::yield_now() => {}
+            }
             tokio::time::sleep(LOOK).await;
-            camera.taken.store(8, Relaxed);
-        });
-        assert_eq!(picture, Ok(vec![8].into()));
+        }
+        assert!((5..=6).contains(&camera.made.get()), "{} in 5 s", camera.made.get());
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,7 @@ use super::listeners::Listeners;
 use super::snapshot::Snapshots;
 use super::text::Text;
 use crate::base::{Counter, Sync, WallTime};
+use crate::ring::Audience;
 use crate::segment::{Segment, Shelf, Snapshot, Tail, TargetDuration};
 
 /// How long a request waits at most for a stream to begin.
@@ -50,7 +51,8 @@ pub struct Station {
     begun: AtomicBool,
     closing: AtomicBool,
     listeners: Mutex<Listeners>,
-    live: AtomicUsize,
+    /// Of the endless stream.
+    audience: Audience,
     /// How often the playlists were rendered.
     pub renders: Counter,
     /// How often a listener of the endless stream was too slow and lost some of it.
@@ -121,10 +123,15 @@ impl Station {
             begun: AtomicBool::new(false),
             closing: AtomicBool::new(false),
             listeners: Mutex::new(Listeners::new(targets(target, 4))),
-            live: AtomicUsize::new(0),
+            audience: Audience::default(),
             renders: Counter::default(),
             skips: Counter::default(),
         }
+    }
+
+    /// The same, whose endless stream's listeners are counted in `audience`.
+    pub fn with_audience(self, audience: Audience) -> Self {
+        Self { audience, ..self }
     }
 
     /// Its place in the URLs.
@@ -142,7 +149,7 @@ impl Station {
         self.rendition
     }
 
-    /// Its still pictures.
+    /// Its photos.
     pub(super) fn snapshots(&self) -> &Snapshots {
         &self.snapshots
     }
@@ -155,7 +162,7 @@ impl Station {
     /// How many listen: those who fetched a playlist or a segment within the last four target durations, told
     /// apart by address and user agent, and the connections of the endless stream.
     pub fn listeners(&self, now: Instant) -> usize {
-        self.crowd().count(now) + self.live.load(Relaxed)
+        self.crowd().count(now) + self.audience.count()
     }
 
     pub(super) fn saw(&self, address: IpAddr, agent: &[u8], now: Instant) {
@@ -168,7 +175,7 @@ impl Station {
 
     /// Counts a listener of the endless stream until the guard is dropped.
     pub(super) fn tune_in(self: &Arc<Self>) -> TunedIn {
-        self.live.fetch_add(1, Relaxed);
+        self.audience.join();
         TunedIn(self.clone())
     }
 
@@ -291,7 +298,7 @@ impl TunedIn {
 
 impl Drop for TunedIn {
     fn drop(&mut self) {
-        self.0.live.fetch_sub(1, Relaxed);
+        self.0.audience.leave();
     }
 }
 

@@ -19,7 +19,7 @@ pub enum Kind {
     Segment,
     /// The endless transport stream.
     Live,
-    /// A still picture.
+    /// A photo.
     Snapshot,
     /// `/healthz`.
     Health,

@@ -116,6 +116,8 @@ impl Capture {
         let asked = self.clock.now();
         let heard = open.input.read(&mut self.samples, wanted, PATIENCE);
         let now = self.clock.now();
+        // When all of this process was stopped in between, nobody was there to hear: that is not silence.
+        open.heard = open.heard + now.since(asked).saturating_sub(PATIENCE);
         let taken = match heard {
             Ok(Heard::Frames { end, .. }) if !self.samples.is_empty() => {
                 self.hear(&mut open, now, Timing::Captured(believable(end, now)))

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::card::{self, Frame};
-use crate::eye::{self, fetch, first_units, packets, sound};
+use crate::eye::{self, fetch, first_units, packets};
 use crate::station::{Station, until};
 
 /// A small picture: two cores decode, encode and judge at the same time.
@@ -56,8 +56,8 @@ fn a_minute_of_the_test_card_is_whole_in_order_and_in_step_with_its_sound() {
     let listed: f64 = playlist.segments.iter().map(|segment| f64::from(segment.duration)).sum();
     let shown = frames.len() as f64 / 30.0;
     assert!((listed - shown).abs() < 1.0 / 30.0, "EXTINF add up to {listed} s, the pictures to {shown} s");
-    in_step(&frames, &sound(&whole));
-    assert_eq!(station.metric("outpost_video_dropped_total"), 0.0);
+    in_step(&frames, &card::hear(&whole));
+    assert_eq!(station.metric("outpost_video_dropped_pictures_total"), 0.0);
     station.log();
 }
 

@@ -79,19 +79,6 @@ pub(crate) fn packets(media: &Path, track: &str, fields: &str) -> Vec<Vec<String
     rows.lines().filter(|row| !row.is_empty()).map(cells).collect()
 }
 
-/// The sound of `media` as one channel at 48 kHz, and when its first sample is heard, in seconds.
-pub(crate) fn sound(media: &Path) -> (f64, Vec<f32>) {
-    let raw = media.with_extension("f32");
-    say(
-        "ffmpeg",
-        &["-v", "error", "-y", "-i", text(media), "-map", "0:a", "-ac", "1", "-f", "f32le", text(&raw)],
-    );
-    let bytes = fs::read(&raw).expect("decoded sound");
-    let samples = bytes.chunks_exact(4).map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]]));
-    let first = &packets(media, "a:0", "pts_time")[0][0];
-    (first.parse().expect("a time"), samples.collect())
-}
-
 /// The NAL unit types of the first access unit in a segment, as ffmpeg takes it out.
 pub(crate) fn first_units(segment: &Path) -> Vec<u8> {
     let stream = segment.with_extension("h264");

@@ -15,5 +15,8 @@ mod station;
 mod eye;
 
 mod commands;
+mod ending;
 mod exact;
+mod overload;
+mod pauses;
 mod snapshot;

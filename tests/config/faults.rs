@@ -310,7 +310,8 @@ fn faults_are_told_with_place_and_remedy() {
         ),
         (
             card("kind = \"v4l2\"\ndevice = \"/dev/video0\"\nformat = \"yuy2\""),
-            "outpost.toml:6: stream.video.format: \"yuy2\" is not possible here; did you mean \"yuyv\"?\n\
+            "outpost.toml:6: stream.video.format: \"yuy2\" is no format of cameras; write \"auto\", \"h264\", \
+             \"nv12\", \"yu12\", \"yuyv\" or \"mjpeg\"\n\
              \x20 6 | format = \"yuy2\"\n    |          ^^^^^^",
         ),
         (

@@ -13,7 +13,7 @@ use outpost::base::{Clock, Monotonic, Pts, SimClock, Span, WallTime};
 use outpost::container::ts::Join;
 use outpost::segment::{Body, Dates, Rate, Segment, Shelf, Snapshot, Tail, TargetDuration};
 use outpost::serve::{
-    Health, Render, Report, ServeConfig, ServeStats, Server, Site, Snapshots, Station, Still,
+    Health, Photos, Render, Report, ServeConfig, ServeStats, Server, Site, Snapshots, Station,
 };
 use tokio::sync::oneshot;
 
@@ -44,7 +44,7 @@ impl Report for Told {
 #[derive(Default)]
 struct Camera(AtomicI64);
 
-impl Still for Camera {
+impl Photos for Camera {
     fn ask(&self) {
         self.0.fetch_add(1, Relaxed);
     }

@@ -34,7 +34,6 @@ impl Browser {
                 "args": [
                     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
                     "--disable-background-networking", "--disable-component-update", "--disable-sync",
-                    "--autoplay-policy=no-user-gesture-required",
                     format!("--user-data-dir={}", profile.display()),
                 ],
                 "mobileEmulation": {
@@ -94,17 +93,27 @@ impl Browser {
     /// What the page and the browser said in the console since last asked, worst things included: requests that
     /// failed, policies that were broken, scripts that threw.
     pub(crate) fn console(&self) -> Vec<String> {
-        // Not in the W3C's protocol, thus not in its client either.
-        let url = format!("{}/session/{}/se/log", self.driver.address, self.session());
-        let output = Command::new("curl")
-            .args(["--silent", "--show-error", "--fail", "--max-time", "10"])
-            .args(["--json", r#"{"type":"browser"}"#, &url])
-            .output()
-            .expect("curl runs (Debian: curl)");
-        let said: Value = serde_json::from_slice(&output.stdout)
-            .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
+        let said = self.ask_driver("se/log", &json!({ "type": "browser" }));
         let lines = said["value"].as_array().expect("chromedriver lists what was said");
         lines.iter().map(|line| format!("{} {}", line["level"], line["message"])).collect()
+    }
+
+    /// Runs `script` in every page opened from now on, before the page's own scripts.
+    pub(crate) fn before_every_page(&self, script: &str) {
+        let command = "Page.addScriptToEvaluateOnNewDocument";
+        self.ask_driver("goog/cdp/execute", &json!({ "cmd": command, "params": { "source": script } }));
+    }
+
+    /// What is not in the W3C's protocol, and thus not in its client either.
+    fn ask_driver(&self, path: &str, question: &Value) -> Value {
+        let url = format!("{}/session/{}/{path}", self.driver.address, self.session());
+        let output = Command::new("curl")
+            .args(["--silent", "--show-error", "--fail", "--max-time", "10"])
+            .args(["--json", &question.to_string(), &url])
+            .output()
+            .expect("curl runs (Debian: curl)");
+        serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)))
     }
 
     fn session(&self) -> &str {

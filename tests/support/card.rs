@@ -90,6 +90,9 @@ pub fn watch(media: &Path) -> Vec<Frame> {
         "0:v:0",
         "-fps_mode",
         "passthrough",
+        // Else pictures closer together than the rate claims would fall on the same instant.
+        "-enc_time_base",
+        "1:90000",
         "-vf",
         "extractplanes=y",
         "-f",
@@ -103,6 +106,29 @@ pub fn watch(media: &Path) -> Vec<Frame> {
         reading: read(luma, width, height).unwrap_or_else(|why| panic!("frame at {pts} s: {why}")),
     };
     frames.zip(&pts).map(read).collect()
+}
+
+/// The sound of `media` as one channel at 48 kHz, and when its first sample is heard, in seconds.
+///
+/// # Panics
+/// If ffmpeg cannot decode it, or warns about it.
+pub fn hear(media: &Path) -> (f64, Vec<f32>) {
+    let listing = run(Command::new("ffprobe").args(["-v", "error", "-select_streams", "a:0"]).args([
+        "-read_intervals",
+        "%+#1",
+        "-show_entries",
+        "packet=pts_time",
+        "-of",
+        "compact=nk=1:p=0",
+        &media.display().to_string(),
+    ]));
+    let listing = String::from_utf8(listing).expect("ffprobe writes text");
+    let first = listing.lines().find_map(|line| line.split('|').next()?.parse().ok()).expect("a time");
+    let bytes = run(Command::new("ffmpeg")
+        .args(["-v", "error", "-i"])
+        .arg(media)
+        .args(["-map", "0:a:0", "-ac", "1", "-ar", "48000", "-f", "f32le", "-"]));
+    (first, bytes.as_chunks().0.iter().map(|sample| f32::from_le_bytes(*sample)).collect())
 }
 
 /// When each flash begins: the PTS of its first frame. One that is on from the start is left out.

@@ -13,7 +13,10 @@ mod outpost_program;
 #[path = "../support/pulse.rs"]
 mod pulse;
 
+mod camera;
+mod eye;
 mod machine;
 mod m2m;
+mod pictures;
 mod sound;
 mod station;

@@ -1,6 +1,6 @@
 //! A sound card of the kernel's: what is played into it comes out of the stream.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::ear::{self, LEVEL};
 use crate::machine::Machine;
@@ -26,10 +26,17 @@ fn machine(name: &str) -> Machine {
     machine
 }
 
-/// The tone is in the last seconds of `radio`: pitch and level, no gap.
+/// The tone comes, and is in the last seconds of `radio`: pitch and level, no gap.
 fn assert_heard(station: &Station) {
-    station.until_level("radio", TONE, HEARD);
-    station.after_segments("radio/audio", 6);
+    // A stream that was held up catches up: so it is time that counts, not segments.
+    let mut since = None;
+    station.until("seven seconds of the tone", HEARD, || {
+        let level = station.status("radio")["level"]["rms_dbfs"].as_f64();
+        since = since
+            .filter(|_| level.is_some_and(|level| TONE.contains(&level)))
+            .or_else(|| Some(Instant::now()));
+        since.filter(|since| since.elapsed() > Duration::from_secs(7))
+    });
     let url = station.url("/radio/audio/index.m3u8");
     let heard = ear::channels(&url);
     assert_eq!(heard.len(), 1);
@@ -71,37 +78,9 @@ fn a_loopback_card_is_heard_and_the_stream_survives_what_happens_to_it() {
     station.sh("sleep 3");
     station.signal("CONT");
     assert_heard(&station);
-    assert!(station.metric("outpost_capture_losses_total") > losses, "{}", station.log());
+    assert!(station.metric("outpost_capture_losses_total") > losses);
     assert_eq!(station.status("radio")["signal"], "live");
 
-    assert_unbroken(&before, &station.playlist("radio/audio"));
-    station.log();
-}
-
-#[test]
-fn a_usb_card_is_found_by_its_socket_and_may_be_pulled_out() {
-    let mut machine = machine("usb");
-    // A USB sound card made of software, in a socket made of software: what it captures is what is played to
-    // the card at its other end.
-    machine.sh("modprobe dummy_hcd && modprobe -a libcomposite usb_f_uac2 snd-usb-audio");
-    machine.sh("mount -t configfs config /sys/kernel/config && mkdir /sys/kernel/config/usb_gadget/card");
-    machine.sh("cd /sys/kernel/config/usb_gadget/card && echo 0x1d6b >idVendor && echo 0x0101 >idProduct \
-         && mkdir -p configs/c.1 functions/uac2.0 && echo 48000 >functions/uac2.0/p_srate \
-         && ln -s functions/uac2.0 configs/c.1");
-    const PLUG: &str = "ls /sys/class/udc >/sys/kernel/config/usb_gadget/card/UDC";
-    const PULL: &str = "echo >/sys/kernel/config/usb_gadget/card/UDC";
-    let streams = stream("radio", "audio = { kind = \"alsa\", device = \"usb:1-1\" }");
-    let mut station = Station::start(machine, &streams);
-    station.until_signal("radio", &["no-device"], NOTICED);
-    let before = station.playlist("radio/audio");
-    for _ in 0..2 {
-        station.sh(PLUG);
-        station.until_signal("radio", &["live"], NOTICED);
-        play(&mut station, "hw:CARD=UAC2Gadget");
-        assert_heard(&station);
-        station.sh(PULL);
-        station.until_signal("radio", &["no-device"], NOTICED);
-    }
     assert_unbroken(&before, &station.playlist("radio/audio"));
     station.log();
 }

@@ -1,5 +1,6 @@
 //! Outpost in the test machine, as one sees it from outside.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use m3u8_rs::MediaPlaylist;
@@ -39,8 +40,8 @@ impl Station {
         while !self.try_get("/healthz") {
             let alive = format!("kill -0 {}", self.pid);
             let ended = self.machine.try_sh(&alive, Duration::from_secs(10)).status != 0;
-            assert!(!ended, "outpost ended before it served:\n{}", self.words());
-            assert!(Instant::now() < deadline, "no answer after {START:?}:\n{}", self.words());
+            assert!(!ended, "outpost ended before it served");
+            assert!(Instant::now() < deadline, "no answer after {START:?}");
         }
     }
 
@@ -63,10 +64,20 @@ impl Station {
         crate::outpost_program::fetch(&self.url(path)).is_ok()
     }
 
-    fn text(&self, path: &str) -> String {
+    /// What stands at `path`.
+    pub(crate) fn bytes(&self, path: &str) -> Vec<u8> {
         let reply = http::get(self.machine.address(), path);
-        assert_eq!(reply.status, 200, "{path}\n{}", self.words());
-        reply.text()
+        assert_eq!(reply.status, 200, "{path}");
+        reply.body
+    }
+
+    fn text(&self, path: &str) -> String {
+        String::from_utf8(self.bytes(path)).expect("an answer in UTF-8")
+    }
+
+    /// A folder for whatever a test writes.
+    pub(crate) fn folder(&self) -> &Path {
+        self.machine.share()
     }
 
     pub(crate) fn status(&self, stream: &str) -> Value {
@@ -124,7 +135,7 @@ impl Station {
             if let Some(found) = found() {
                 return found;
             }
-            assert!(Instant::now() < deadline, "{what} did not come within {limit:?}:\n{}", self.words());
+            assert!(Instant::now() < deadline, "{what} did not come within {limit:?}");
             std::thread::sleep(Duration::from_millis(100));
         }
     }
@@ -137,8 +148,16 @@ impl Station {
     /// What it logged; never a panic.
     pub(crate) fn log(&self) -> String {
         let log = self.words();
-        assert!(!log.contains("panicked") && !log.contains("backtrace"), "{log}");
+        assert!(!log.contains("panicked") && !log.contains("backtrace"), "a panic");
         log
+    }
+}
+
+impl Drop for Station {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the program's log:\n{}", self.words());
+        }
     }
 }
 

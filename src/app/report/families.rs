@@ -99,12 +99,12 @@ const OF_SOUND: &[Figure<SoundFigures>] = &[
 const OF_PICTURES: &[Figure<PictureFigures>] = &[
     ("outpost_camera_live", "Whether the camera delivers", Gauge, |p| live(p.camera.condition.get().signal)),
     ("outpost_camera_opened", "Times the camera was opened", Counter, |p| p.camera.opened.get() as f64),
-    ("outpost_camera_pictures", "Pictures the camera gave that were of use", Counter, |p| {
+    ("outpost_camera_pictures", "Pictures the camera gave, damaged ones apart", Counter, |p| {
         p.camera.pictures.get() as f64
     }),
     (
         "outpost_camera_missed",
-        "Pictures lost before they were seen, or left out for a newer one",
+        "Pictures lost before they were seen, by the camera, its cable or its driver",
         Counter,
         |p| p.camera.missed.get() as f64,
     ),
@@ -114,19 +114,25 @@ const OF_PICTURES: &[Figure<PictureFigures>] = &[
     ("outpost_camera_misdated", "Pictures whose timestamp could not be believed", Counter, |p| {
         p.camera.misdated.get() as f64
     }),
-    ("outpost_video_slate_pictures", "Pictures of the slate shown in place of the camera's", Counter, |p| {
+    ("outpost_camera_slates", "Pictures of the slate shown in place of the camera's", Counter, |p| {
         p.camera.slates.get() as f64
     }),
+    (
+        "outpost_camera_stills",
+        "Times the camera's last picture was shown again because it paused",
+        Counter,
+        |p| p.camera.stills.get() as f64,
+    ),
     ("outpost_camera_rate_hertz", "Pictures a second over the last seconds", Gauge, |p| p.camera.rate.get()),
-    ("outpost_video_pictures", "Pictures that came to the stream, slates too", Counter, |p| {
+    ("outpost_video_pictures", "Pictures there were for the stream, slates and stills too", Counter, |p| {
         p.stats.pictures.get() as f64
     }),
     ("outpost_video_sent", "Of those, encoded or passed through", Counter, |p| p.stats.sent.get() as f64),
-    ("outpost_video_idrs", "Of those, where decoding can begin", Counter, |p| p.stats.idrs.get() as f64),
+    ("outpost_video_idrs", "Of those sent, where decoding can begin", Counter, |p| p.stats.idrs.get() as f64),
     ("outpost_video_bytes", "Bytes of coded pictures", Counter, |p| p.stats.bytes.get() as f64),
     (
-        "outpost_video_dropped_pictures",
-        "Pictures left out because the encoder could not keep up",
+        "outpost_video_dropped",
+        "Of those, left out because the encoder could not keep up, or there was none",
         Counter,
         |p| p.stats.dropped.get() as f64,
     ),
@@ -139,14 +145,35 @@ const OF_PICTURES: &[Figure<PictureFigures>] = &[
     ("outpost_video_step", "How many of the configured overload steps are taken", Gauge, |p| {
         p.stats.step.get()
     }),
+    (
+        "outpost_picture_lag_seconds",
+        "From the capture of pictures to their packets in the ring: mean over 5 s, pictures at cuts apart",
+        Gauge,
+        |p| p.lag.mean.get(),
+    ),
+    ("outpost_picture_lag_greatest_seconds", "The same: the greatest", Gauge, |p| p.lag.greatest.get()),
+    (
+        "outpost_picture_lag_at_cuts_seconds",
+        "The same of pictures at cuts, which wait for the sound before them: the greatest",
+        Gauge,
+        |p| p.lag.at_cuts.get(),
+    ),
 ];
+
+/// Of sound that has pictures to it.
+const OF_LIPS: &[Figure<SoundFigures>] = &[(
+    "outpost_lip_sync_offset_seconds",
+    "How much later than its picture sound is shown, by the instants both were captured at: the lip-sync error",
+    Gauge,
+    |s| s.lip_sync_ms() / 1e3,
+)];
 
 const OF_BOTH: &[Figure<WeaveStats>] = &[
     (
-        "outpost_lip_sync_offset_seconds",
-        "How much later than its picture the sound comes to be sent",
+        "outpost_weave_sound_behind_seconds",
+        "How much longer sound takes from capture to being sent than its picture; no error",
         Gauge,
-        |w| w.offset.get() / 1e3,
+        |w| w.sound_behind.get() / 1e3,
     ),
     (
         "outpost_weave_alone",
@@ -175,6 +202,7 @@ pub(super) fn of(report: &BoxReport) -> Vec<Family> {
     families.extend(of_parts(streams, OF_STREAMS, |stream| Some(stream)));
     families.extend(of_parts(streams, OF_SOUND, |stream| stream.sound.as_ref()));
     families.extend(of_parts(streams, OF_PICTURES, |stream| stream.picture.as_ref()));
+    families.extend(of_parts(streams, OF_LIPS, |stream| stream.picture.as_ref().and(stream.sound.as_ref())));
     families.extend(of_parts(streams, OF_BOTH, |stream| stream.picture.as_ref()?.weave.as_deref()));
     families.extend(of_server(&report.serve));
     families

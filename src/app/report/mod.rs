@@ -13,6 +13,7 @@ use serde::Serialize;
 use crate::base::{Clock, Monotonic, Pulse, Span};
 use crate::observe::metrics;
 use crate::pump::audio::PumpStats;
+use crate::pump::lag::LagStats;
 use crate::pump::level::{Activity, STEP};
 use crate::pump::sink::SinkStats;
 use crate::pump::snapshot::Shutter;
@@ -50,6 +51,8 @@ pub(super) struct PictureFigures {
     pub(super) steps: Vec<String>,
     /// Where snapshots come from, if there are any.
     pub(super) shutter: Option<Arc<Shutter>>,
+    /// How old they are when they are in the ring.
+    pub(super) lag: Arc<LagStats>,
     /// Of what weaves pictures and sound, if there are both.
     pub(super) weave: Option<Arc<WeaveStats>>,
 }
@@ -79,6 +82,14 @@ struct Levels {
     rms_dbfs: Vec<f32>,
     peak_dbfs: Vec<f32>,
     on_air: Vec<u8>,
+}
+
+impl SoundFigures {
+    /// How much later than its picture sound is shown, in milliseconds. Every picture carries the instant of its
+    /// capture, so this is how far sound is from its own: what the loop that holds it to the clock leaves.
+    fn lip_sync_ms(&self) -> f64 {
+        self.capture.offset_ms.get()
+    }
 }
 
 impl StreamFigures {

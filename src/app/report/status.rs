@@ -52,6 +52,7 @@ struct PictureStatus<'a> {
     damaged: u64,
     misdated: u64,
     slates: u64,
+    stills: u64,
     encoder: Option<String>,
     encoder_why: Option<String>,
     width: Option<usize>,
@@ -61,6 +62,9 @@ struct PictureStatus<'a> {
     errors: u64,
     /// What is given up at the moment because the board does not keep up.
     step: Option<&'a str>,
+    /// From capture to the ring, on average, pictures at cuts apart.
+    lag_ms: f64,
+    /// How much later than its picture sound is shown, if there is any.
     lip_sync_ms: Option<f64>,
     snapshot: Option<String>,
 }
@@ -115,7 +119,7 @@ fn stream_status<'a>(stream: &'a StreamFigures, dates: &Dates) -> StreamStatus<'
         signal: state.signal,
         signal_since: dates.at_monotonic(state.since).to_string(),
         cause: some(&state.cause),
-        picture: stream.picture.as_ref().map(|picture| picture_status(&stream.name, picture)),
+        picture: stream.picture.as_ref().map(|picture| picture_status(stream, picture)),
         source: stream.sound.as_ref().map(source_status),
         level: stream.sound.as_ref().map(level_status),
         listeners: stream.station.listeners(Instant::now()),
@@ -137,8 +141,8 @@ fn some(cause: &str) -> Option<String> {
     Some(cause.to_owned()).filter(|cause| !cause.is_empty())
 }
 
-fn picture_status<'a>(stream: &str, picture: &'a PictureFigures) -> PictureStatus<'a> {
-    let PictureFigures { source, camera, stats, info, steps, shutter, weave } = picture;
+fn picture_status<'a>(stream: &StreamFigures, picture: &'a PictureFigures) -> PictureStatus<'a> {
+    let PictureFigures { source, camera, stats, info, steps, shutter, lag, weave: _ } = picture;
     let state = camera.condition.get();
     let sent = info.get();
     let taken = stats.step.get() as usize;
@@ -152,6 +156,7 @@ fn picture_status<'a>(stream: &str, picture: &'a PictureFigures) -> PictureStatu
         damaged: camera.damaged.get(),
         misdated: camera.misdated.get(),
         slates: camera.slates.get(),
+        stills: camera.stills.get(),
         encoder: sent.as_ref().map(|sent| sent.encoder.clone()),
         encoder_why: sent.as_ref().map(|sent| sent.why.clone()),
         width: sent.as_ref().map(|sent| sent.config.size.width()),
@@ -160,8 +165,9 @@ fn picture_status<'a>(stream: &str, picture: &'a PictureFigures) -> PictureStatu
         dropped: stats.dropped.get(),
         errors: stats.errors.get(),
         step: taken.checked_sub(1).and_then(|last| steps.get(last)).map(String::as_str),
-        lip_sync_ms: weave.as_ref().map(|weave| tenths(weave.offset.get())),
-        snapshot: shutter.as_ref().map(|_| format!("/{stream}/snapshot.jpg")),
+        lag_ms: tenths(lag.mean.get() * 1e3),
+        lip_sync_ms: stream.sound.as_ref().map(|sound| tenths(sound.lip_sync_ms())),
+        snapshot: shutter.as_ref().map(|_| format!("/{}/snapshot.jpg", stream.name)),
     }
 }
 

@@ -20,9 +20,9 @@ use crate::pump::sink::{RecordSink, SinkStats};
 use crate::pump::snapshot::Shutter;
 use crate::pump::video::{self, Encoders, VideoInfo, VideoMode, VideoStats, VideoStream};
 use crate::pump::weave::{Weaver, weave};
-use crate::ring;
+use crate::ring::{self, Audience};
 use crate::segment::{Ledger, SegmentConfig, Segmenter, Snapshot, TargetDuration};
-use crate::serve::{Render, Snapshots, Station, Still};
+use crate::serve::{Photos, Render, Snapshots, Station};
 use crate::source::CaptureStats;
 use crate::source::video::{CameraStats, Coding};
 
@@ -30,6 +30,8 @@ use crate::source::video::{CameraStats, Coding};
 /// seconds of whatever the stream is.
 const RING_PACKETS: usize = 1024;
 const RING_SECONDS: usize = 2;
+/// What sources that code themselves are taken to use at least, in bits per second: not all let themselves be told.
+const CODED_BITRATE: u32 = 8_000_000;
 /// Of snapshots, 1 to 100: no loss is to be seen at arm's length.
 const SNAPSHOT_QUALITY: u8 = 85;
 
@@ -54,20 +56,23 @@ pub(super) fn build(
     clock: &Arc<dyn Clock>,
 ) -> Result<Built, BuildError> {
     let name = stream.name.as_str();
+    let coding = camera.map(|(coding, _)| coding);
     let no_ring = |source| BuildError::Ring { stream: name.to_owned(), source };
     let sound = stream.audio.as_ref().zip(capture);
     let sound = sound.map(|(audio, capture)| Ok((audio, capture, aac(name, audio)?))).transpose()?;
     let picture = stream.video.as_ref().zip(camera);
-    let picture = picture.map(|(video, (coding, camera))| Ok((video, camera, mode(name, video, coding)?)));
+    let picture = picture.map(|(video, (coding, camera))| Ok((video, camera, mode(stream, video, coding)?)));
     let picture = picture.transpose()?;
 
     let program = Program {
         video: picture.as_ref().map(|(.., mode)| description(mode)),
         audio: sound.as_ref().map(|(.., encoder)| encoder.config().clone()),
     };
-    let ring_stats = Arc::new(SinkStats::default());
-    let (producer, ring) = ring::channel(ring_packets(stream.bitrate().0)).map_err(no_ring)?;
-    let segments = Segments::new(name, &program, RecordSink::new(producer, Arc::clone(&ring_stats)));
+    let (ring_stats, audience) = (Arc::new(SinkStats::default()), Audience::default());
+    let (producer, ring) = ring::channel(ring_packets(stream.bitrate().0, coding)).map_err(no_ring)?;
+    let sink = RecordSink::new(producer, audience.clone(), Arc::clone(&ring_stats));
+    let segments = Segments::new(name, &program, sink, clock);
+    let lag = segments.lag();
     let grid = CutGrid::new(stream.window.segment.0);
     let (mut video_outlet, mut audio_outlet, mut weaver) = (None, None, None);
     match (&program.video, &program.audio) {
@@ -80,7 +85,6 @@ pub(super) fn build(
         (None, _) => audio_outlet = Some(Outlet::direct(segments)),
     }
 
-    let coding = camera.map(|(coding, _)| coding);
     let (mut video, mut picture_figures) = (None, None);
     if let Some(((settings, camera, mode), outlet)) = picture.zip(video_outlet) {
         let (stats, info) = (Arc::new(VideoStats::default()), Arc::new(VideoInfo::default()));
@@ -94,6 +98,7 @@ pub(super) fn build(
             info,
             steps: settings.overload.iter().map(Step::to_string).collect(),
             shutter: pictures.shutter(),
+            lag,
             weave: weaver.as_ref().map(Weaver::stats),
         });
         video = Some(pictures);
@@ -110,8 +115,11 @@ pub(super) fn build(
         });
         audio = Some(AudioStream::new(name, settings.channels, encoder, grid, outlet, pump));
     }
-    let feed =
-        Serving { stream, coding, ring_stats, ledger, clock }.feed(picture_figures, sound_figures, ring);
+    let feed = Serving { stream, coding, ring_stats, audience, ledger, clock }.feed(
+        picture_figures,
+        sound_figures,
+        ring,
+    );
     Ok(Built { video, audio, weaver, feed })
 }
 
@@ -122,7 +130,8 @@ fn aac(stream: &str, audio: &AudioSettings) -> Result<Box<dyn AudioEncoder>, Bui
 }
 
 /// How pictures become units: decided now, for as long as the program runs.
-fn mode(stream: &str, video: &VideoSettings, coding: Coding) -> Result<VideoMode, BuildError> {
+fn mode(config: &StreamConfig, video: &VideoSettings, coding: Coding) -> Result<VideoMode, BuildError> {
+    let stream = config.name.as_str();
     let (kind, params) = (kind(video.encoder), params(video));
     let encoders = |kind| -> Encoders {
         Box::new(move |failed| match failed {
@@ -135,6 +144,7 @@ fn mode(stream: &str, video: &VideoSettings, coding: Coding) -> Result<VideoMode
         return Ok(VideoMode::Copy {
             size: video.size,
             rate: video.rate,
+            longest: longest_segment(config, Some(coding)),
             encoders: encoders(EncoderKind::X264),
         });
     }
@@ -159,7 +169,8 @@ fn step(step: Step) -> video::Step {
     }
 }
 
-fn ring_packets(bitrate: u32) -> usize {
+fn ring_packets(bitrate: u32, coding: Option<Coding>) -> usize {
+    let bitrate = if coding == Some(Coding::H264) { bitrate.max(CODED_BITRATE) } else { bitrate };
     (bitrate as usize / 8 / PACKET_LEN * RING_SECONDS).max(RING_PACKETS)
 }
 
@@ -168,6 +179,7 @@ struct Serving<'a> {
     stream: &'a StreamConfig,
     coding: Option<Coding>,
     ring_stats: Arc<SinkStats>,
+    audience: Audience,
     ledger: &'a Arc<Ledger>,
     clock: &'a Arc<dyn Clock>,
 }
@@ -179,7 +191,7 @@ impl Serving<'_> {
         sound: Option<SoundFigures>,
         ring: ring::Consumer<Record>,
     ) -> Feed {
-        let Self { stream, coding, ring_stats, ledger, clock } = self;
+        let Self { stream, coding, ring_stats, audience, ledger, clock } = self;
         let name = stream.name.as_str();
         let longest = longest_segment(stream, coding);
         let window = SegmentConfig {
@@ -197,7 +209,7 @@ impl Serving<'_> {
         let codecs = sound.as_ref().map(|sound| sound.codecs.clone());
         let render = render(rendition, codecs, picture.as_ref().map(|picture| Arc::clone(&picture.info)));
         let station = Station::new(name, &stream.title, rendition, target, render, snapshots);
-        let station = Arc::new(station);
+        let station = Arc::new(station.with_audience(audience));
         let pulse = Arc::new(Pulse::new(clock.now()));
         let sequence = ledger.sequence(&format!("{name}/{rendition}"), clock.wall().wall);
         let shelf = Arc::clone(&station);
@@ -230,10 +242,10 @@ fn longest_segment(stream: &StreamConfig, coding: Option<Coding>) -> Span {
     }
 }
 
-/// A stream's still pictures, of what its camera shows.
+/// A stream's photos, of what its camera shows.
 struct Lens(Arc<Shutter>);
 
-impl Still for Lens {
+impl Photos for Lens {
     fn ask(&self) {
         self.0.ask();
     }
@@ -267,4 +279,29 @@ fn render(rendition: &'static str, sound: Option<String>, pictures: Option<Arc<V
         }])
     };
     Render { media: Box::new(playlist::media), multivariant: Box::new(multivariant) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ring_holds_two_seconds_and_a_picture_that_takes_all_bits_of_one() {
+        let (raw, coded) = (Some(Coding::Raw), Some(Coding::H264));
+        let table = [
+            (64_000, None, 64_000),
+            (2_064_000, raw, 2_064_000),
+            (4_064_000, raw, 4_064_000),
+            (20_000_000, raw, 20_000_000),
+            // A camera that does what it likes.
+            (2_064_000, coded, 8_000_000),
+        ];
+        for (bitrate, coding, used) in table {
+            let bytes = ring_packets(bitrate, coding) * PACKET_LEN;
+            assert!(
+                bytes + 2 * PACKET_LEN >= used as usize / 8 * RING_SECONDS,
+                "{bitrate} {coding:?}: {bytes}"
+            );
+        }
+    }
 }

@@ -13,7 +13,7 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::base::{Clock, Pts, Stop};
+use crate::base::{Clock, Pts, Span, Stop};
 use crate::encode::VideoParams;
 use crate::encode::choose::Choice;
 use crate::encode::copy::Copy;
@@ -49,6 +49,8 @@ pub enum VideoMode {
         size: Size,
         /// Of the camera, as it claims.
         rate: FrameRate,
+        /// How long a segment may be: a camera whose key frames are further apart is told of.
+        longest: Span,
         /// Where the slates' encoder comes from. It is there only while there are slates.
         encoders: Encoders,
     },
@@ -97,8 +99,8 @@ impl VideoStream {
                 gate.change(coder.sent());
                 (params.size, Mode::Encode { coder, governor: Governor::new(params.tuning, steps) })
             }
-            VideoMode::Copy { size, rate, encoders } => {
-                (size, Mode::Copy(Passing::new(Copy::new(rate), coder(None, encoders))))
+            VideoMode::Copy { size, rate, longest, encoders } => {
+                (size, Mode::Copy(Passing::new(Copy::new(rate, longest), coder(None, encoders), size)))
             }
         };
         Self { name: name.to_owned(), mode, size, kind: Kind::Expected, gate, shutter: Arc::default() }
@@ -109,11 +111,13 @@ impl VideoStream {
         matches!(self.mode, Mode::Encode { .. }).then(|| Arc::clone(&self.shutter))
     }
 
-    fn take(&mut self, view: &View<'_>) {
+    /// Encodes a picture of the camera, or passes it on. The PTS of pictures increase.
+    pub fn feed(&mut self, view: &View<'_>) {
         let Self { name, mode, gate, .. } = self;
         let (pts, size) = (view.pts, self.size);
         let frame = |planes| VideoFrame { pts, size, planes, memory: view.memory };
-        gate.stats.pictures.increment();
+        gate.stats.pictures.add(1 + u64::from(view.missed));
+        gate.stats.dropped.add(u64::from(view.missed));
         let mut kind = Kind::Expected;
         match (mode, view.image) {
             (Mode::Encode { coder, governor }, Image::Raw(planes)) => {
@@ -176,12 +180,15 @@ fn carry(view: &View<'_>, streams: &mut [VideoStream], clock: &dyn Clock) {
     let begin = clock.now();
     let mut last = begin;
     for stream in &mut *streams {
-        stream.take(view);
+        stream.feed(view);
         let now = clock.now();
         stream.gate.stats.busy_nanos.add(now.since(last).as_nanos() as u64);
         last = now;
     }
-    for stream in streams {
-        stream.settle(view.pts, last.since(begin));
+    // A picture shown again says nothing of how much time there is for one.
+    if view.origin != Origin::Still {
+        for stream in streams {
+            stream.settle(view.pts, last.since(begin));
+        }
     }
 }

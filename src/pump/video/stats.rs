@@ -10,7 +10,7 @@ use crate::media::VideoConfig;
 /// Figures of one stream's pictures.
 #[derive(Debug, Default)]
 pub struct VideoStats {
-    /// Pictures that came, slates too.
+    /// Pictures that came or would have come, slates and repeated ones too.
     pub pictures: Counter,
     /// Pictures, or access units of the camera, that were sent.
     pub sent: Counter,
@@ -18,7 +18,8 @@ pub struct VideoStats {
     pub idrs: Counter,
     /// Bytes of them.
     pub bytes: Counter,
-    /// Pictures left out: because the rate was lowered, or because nothing could encode them.
+    /// Pictures left out: because the one before took until the next was there, because the rate was lowered, or
+    /// because nothing could encode them.
     pub dropped: Counter,
     /// Pictures an encoder refused, and access units that could not be passed on.
     pub errors: Counter,

@@ -11,7 +11,7 @@ use crate::media::h264::AccessUnits;
 use crate::media::{Entry, Packet, Picture, Planes, Program, Track, VideoConfig, VideoFrame};
 use crate::pump::segments::Segments;
 use crate::pump::sink::{RecordSink, SinkStats};
-use crate::ring::{self, Consumer};
+use crate::ring::{self, Audience, Consumer};
 use crate::source::video::Wanted;
 use crate::source::video::synth::{CardOptions, TestCard};
 
@@ -42,7 +42,7 @@ struct Scripted {
     name: &'static str,
     config: VideoConfig,
     clock: Arc<SimClock>,
-    cost: fn(Tuning) -> Duration,
+    cost: fn(Tuning, Monotonic) -> Duration,
     tuning: Tuning,
     left: u32,
     log: Log,
@@ -72,7 +72,7 @@ impl VideoEncoder for Scripted {
             return Err(VideoError::Encoder { encoder, reason });
         }
         self.left -= 1;
-        self.clock.advance((self.cost)(self.tuning));
+        self.clock.advance((self.cost)(self.tuning, self.clock.now()));
         let (entry, nal) = match ask {
             Ask::Idr => (Entry::Key, 0x65),
             Ask::Any => (Entry::Dependent, 0x41),
@@ -139,7 +139,7 @@ impl Rig {
 
     fn scripted(&self, name: &'static str, size: Size, left: u32) -> Scripted {
         let (clock, log, records) = (Arc::clone(&self.clock), Arc::clone(&self.log), Arc::clone(&self.sink));
-        let cost = |_| Duration::from_millis(5);
+        let cost = |_, _| Duration::from_millis(5);
         let tuning = params().tuning;
         Scripted { name, config: config(size), clock, cost, tuning, left, log, records }
     }
@@ -148,8 +148,10 @@ impl Rig {
         let (producer, records) = ring::channel(1 << 14).expect("an eventfd");
         self.records = records;
         let program = Program { video: Some(config(params().size)), audio: None };
-        let segments = Segments::new("test", &program, RecordSink::new(producer, Arc::clone(&self.sink)));
-        let grid = CutGrid::new(crate::base::Span::from_millis(2000));
+        let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
+        let sink = RecordSink::new(producer, Audience::default(), Arc::clone(&self.sink));
+        let segments = Segments::new("test", &program, sink, &clock);
+        let grid = CutGrid::new(Span::from_millis(2000));
         let (stats, info) = (Arc::clone(&self.stats), Arc::clone(&self.info));
         let outlet = Outlet::direct(segments);
         self.streams = vec![VideoStream::new("test", mode, grid, outlet, stats, info, steps)];
@@ -162,7 +164,8 @@ impl Rig {
         self.count += 1;
         self.clock.advance(due.since(self.clock.now()));
         let image = image.map_or(Image::Raw(self.picture.planes()), Image::H264);
-        carry(&View { pts: due.to_pts(), image, memory: None, origin }, &mut self.streams, &*self.clock);
+        let view = View { pts: due.to_pts(), image, memory: None, origin, missed: 0 };
+        carry(&view, &mut self.streams, &*self.clock);
         self.read();
         due.to_pts()
     }
@@ -233,7 +236,7 @@ fn segments_begin_on_the_grid_and_end_before_the_next_is_encoded() {
     let stamps = rig.raw(200);
     let units = rig.units();
     assert_eq!(units.iter().map(|(pts, _)| *pts).collect::<Vec<_>>(), stamps);
-    let mut cutter = crate::media::grid::Cutter::new(CutGrid::new(crate::base::Span::from_millis(2000)));
+    let mut cutter = crate::media::grid::Cutter::new(CutGrid::new(Span::from_millis(2000)));
     let cuts: Vec<_> = stamps.iter().copied().filter(|pts| cutter.is_cut(*pts)).collect();
     let keys: Vec<_> = units.iter().filter(|unit| unit.1 == Entry::Key).map(|unit| unit.0).collect();
     assert_eq!((&keys, cuts.len()), (&cuts, 4));
@@ -294,7 +297,7 @@ fn encoders_that_do_not_hold_are_tried_less_and_less_often() {
             1..10 => 0,
             _ => u32::MAX,
         };
-        let (cost, tuning) = (|_| Duration::ZERO, params().tuning);
+        let (cost, tuning) = (|_, _| Duration::ZERO, params().tuning);
         let config = config(params().size);
         Ok(choice(Scripted { name: "other", config, clock, cost, tuning, left, log, records }))
     });
@@ -316,7 +319,7 @@ fn encoders_that_do_not_hold_are_tried_less_and_less_often() {
 fn a_board_that_does_not_keep_up_uses_less_and_leaves_out_every_second_picture() {
     let rig = Rig::new();
     let mut first = rig.scripted("first", params().size, u32::MAX);
-    first.cost = |_| Duration::from_millis(40);
+    first.cost = |_, _| Duration::from_millis(40);
     let steps = [Step::Bitrate(1_200_000), Step::Rate(rate(15))];
     let mut rig = rig.with(encode(first, none()), &steps);
     rig.raw(30 * 20);
@@ -330,6 +333,47 @@ fn a_board_that_does_not_keep_up_uses_less_and_leaves_out_every_second_picture()
 }
 
 #[test]
+fn when_there_is_room_again_what_was_given_up_is_taken_back() {
+    let rig = Rig::new();
+    let mut first = rig.scripted("first", params().size, u32::MAX);
+    // Half a minute of something else beside it.
+    first.cost = |_, now| {
+        let busy = now.nanos_since(Monotonic::from_nanos(START)) < 30_000_000_000;
+        Duration::from_millis(if busy { 40 } else { 10 })
+    };
+    let steps = [Step::Bitrate(1_200_000), Step::Rate(rate(15))];
+    let mut rig = rig.with(encode(first, none()), &steps);
+    rig.raw(30 * 30);
+    assert_eq!(rig.stats.step.get(), 2.0);
+    rig.raw(30 * 100);
+    let tunings: Vec<_> = rig.log().into_iter().filter(|line| line.contains("at")).collect();
+    let expected = ["first 1200 at 30", "first 1200 at 15", "first 1200 at 30", "first 2000 at 30"];
+    assert_eq!((tunings, rig.stats.step.get()), (expected.map(str::to_owned).to_vec(), 0.0));
+    let dropped = rig.stats.dropped.get();
+    rig.raw(30 * 10);
+    assert_eq!(rig.stats.dropped.get(), dropped, "all pictures again");
+    let units = rig.units();
+    assert!(units.is_sorted_by_key(|unit| unit.0));
+    assert!(!rig.marks.iter().skip(1).any(|mark| matches!(mark, Came::Begin(_, Join::Broken))));
+}
+
+#[test]
+fn pictures_nobody_had_time_to_look_at_count_as_dropped() {
+    let rig = Rig::new();
+    let first = rig.scripted("first", params().size, u32::MAX);
+    let mut rig = rig.with(encode(first, none()), &[]);
+    let planes = rig.picture.clone();
+    for n in 0..10 {
+        let pts = Pts::from_ticks(n * 6_000);
+        let image = Image::Raw(planes.planes());
+        let view = View { pts, image, memory: None, origin: Origin::Live, missed: (n % 2) as u32 };
+        carry(&view, &mut rig.streams, &*rig.clock);
+    }
+    let stats = &rig.stats;
+    assert_eq!([&stats.pictures, &stats.sent, &stats.dropped].map(Counter::get), [15, 10, 5]);
+}
+
+#[test]
 fn snapshots_are_of_the_camera_and_strange_pictures_are_lost() {
     let rig = Rig::new();
     let first = rig.scripted("first", params().size, u32::MAX);
@@ -337,12 +381,13 @@ fn snapshots_are_of_the_camera_and_strange_pictures_are_lost() {
     let shutter = rig.streams[0].shutter().expect("pictures are seen");
     shutter.ask();
     rig.show(0.1, None, Origin::Slate);
+    rig.show(0.1, None, Origin::Still);
     assert!(shutter.latest().is_none());
     let taken = rig.show(0.1, None, Origin::Live);
     rig.show(0.1, None, Origin::Live);
     assert_eq!(shutter.latest().map(|photo| photo.taken), Some(taken));
     rig.show(0.1, Some(&[0, 0, 1, 0x65]), Origin::Live);
-    assert_eq!((rig.stats.dropped.get(), rig.stats.sent.get()), (1, 3));
+    assert_eq!((rig.stats.dropped.get(), rig.stats.sent.get()), (1, 4));
 }
 
 #[test]
@@ -400,11 +445,12 @@ fn what_the_camera_made_is_passed_on_and_never_mixed_with_slates() {
         let (opened, clock, log, records) = &parts;
         opened.increment();
         let (clock, log, records) = (Arc::clone(clock), Arc::clone(log), Arc::clone(records));
-        let (cost, tuning, left) = (|_| Duration::ZERO, params().tuning, u32::MAX);
+        let (cost, tuning, left) = (|_, _| Duration::ZERO, params().tuning, u32::MAX);
         let config = config(params().size);
         Ok(choice(Scripted { name: "slate", config, clock, cost, tuning, left, log, records }))
     });
-    let mut rig = rig.with(VideoMode::Copy { size: params().size, rate: rate(10), encoders }, &[]);
+    let longest = Span::from_millis(4000);
+    let mut rig = rig.with(VideoMode::Copy { size: params().size, rate: rate(10), longest, encoders }, &[]);
     assert!(rig.streams[0].shutter().is_none() && rig.info.get().is_none());
     let (film, other) = (film("320x180"), film("640x360"));
     let mut sent: Vec<(Pts, &str)> = Vec::new();
@@ -420,10 +466,9 @@ fn what_the_camera_made_is_passed_on_and_never_mixed_with_slates() {
     };
     slates(&mut rig, &mut sent, 25);
     assert_eq!(rig.info.get().expect("known").encoder, "slate");
-    // It does not begin with an IDR: seven are left out.
-    let from = sent.len();
-    live(&mut rig, &mut sent, &film[3..48], "camera");
-    sent.drain(from..from + 7);
+    // It does not begin with an IDR: the slate goes on in place of seven.
+    live(&mut rig, &mut sent, &film[3..10], "slate");
+    live(&mut rig, &mut sent, &film[10..48], "camera");
     assert_eq!(rig.info.get().expect("known").encoder, "copy");
     slates(&mut rig, &mut sent, 15);
     live(&mut rig, &mut sent, &film[..20], "camera again");
@@ -451,4 +496,26 @@ fn what_the_camera_made_is_passed_on_and_never_mixed_with_slates() {
     let camera = begins.iter().filter(|(at, _)| *at > stamps[25] && *at < stamps[60]).count();
     assert!((1..=3).contains(&camera), "{camera}");
     assert_eq!(rig.stats.errors.get(), 0);
+}
+
+#[test]
+fn a_camera_that_gives_nothing_to_begin_with_leaves_the_stream_going() {
+    let rig = Rig::new();
+    let mut slate = Some(rig.scripted("slate", params().size, u32::MAX));
+    let encoders: Encoders = Box::new(move |_| Ok(choice(slate.take().expect("asked once"))));
+    let longest = Span::from_millis(4000);
+    let mut rig = rig.with(VideoMode::Copy { size: params().size, rate: rate(30), longest, encoders }, &[]);
+    // Not one IDR picture, and no slate before it.
+    let rest = film("320x180").swap_remove(3);
+    let first = rig.show(1.0 / 30.0, Some(&rest), Origin::Live);
+    for _ in 1..300 {
+        rig.show(1.0 / 30.0, Some(&rest), Origin::Live);
+    }
+    let units = rig.units();
+    assert!(units[0].0 - first <= Span::from_millis(500), "the first IDR comes as soon as ever");
+    let steps: Vec<_> = units.windows(2).map(|pair| pair[1].0 - pair[0].0).collect();
+    assert!(steps.iter().all(|step| *step <= Span::from_millis(134)), "{steps:?}");
+    let ends = rig.marks.iter().filter(|mark| matches!(mark, Came::End(_))).count();
+    assert!(ends >= 4, "{ends} segments in 10 s");
+    assert_eq!(rig.stats.errors.get(), 179, "after 4 s it is told");
 }

@@ -24,7 +24,7 @@ use order::{Action, Company, Head, Order};
 const ROOM: Span = Span::from_millis(1200);
 /// Pictures of a slate are so far apart.
 const SLATE: Span = Span::from_millis(100);
-/// By which part of the way the lip-sync offset follows what a picture says.
+/// By which part of the way `sound_behind` follows what a picture says.
 const SMOOTHING: f64 = 1.0 / 64.0;
 
 /// What a weaver says about itself.
@@ -37,9 +37,9 @@ pub struct WeaveStats {
     /// Segments that began without the other track, which was waited for in vain.
     pub alone: Counter,
     /// How much longer than picture the sound takes from capture to the weaver, in milliseconds, over the last
-    /// seconds. The sound encoder's delay and a block are a constant part of it; as every unit carries the
-    /// instant of its capture, lips are off only by what this wanders.
-    pub offset: Gauge,
+    /// seconds: a block and the encoder's delay, mostly. It is no error, as every unit carries the instant of
+    /// its capture.
+    pub sound_behind: Gauge,
 }
 
 /// Writes both tracks of a stream into its segments.
@@ -53,7 +53,7 @@ pub struct Weaver {
     stats: Arc<WeaveStats>,
     /// Seconds from capture to arrival of the newest sound.
     sound_lag: Option<f64>,
-    offset: Option<f64>,
+    sound_behind: Option<f64>,
     /// Whether the last segment began with both tracks in time.
     company: Company,
 }
@@ -86,7 +86,7 @@ pub fn weave(
         clock: Arc::clone(clock),
         stats,
         sound_lag: None,
-        offset: None,
+        sound_behind: None,
         company: Company::Both,
     };
     Ok((outlets.0, outlets.1, weaver))
@@ -124,6 +124,11 @@ impl Weaver {
     /// Its figures.
     pub fn stats(&self) -> Arc<WeaveStats> {
         Arc::clone(&self.stats)
+    }
+
+    /// Writes all that can be written now, for whoever has no thread for it.
+    pub fn catch_up(&mut self) {
+        self.work();
     }
 
     /// Writes all that can be written now; says what to wait for then, if there can be more.
@@ -198,9 +203,9 @@ impl Weaver {
             Track::Video => {
                 let Some(sound) = self.sound_lag else { return };
                 let now = (sound - lag) * 1e3;
-                let offset = self.offset.map_or(now, |offset| offset + (now - offset) * SMOOTHING);
-                self.offset = Some(offset);
-                self.stats.offset.set(offset);
+                let behind = self.sound_behind.map_or(now, |behind| behind + (now - behind) * SMOOTHING);
+                self.sound_behind = Some(behind);
+                self.stats.sound_behind.set(behind);
             }
         }
     }

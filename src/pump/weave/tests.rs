@@ -79,9 +79,9 @@ impl Rig {
         };
         let program = Program { video: Some(video), audio: Some(lc()) };
         let (producer, records) = ring::channel(1 << 16).expect("an eventfd");
-        let segments =
-            Segments::new("test", &program, RecordSink::new(producer, Arc::<SinkStats>::default()));
         let dynamic = Arc::clone(&clock) as Arc<dyn Clock>;
+        let sink = RecordSink::new(producer, ring::Audience::default(), Arc::<SinkStats>::default());
+        let segments = Segments::new("test", &program, sink, &dynamic);
         let (video, audio, weaver) =
             weave("test", segments, CutGrid::new(GRID), (rate(), FRAME), &dynamic).expect("eventfds");
         let mut rig = Self {
@@ -256,7 +256,7 @@ fn a_picture_is_written_when_it_comes_and_a_segment_ends_with_its_sound() {
         held = held.max(rig.waiting());
     }
     assert!(held <= 20, "{held} units waited at once");
-    let offset = rig.weaver.stats().offset.get();
+    let offset = rig.weaver.stats().sound_behind.get();
     assert!((offset - 105.0).abs() < 0.5, "{offset}");
     assert_eq!(rig.weaver.stats().alone.get(), 0);
     assert_exact(&rig.finish(), &video, &audio);

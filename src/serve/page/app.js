@@ -40,9 +40,9 @@ function render() {
   const { status, reachable } = server;
   const { state } = player;
   document.documentElement.dataset.state = state;
-  write("sentence", status || state !== "idle" ? words.player(state, player.problem, player.muted && station?.level) : "Connecting…");
+  write("sentence", status || state !== "idle" ? words.player(state, station, player) : "Connecting…");
   $("play").dataset.act = player.active ? "pause" : "listen";
-  $("play").setAttribute("aria-label", player.active ? "Pause" : `Listen to ${station?.title ?? "the radio"}`);
+  $("play").setAttribute("aria-label", player.active ? "Pause" : words.invitation(station));
   $("play").disabled = !station;
   renderScreen();
   renderPosition();
@@ -52,7 +52,7 @@ function render() {
   write("version", `Outpost ${status.version}`);
   if (station) {
     write("title", station.title);
-    write("listeners", words.listeners(station.listeners));
+    write("listeners", words.listeners(station));
     document.title = `${station.title} · Outpost`;
     $("playlist").href = station.playlist;
     $("live-ts").href = station.live_ts;
@@ -73,6 +73,8 @@ function renderNotice(status, reachable) {
 /** The picture, if the station has one, and what lies upon it. */
 function renderScreen() {
   const picture = station?.picture ?? null;
+  document.documentElement.dataset.picture = picture ? "yes" : "no";
+  if (picture) document.documentElement.style.setProperty("--shape", (picture.width / picture.height).toFixed(4));
   $("screen").hidden = !picture;
   $("sound").hidden = station !== null && !station.level;
   $("unmute").hidden = !(picture && station.level && player.muted);
@@ -87,9 +89,10 @@ function renderPosition() {
   $("back").disabled = !player.seekable;
   $("live").disabled = !away;
   write("live-words", away ? "Back to live" : "Live");
-  $("badge").hidden = player.state !== "playing";
-  $("badge").dataset.live = away ? "no" : "yes";
-  write("badge", away ? "Delayed" : "Live");
+  const badge = words.badge(player.state, station?.picture?.signal, away);
+  $("badge").hidden = badge === "";
+  $("badge").dataset.live = badge === "Live" ? "yes" : "no";
+  write("badge", badge);
 }
 
 function renderLamp(level) {
@@ -221,6 +224,9 @@ $("play").addEventListener("click", () => player.toggle());
 $("video").addEventListener("click", touchPicture);
 $("unmute").addEventListener("click", () => player.unmute());
 $("full").addEventListener("click", fill);
+document.addEventListener("fullscreenchange", () => {
+  $("full").setAttribute("aria-label", document.fullscreenElement ? "Leave full screen" : "Full screen");
+});
 $("back").addEventListener("click", () => player.back(BACK));
 $("live").addEventListener("click", () => player.live());
 $("stations").addEventListener("click", (event) => {

@@ -28,8 +28,26 @@ function since(then, now) {
   return `since ${day}, ${time}`;
 }
 
-export function listeners(count) {
-  return count === 0 ? "Nobody listening" : `${count} listening`;
+export function listeners({ listeners, picture }) {
+  return `${listeners || "Nobody"} ${picture ? "watching" : "listening"}`;
+}
+
+/** What the large button offers while nothing plays. */
+export function invitation(station) {
+  return `${station?.picture ? "Watch" : "Listen to"} ${station?.title ?? "the radio"}`;
+}
+
+/** What lies upon the picture, or "": a slate speaks for itself. */
+export function badge(state, signal, away) {
+  if (state === "paused") return "Paused";
+  if (state !== "playing" || signal !== "live") return "";
+  return away ? "Delayed" : "Live";
+}
+
+/** The server's causes go on where a colon ends, so they begin with a small letter; names keep their own. */
+function sentence(cause) {
+  const capital = /^[a-z]+ /.test(cause) ? cause[0].toUpperCase() + cause.slice(1) : cause;
+  return /[.!?]$/.test(capital) ? capital : `${capital}.`;
 }
 
 /** The number beside the bar, whose scale ends at -60 dBFS: below that one silence is like another. */
@@ -62,12 +80,12 @@ export function notice({ reachable, station, synchronised, now }) {
   if (!station) return ["No stations yet", "The configuration of this box names no stream."];
   if (station.signal === "live") return null;
   const { picture } = station;
-  if (station.signal === "starting") return [`The ${picture ? "camera" : "radio"} is starting`, station.cause ?? ""];
+  if (station.signal === "starting") return [`The ${picture ? "camera" : "radio"} is starting`, station.cause ? sentence(station.cause) : ""];
   const then = Date.parse(station.signal_since);
   const when = synchronised ? since(then, now) : lasting((now - then) / 1000);
   const seen = picture && picture.signal !== "live";
   const lost = seen ? "No picture from the camera" : picture ? "No sound" : "No signal from the radio";
-  return [`${lost} ${when}`, station.cause ?? CAUSES[station.signal]?.(seen ? "camera" : "sound card") ?? ""];
+  return [`${lost} ${when}`, station.cause ? sentence(station.cause) : CAUSES[station.signal]?.(seen ? "camera" : "sound card") ?? ""];
 }
 
 const STATES = {
@@ -79,7 +97,8 @@ const STATES = {
 };
 
 /** What the player is doing, in one short line. */
-export function player(state, problem, muted = false) {
-  if (state === "playing" && muted) return "Playing without sound";
+export function player(state, station, { problem, muted }) {
+  if (state === "playing" && muted && station?.level) return "Playing without sound";
+  if (state === "idle" && station?.picture) return "Tap to watch";
   return (state === "error" && problem) || STATES[state];
 }

@@ -125,6 +125,51 @@ fn an_overrun_is_silence_of_its_length_and_counted() {
     assert!(stats.silence.get().abs_diff(48 * 730) <= 64, "{}", stats.silence.get());
 }
 
+/// A card during a read of which, once, the whole process is stopped for three seconds.
+struct WhileStopped(Metronome, Arc<SimClock>);
+
+struct ReadWhileStopped(Box<dyn AudioInput>, Arc<SimClock>, Monotonic);
+
+impl AudioDevice for WhileStopped {
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    fn open(&mut self) -> Result<Box<dyn AudioInput>, SourceError> {
+        let at = self.1.now() + Duration::from_secs(10);
+        Ok(Box::new(ReadWhileStopped(self.0.open()?, self.1.clone(), at)))
+    }
+}
+
+impl AudioInput for ReadWhileStopped {
+    fn format(&self) -> InputFormat {
+        self.0.format()
+    }
+
+    fn read(&mut self, into: &mut Vec<f32>, frames: usize, wait: Duration) -> Result<Heard, SourceError> {
+        if self.1.now() >= self.2 {
+            self.2 = self.1.now() + Duration::from_secs(3600);
+            self.1.advance(Duration::from_secs(3));
+            return Ok(Heard::Nothing);
+        }
+        self.0.read(into, frames, wait)
+    }
+}
+
+#[test]
+fn a_process_that_was_stopped_blames_no_device() {
+    let clock = sim_clock();
+    let mut device = Metronome::new(&clock, 48_000);
+    let began = clock.now();
+    device.losses = vec![((began + Duration::from_secs(10)).as_nanos(), Duration::from_secs(3))];
+    let device = WhileStopped(device, clock.clone());
+    let (listener, stats) = listen_with(&clock, Box::new(device), 30, Duration::from_secs(4));
+    assert_eq!((stats.opened.get(), stats.losses.get()), (1, 1));
+    let state = stats.condition.get();
+    assert!(state.signal == Signal::Live && state.since.since(began) < Duration::from_secs(1), "{state:?}");
+    assert!(listener.worst_ms(0) < 1.0);
+}
+
 #[test]
 fn a_card_that_takes_long_to_open_costs_no_time() {
     let clock = sim_clock();

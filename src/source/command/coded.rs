@@ -15,6 +15,33 @@ const PIECE: usize = 64 << 10;
 /// A pause is never taken for the end of a picture later than this.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
+/// So many pictures in a row that came whole show that all do.
+const PROOF: u32 = 60;
+/// Buffers are of so many bytes, or of several times that: what fills them may go on with the next.
+const BLOCK: usize = 4096;
+
+/// How the program writes its pictures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Manner {
+    /// So many came whole since one did not.
+    Unknown(u32),
+    /// Each at once, but for buffers that are full: no pause is needed to know where one ends.
+    Whole,
+    /// One that came whole so far has sent a rest of a picture after all.
+    Pieces,
+}
+
+/// What was read of the picture under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reading {
+    /// Nothing, or full buffers alone.
+    Open,
+    /// It may be all.
+    Closed,
+    /// More than what might have been all.
+    Split,
+}
+
 /// The program under way.
 pub(super) struct Coded {
     process: Process,
@@ -31,6 +58,8 @@ pub(super) struct Coded {
     /// A pause that long ends a picture. Only the beginning of the next one proves its end, but that would make
     /// each picture late by a whole interval.
     pause: Duration,
+    manner: Manner,
+    reading: Reading,
     /// When something damaged may be told next: what comes without a pace must not keep us busy.
     damage_due: Monotonic,
     /// The pipe was read empty, and it has not been seen since that there is more.
@@ -52,6 +81,8 @@ impl Coded {
             has_unit: false,
             heard: now,
             pause: interval / 2,
+            manner: Manner::Unknown(0),
+            reading: Reading::Open,
             damage_due: now,
             drained: false,
             ended: false,
@@ -66,6 +97,7 @@ impl Coded {
                 self.unit.clear();
                 self.unit.extend_from_slice(unit);
                 self.has_unit = true;
+                self.reading = Reading::Open;
                 if let Some(rate) = claimed_rate(unit) {
                     self.pace.claim(rate);
                 }
@@ -86,6 +118,11 @@ impl Coded {
                     self.pacing = self.process.pacing(count);
                     self.heard = RealClock.now();
                     self.drained = count < PIECE;
+                    self.reading = match (self.reading, count % BLOCK) {
+                        (Reading::Open, 0) => Reading::Open,
+                        (Reading::Open, _) => Reading::Closed,
+                        (Reading::Closed | Reading::Split, _) => Reading::Split,
+                    };
                     self.parser.push(&self.piece[..count]);
                     return Ok(true);
                 }
@@ -99,7 +136,10 @@ impl Coded {
         }
         let pause = self.heard + self.pause;
         let now = RealClock.now();
-        if self.parser.has_picture() && now >= pause {
+        let whole =
+            (self.manner, self.reading, self.pacing) == (Manner::Whole, Reading::Closed, Pacing::Program);
+        if self.parser.has_picture() && (whole || now >= pause) {
+            self.learn();
             self.parser.flush();
             return Ok(true);
         }
@@ -108,10 +148,21 @@ impl Coded {
         Ok(now < deadline)
     }
 
+    /// A pause has ended a picture, or would have.
+    fn learn(&mut self) {
+        self.manner = match (self.manner, self.reading) {
+            (Manner::Unknown(count), Reading::Closed) if count + 1 < PROOF => Manner::Unknown(count + 1),
+            (Manner::Unknown(_), Reading::Closed) => Manner::Whole,
+            (Manner::Unknown(_), Reading::Split) => Manner::Unknown(0),
+            (manner, _) => manner,
+        };
+    }
+
     /// What is told of a fault.
     fn blame(&mut self, fault: Fault, deadline: Monotonic) -> Result<Glimpse<'_>, SourceError> {
         match fault {
             Fault::TooLong => return Err(self.rubbish()),
+            Fault::Late if self.manner == Manner::Whole => self.manner = Manner::Pieces,
             // It makes longer pauses within a picture than we thought.
             Fault::Late => self.pause = (self.pause * 2).min(LONGEST_PAUSE),
             Fault::Headless => {}

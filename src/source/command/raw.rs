@@ -7,6 +7,7 @@ use super::process::{Await, Output, Process};
 use super::video::VideoOutput;
 use crate::base::{Clock, Monotonic};
 use crate::media::{Picture, Plane, Planes, Size};
+use crate::pixel::yuyv;
 use crate::source::SourceError;
 use crate::source::video::{Glimpse, Image, Shot, VideoFormat, VideoInput};
 use crate::sys::clock::RealClock;
@@ -37,6 +38,8 @@ pub(super) struct Raw {
     asked: bool,
     /// Frames left out since the last one given.
     missed: u32,
+    /// Whether there was one.
+    has_given: bool,
     ended: bool,
 }
 
@@ -62,6 +65,7 @@ impl Raw {
             len: 0,
             asked: false,
             missed: 0,
+            has_given: false,
             ended: false,
         }
     }
@@ -114,19 +118,16 @@ impl Raw {
         }
     }
 
-    /// The samples of the frame that is ready.
-    fn planes(&mut self) -> Planes<'_> {
+    /// The samples of the frame that was ready last.
+    fn planes(&self) -> Planes<'_> {
         let width = self.size.width();
         let (y, chroma) = self.ready.split_at(width * self.size.height());
         let (u, v) = chroma.split_at(chroma.len() / 2);
         let plane = |data, stride| Plane { data, stride };
-        match &mut self.layout {
+        match &self.layout {
             Layout::Yu12 => Planes::I420([plane(y, width), plane(u, width / 2), plane(v, width / 2)]),
             Layout::Nv12 => Planes::Nv12([plane(y, width), plane(chroma, width)]),
-            Layout::Yuyv(picture) => {
-                unpack(&self.ready, picture);
-                picture.planes()
-            }
+            Layout::Yuyv(picture) => picture.planes(),
         }
     }
 }
@@ -142,29 +143,18 @@ impl VideoInput for Raw {
         }
         self.has_frame = false;
         let captured = self.pace.place(self.pacing, RealClock.now());
+        if let Layout::Yuyv(picture) = &mut self.layout
+            && yuyv::to_i420(&self.ready, 2 * self.size.width(), picture).is_err()
+        {
+            return Ok(Glimpse::Damaged("frame cut short"));
+        }
+        self.has_given = true;
         let missed = std::mem::take(&mut self.missed);
         Ok(Glimpse::Shot(Shot { captured, missed, image: Image::Raw(self.planes()), memory: None }))
     }
-}
 
-/// From 4:2:2 to 4:2:0: the chroma of two rows becomes one, their mean.
-fn unpack(yuyv: &[u8], into: &mut Picture) {
-    let width = into.size().width();
-    let [y, u, v] = into.planes_mut();
-    let chroma = u.chunks_exact_mut(width / 2).zip(v.chunks_exact_mut(width / 2));
-    let rows = yuyv.chunks_exact(4 * width).zip(y.chunks_exact_mut(2 * width)).zip(chroma);
-    for ((packed, y), (u, v)) in rows {
-        for (y, [sample, _]) in y.iter_mut().zip(packed.as_chunks::<2>().0) {
-            *y = *sample;
-        }
-        let (above, below) = packed.split_at(2 * width);
-        let pairs = above.as_chunks::<4>().0.iter().zip(below.as_chunks::<4>().0);
-        for ((u, v), ([_, u0, _, v0], [_, u1, _, v1])) in u.iter_mut().zip(v).zip(pairs) {
-            (*u, *v) = (mean(*u0, *u1), mean(*v0, *v1));
-        }
+    fn last(&self) -> Option<Image<'_>> {
+        // Where one is ready that is not due yet, the one before may have been written over.
+        (self.has_given && !self.has_frame).then(|| Image::Raw(self.planes()))
     }
-}
-
-fn mean(a: u8, b: u8) -> u8 {
-    (u16::from(a) + u16::from(b)).div_ceil(2) as u8
 }

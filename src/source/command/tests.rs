@@ -170,6 +170,32 @@ fn a_camera_s_pictures_come_as_soon_as_they_are_whole() {
 }
 
 #[test]
+fn pictures_that_come_whole_are_not_waited_for_until_one_does_not() {
+    // A picture every 40 ms: many whole ones, one in two pieces, and whole ones again.
+    let picture = r"\000\000\001\011\360\000\000\001\101\232";
+    let whole = format!("printf '{picture}whole'; sleep 0.04;");
+    let pieces = format!("printf '{picture}begun'; sleep 0.01; printf 'late'; sleep 0.03;");
+    let text =
+        format!("for n in $(seq 90); do {whole} done; for n in $(seq 3); do {pieces} {whole} done; sleep 9");
+    let mut device = script(&text);
+    let watched = watch(&mut *open(&mut device), 96, LONG);
+    let given = |seen: &Seen| seen.given.since(seen.captured);
+    let (early, proven) = (&watched.pictures[10..50], &watched.pictures[70..90]);
+    let median = |seen: &[Seen]| {
+        let mut waits: Vec<_> = seen.iter().map(given).collect();
+        waits.sort();
+        waits[waits.len() / 2]
+    };
+    println!("{:?} {:?}", median(early), median(proven));
+    assert_eq!(watched.damaged, ["the rest of a picture came late"]);
+    let endings: Vec<_> = watched.pictures[90..]
+        .iter()
+        .map(|seen| String::from_utf8_lossy(&seen.bytes[10..]).into_owned())
+        .collect();
+    assert_eq!(endings, ["begun", "whole", "begunlate", "whole", "begunlate", "whole"]);
+}
+
+#[test]
 fn rubbish_is_named_and_costs_next_to_nothing() {
     let mut device = script("exec yes");
     let watched = watch(&mut *open(&mut device), 1, LONG);

@@ -1,5 +1,8 @@
 //! The keeper of a camera: its pictures while there are some, a slate while there are none, and no end.
 //!
+//! While a camera that gives raw pictures pauses, its last one is shown again: a stream that encodes must have a
+//! picture where each segment begins, or the segment before has no end.
+//!
 //! Belongs here: opening, reading, noticing that nothing comes, opening again, telling how it is. Does not:
 //! what a device is (`v4l2`, `synth`), when a picture was (`timeline`), what the slate looks like (`slate`).
 //!
@@ -8,16 +11,17 @@
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
 use super::slate::Slate;
 use super::stats::CameraStats;
-use super::timeline::{Stamp, Timeline};
-use super::{Glimpse, Image, VideoDevice, VideoFormat, VideoInput, Wanted};
+use super::timeline::{self, Stamp, Timeline};
+use super::{Coding, Glimpse, Image, VideoDevice, VideoFormat, VideoInput, Wanted};
 use crate::base::{Backoff, Clock, Monotonic, Pts, Stop};
-use crate::media::Dmabuf;
+use crate::media::{Dmabuf, FrameRate};
 use crate::source::stats::Change;
 use crate::source::{Signal, SourceError};
 use crate::sys::reborrow::{self, Borrowing};
@@ -26,8 +30,11 @@ use crate::sys::reborrow::{self, Borrowing};
 const PATIENCE: Duration = Duration::from_millis(100);
 /// A device that answers without waiting is not asked more often than this.
 const REST: Duration = Duration::from_millis(10);
-/// From slate to slate. They fall on multiples of it, so that one begins each segment on the cut grid.
-const BEAT: Duration = Duration::from_millis(100);
+/// A slate that is later than this is shown as what it is, one that is less late as what it should have been.
+const LATE: Duration = Duration::from_millis(300);
+/// The last picture is shown again rather than that none be for so long: what segments on the cut grid allow
+/// for, ten pictures a second that do not keep their rate to the tick.
+const PAUSE: Duration = Duration::from_millis(110);
 /// A device that opens at once begins the stream itself, without a slate.
 const GRACE: Duration = Duration::from_millis(200);
 /// An open device that gives no more for so long is dead; one so slow that it gives fewer than four
@@ -38,6 +45,8 @@ const WAKING: Duration = Duration::from_secs(5);
 /// Waits before a device is opened again; the longest leaves time to be live 2 s after its return.
 const FIRST_RETRY: Duration = Duration::from_millis(250);
 const LAST_RETRY: Duration = Duration::from_secs(1);
+/// How long a device that is just being opened is waited for at the end, so that it can be closed again.
+const FAREWELL: Duration = Duration::from_secs(1);
 /// How long pictures are counted before their rate is told.
 const RATE_SPAN: Duration = Duration::from_secs(2);
 
@@ -52,6 +61,9 @@ pub struct View<'a> {
     pub memory: Option<Dmabuf<'a>>,
     /// Whether the camera gave it.
     pub origin: Origin,
+    /// Pictures the camera gave before it that nobody saw, because the view before took longer than from one
+    /// picture to the next.
+    pub missed: u32,
 }
 
 /// Where a view comes from.
@@ -59,6 +71,8 @@ pub struct View<'a> {
 pub enum Origin {
     /// The camera.
     Live,
+    /// The camera, before: its last picture once more, as it pauses.
+    Still,
     /// Ourselves, while it has nothing to give.
     Slate,
 }
@@ -70,7 +84,7 @@ enum State {
     /// Not open; to be opened at `retry`, after what is left of the last time has been closed.
     Closed { retry: Monotonic, left: Option<Box<dyn VideoInput>> },
     /// Being opened since `began`.
-    Opening { answer: Receiver<Opened>, began: Monotonic },
+    Opening { answer: Receiver<Opened>, began: Monotonic, opener: JoinHandle<()> },
     /// Open.
     Open(Open),
 }
@@ -83,6 +97,8 @@ struct Open {
     good: Monotonic,
     /// When it began to.
     live: Option<Monotonic>,
+    /// When its last picture is to be shown again; `None` if it cannot be.
+    again: Option<Monotonic>,
     /// What was wrong with the last picture, if it was of no use.
     damage: Option<&'static str>,
     /// Whether its timestamps have been believed so far.
@@ -114,6 +130,12 @@ pub struct Camera {
     line: Timeline,
     slate: Slate,
     state: State,
+    /// No two pictures of an open camera are further apart, as far as we can help it.
+    pause: Duration,
+    /// When a view was given last.
+    viewed: Monotonic,
+    /// How long it was looked at, until the device was asked again.
+    busy: Duration,
     /// When the next slate is to be shown, unless the device is live.
     due: Monotonic,
     /// When the last picture came, or media time began.
@@ -138,6 +160,9 @@ impl Camera {
             stats,
             line: Timeline::default(),
             slate: Slate::new(wanted.size, title, TimeZone::system()),
+            pause: pause(wanted.rate),
+            viewed: now,
+            busy: Duration::ZERO,
             state: State::Closed { retry: now, left: None },
             due: now + GRACE,
             since: now,
@@ -145,9 +170,11 @@ impl Camera {
         }
     }
 
-    /// Waits for the next picture; `None` only when stopped. Without a live device there is one every 100 ms.
+    /// Waits for the next picture; `None` only when stopped. Without a live device there is one every 100 ms,
+    /// and with one that gives raw pictures hardly a longer pause, unless fewer are wanted.
     pub fn next(&mut self, stop: &Stop) -> Option<View<'_>> {
         let mut camera = self;
+        camera.busy = camera.clock.now().since(camera.viewed);
         while !stop.is_stopped() {
             let now = camera.clock.now();
             let live = matches!(&camera.state, State::Open(open) if open.live.is_some());
@@ -160,14 +187,19 @@ impl Camera {
                     camera.clock.sleep_until((*retry).min(camera.due), stop);
                 }
                 State::Opening { .. } => camera.await_opening(now, stop),
-                State::Open(_) => {
-                    let patience = if live { PATIENCE } else { camera.due.since(now).min(PATIENCE) };
+                State::Open(open) => {
+                    let due = if live { open.again } else { Some(camera.due) };
+                    let patience = due.map_or(PATIENCE, |due| due.since(now).min(PATIENCE));
                     let mut nothing = Nothing::Waited;
                     match reborrow::ask::<Views, _>(camera, |camera| camera.look(patience, &mut nothing)) {
                         Ok(view) => return Some(view),
                         Err(back) => camera = back,
                     }
                     camera.bear(nothing, now, stop);
+                    match reborrow::ask::<Views, _>(camera, Self::repeat) {
+                        Ok(view) => return Some(view),
+                        Err(back) => camera = back,
+                    }
                 }
             }
         }
@@ -175,42 +207,39 @@ impl Camera {
     }
 
     fn show_slate(&mut self, now: Monotonic) -> View<'_> {
-        // One that is late is shown as what it is.
-        let meant = if now.since(self.due) < BEAT { self.due } else { now };
-        let beat = BEAT.as_nanos() as i64;
-        self.due = Monotonic::from_nanos((now.as_nanos().div_euclid(beat) + 1) * beat);
+        let meant = if now.since(self.due) < LATE { self.due } else { now };
+        self.due = timeline::beat_after(meant);
+        self.viewed = now;
         self.stats.slates.increment();
         let signal = self.stats.condition.get().signal;
         let picture = self.slate.show(signal, self.since, self.clock.wall());
-        let image = Image::Raw(picture.planes());
-        View { pts: self.line.slate(meant), image, memory: None, origin: Origin::Slate }
+        let (pts, image) = (self.line.slate(meant), Image::Raw(picture.planes()));
+        View { pts, image, memory: None, origin: Origin::Slate, missed: 0 }
     }
 
     fn begin_opening(&mut self, now: Monotonic) {
         let (tell, answer) = sync_channel(1);
         let device = self.device.clone();
-        let State::Closed { left, .. } =
-            std::mem::replace(&mut self.state, State::Opening { answer, began: now })
-        else {
-            return;
-        };
+        let State::Closed { left, .. } = &mut self.state else { return };
+        let left = left.take();
         let open = move || {
             drop(left);
             // Nobody hears the answer if the keeper is gone; what was opened is closed with it.
             let _ = tell.send(device.lock().unwrap_or_else(PoisonError::into_inner).open());
         };
-        if let Err(error) = std::thread::Builder::new().name("camera-open".to_owned()).spawn(open) {
-            self.lose(&self.trouble(
+        match std::thread::Builder::new().name("camera-open".to_owned()).spawn(open) {
+            Ok(opener) => self.state = State::Opening { answer, began: now, opener },
+            Err(error) => self.lose(&self.trouble(
                 Signal::Failed,
                 format!("no thread can be started to open it ({error})"),
                 "leave the board more memory",
-            ));
+            )),
         }
     }
 
     /// Waits until the device is open, or a slate is due.
     fn await_opening(&mut self, now: Monotonic, stop: &Stop) {
-        let State::Opening { answer, began } = &self.state else { return };
+        let State::Opening { answer, began, .. } = &self.state else { return };
         match answer.recv_timeout(self.due.since(now)) {
             Ok(Ok(input)) => self.begin(input),
             Ok(Err(error)) => self.lose(&error),
@@ -244,6 +273,7 @@ impl Camera {
             format,
             good: now,
             live: None,
+            again: None,
             damage: None,
             stamp: Stamp::Believed,
             counted: (0, now),
@@ -252,16 +282,20 @@ impl Camera {
 
     /// One read from the open device: its picture, or `nothing` says what came instead.
     fn look(&mut self, patience: Duration, nothing: &mut Nothing) -> Option<View<'_>> {
-        let Self { name, clock, stats, line, state: State::Open(open), backoff, .. } = self else {
+        let Self { name, clock, stats, line, state: State::Open(open), pause, backoff, .. } = self else {
             return None;
         };
         let glimpse = open.input.read(patience);
         let now = clock.now();
+        let busy = std::mem::take(&mut self.busy);
         *nothing = match glimpse {
             Ok(Glimpse::Shot(shot)) => {
                 let (pts, stamp) = line.live(shot.captured, now);
-                stats.pictures.increment();
-                stats.missed.add(u64::from(shot.missed));
+                // Whoever looks at one picture until there is another is late for that one, not the camera.
+                let late = busy >= open.format.rate.interval();
+                let (missed, lost) = if late { (shot.missed, 0) } else { (0, shot.missed) };
+                stats.pictures.add(1 + u64::from(missed));
+                stats.missed.add(u64::from(lost));
                 if stamp == Stamp::Impossible {
                     stats.misdated.increment();
                     if open.stamp == Stamp::Believed {
@@ -269,7 +303,8 @@ impl Camera {
                     }
                     open.stamp = stamp;
                 }
-                (open.good, open.damage) = (now, None);
+                (open.good, open.damage, self.viewed) = (now, None, now);
+                open.again = (open.format.coding == Coding::Raw).then(|| now + *pause);
                 let live = *open.live.get_or_insert_with(|| {
                     open.counted = (0, now);
                     now
@@ -280,14 +315,32 @@ impl Camera {
                 if stats.condition.set(Signal::Live, "", now) == Change::Signal {
                     tracing::info!(device = *name, format = open.format.about, "picture is coming");
                 }
-                count(&mut open.counted, now, stats);
-                return Some(View { pts, image: shot.image, memory: shot.memory, origin: Origin::Live });
+                count(&mut open.counted, 1 + missed, now, stats);
+                let (image, memory) = (shot.image, shot.memory);
+                return Some(View { pts, image, memory, origin: Origin::Live, missed });
             }
             Ok(Glimpse::Damaged(what)) => Nothing::Damaged(what),
             Ok(Glimpse::Nothing) => Nothing::Waited,
             Err(error) => Nothing::Failed(error),
         };
         None
+    }
+
+    /// The last picture once more, if it is time for that.
+    fn repeat(&mut self) -> Option<View<'_>> {
+        let now = self.clock.now();
+        let Self { stats, line, state: State::Open(open), pause, viewed, .. } = self else { return None };
+        let (due, last) = (open.again.filter(|due| now >= *due)?, line.last()?);
+        let Some(image) = open.input.last() else {
+            open.again = None;
+            return None;
+        };
+        let pts = line.still(*pause);
+        // As late behind its time as the picture itself came: one captured before would be here by now.
+        open.again = Some(due + pts.to_monotonic().since(last));
+        *viewed = now;
+        stats.stills.increment();
+        Some(View { pts, image, memory: None, origin: Origin::Still, missed: 0 })
     }
 
     /// Bears that a read, begun at `asked`, brought no picture; gives the device up if it was too often.
@@ -327,13 +380,15 @@ impl Camera {
         let now = self.clock.now();
         let closed = State::Closed { retry: now + self.backoff.wait(), left: None };
         let before = std::mem::replace(&mut self.state, closed);
-        // The first slate is shown at once, later ones when they are due; after live pictures that is now.
-        if !self.line.has_begun() {
+        // The first slate is shown at once, later ones when they are due; after live pictures as if they were
+        // slates.
+        if self.line.last().is_none() {
             self.due = now;
         }
         if let State::Open(open) = before {
             if open.live.is_some() {
                 self.since = open.good;
+                self.due = self.line.last().map_or(now, timeline::beat_after);
             }
             if let State::Closed { left, .. } = &mut self.state {
                 *left = Some(open.input);
@@ -355,14 +410,32 @@ impl Camera {
     }
 }
 
-/// Counts a picture, and tells the rate whenever enough have been counted.
-fn count((pictures, since): &mut (u32, Monotonic), now: Monotonic, stats: &CameraStats) {
+/// What there may be from one picture to the next, where so many a second are wanted.
+fn pause(rate: FrameRate) -> Duration {
+    PAUSE.max(rate.interval() * 11 / 10)
+}
+
+impl Drop for Camera {
+    /// What is just being opened is closed again before the keeper is gone.
+    fn drop(&mut self) {
+        let before = std::mem::replace(&mut self.state, State::Closed { retry: self.viewed, left: None });
+        if let State::Opening { answer, opener, .. } = before
+            && !matches!(answer.recv_timeout(FAREWELL), Err(RecvTimeoutError::Timeout))
+        {
+            // It has nothing left to do, and has said itself what made it panic.
+            let _ = opener.join();
+        }
+    }
+}
+
+/// Counts pictures, and tells the rate whenever enough have been counted.
+fn count((pictures, since): &mut (u32, Monotonic), more: u32, now: Monotonic, stats: &CameraStats) {
     let span = now.since(*since);
     if span >= RATE_SPAN {
         stats.rate.set(f64::from(*pictures) / span.as_secs_f64());
         (*pictures, *since) = (0, now);
     }
-    *pictures += 1;
+    *pictures += more;
 }
 
 #[cfg(test)]

@@ -84,17 +84,27 @@ pub enum Glimpse<'a> {
     Nothing,
 }
 
+/// How many raw pictures may wait behind the one that is given.
+pub const BACKLOG: usize = 2;
+
 /// An opened device that delivers pictures.
 pub trait VideoInput: Send {
     /// What it delivers.
     fn format(&self) -> &VideoFormat;
 
-    /// Waits at most `patience` for a picture. Of several raw ones that wait it gives the newest, so that a
-    /// slow reader sees fewer pictures and not older ones; of H.264 it gives each.
+    /// Waits at most `patience` for a picture, the oldest that was not yet given: a moment's delay loses nothing.
+    /// But while more than [`BACKLOG`] raw ones wait behind it, it is left out, so that a slow reader sees fewer
+    /// pictures, evenly, and none that is older than that. Of H.264 each is given.
     ///
     /// # Errors
     /// If the device is gone or broken and must be opened again.
     fn read(&mut self, patience: Duration) -> Result<Glimpse<'_>, SourceError>;
+
+    /// The last raw picture that [`VideoInput::read`] brought, as far as it is still there; to be shown again
+    /// while no other comes. It is never copied for that.
+    fn last(&self) -> Option<Image<'_>> {
+        None
+    }
 }
 
 /// A device that can be opened, again and again. It was told at its making what is wanted.

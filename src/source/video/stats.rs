@@ -15,9 +15,9 @@ pub struct CameraStats {
     pub format: ArcSwapOption<VideoFormat>,
     /// Times it was opened.
     pub opened: Counter,
-    /// Pictures it gave that were of use.
+    /// Pictures it gave: those that were of use, and those for which whoever watches was too busy.
     pub pictures: Counter,
-    /// Pictures lost before we saw them, or left out because a newer one was there.
+    /// Pictures lost before we saw them. Those left out because whoever watches was busy are not among them.
     pub missed: Counter,
     /// Pictures that were cut short or corrupt.
     pub damaged: Counter,
@@ -25,6 +25,8 @@ pub struct CameraStats {
     pub misdated: Counter,
     /// Pictures of the slate shown in its place.
     pub slates: Counter,
+    /// Times its last picture was shown again because no other came in time.
+    pub stills: Counter,
     /// Pictures per second over the last seconds.
     pub rate: Gauge,
 }

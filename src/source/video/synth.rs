@@ -13,7 +13,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 
 use self::card::Card;
-use super::{Coding, Glimpse, Image, Shot, VideoDevice, VideoFormat, VideoInput, Wanted};
+use super::{BACKLOG, Coding, Glimpse, Image, Shot, VideoDevice, VideoFormat, VideoInput, Wanted};
 use crate::base::{Clock, Monotonic, Stop};
 use crate::source::SourceError;
 
@@ -112,10 +112,11 @@ impl VideoInput for TestCardInput {
         let next = self.taken.map_or(self.first, |taken| taken + 1);
         let limit = self.clock.now() + patience;
         self.clock.sleep_until(pace.instant(next).min(limit), &self.never);
-        let number = pace.newest(self.clock.now());
-        if number < next {
+        let newest = pace.newest(self.clock.now());
+        if newest < next {
             return Ok(Glimpse::Nothing);
         }
+        let number = next.max(newest - BACKLOG as i64);
         self.taken = Some(number);
         let captured = pace.instant(number);
         // The counter is 32 bits wide and wraps, after 4.5 years at 30 a second.
@@ -123,6 +124,10 @@ impl VideoInput for TestCardInput {
         let picture = self.card.show(counter, captured, self.clock.wall());
         let missed = u32::try_from(number - next).unwrap_or(u32::MAX);
         Ok(Glimpse::Shot(Shot { captured, missed, image: Image::Raw(picture.planes()), memory: None }))
+    }
+
+    fn last(&self) -> Option<Image<'_>> {
+        self.taken.map(|_| Image::Raw(self.card.picture().planes()))
     }
 }
 
@@ -190,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn a_late_reader_sees_the_newest_and_is_told_what_it_missed() {
+    fn a_late_reader_catches_up_and_is_told_what_it_missed() {
         let (clock, mut input) = open((10, 1), 0);
         let first = match input.read(Duration::from_secs(1)) {
             Ok(Glimpse::Shot(shot)) => shot.captured,
@@ -198,8 +203,11 @@ mod tests {
         };
         assert!(matches!(input.read(Duration::from_millis(60)), Ok(Glimpse::Nothing)));
         clock.advance(Duration::from_millis(480));
-        let Ok(Glimpse::Shot(shot)) = input.read(Duration::ZERO) else { panic!("no shot") };
-        assert_eq!((shot.missed, shot.captured), (4, first + Duration::from_millis(500)));
-        assert_eq!(read(shot).1, 5);
+        for (number, missed) in [(3, 2), (4, 0), (5, 0)] {
+            let Ok(Glimpse::Shot(shot)) = input.read(Duration::ZERO) else { panic!("no shot") };
+            assert_eq!((shot.missed, shot.captured), (missed, first + number * Duration::from_millis(100)));
+            assert_eq!(read(shot).1, number);
+        }
+        assert!(matches!(input.read(Duration::ZERO), Ok(Glimpse::Nothing)));
     }
 }

@@ -7,10 +7,26 @@ use std::time::Duration;
 
 use crate::base::{Monotonic, Pts, Span};
 
-/// No picture is captured after it came; so much is forgiven a driver that stamps the end of a transfer.
-pub(super) const AHEAD: Duration = Duration::from_millis(50);
+/// No picture is captured after it came; so much is forgiven a driver that knows when the picture will end as
+/// soon as it begins (vivid: one interval ahead).
+pub(super) const AHEAD: Duration = Duration::from_millis(150);
 /// Nor does any device keep pictures for so long.
 pub(super) const OLDEST: Duration = Duration::from_secs(2);
+
+/// From slate to slate, and from one still to the next. They fall on multiples of it, so that one begins each
+/// segment whose instant is one, too.
+pub(super) const BEAT: Duration = Duration::from_millis(100);
+
+/// The last beat until `instant`.
+fn beat_until(instant: Monotonic) -> Monotonic {
+    let beat = BEAT.as_nanos() as i64;
+    Monotonic::from_nanos(instant.as_nanos().div_euclid(beat) * beat)
+}
+
+/// The first beat after `instant`.
+pub(super) fn beat_after(instant: Monotonic) -> Monotonic {
+    beat_until(instant) + BEAT
+}
 
 /// Whether a device's timestamp was believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,9 +75,15 @@ impl Timeline {
         self.place(due.to_pts())
     }
 
-    /// Whether there was a picture yet.
-    pub(super) fn has_begun(&self) -> bool {
-        self.last.is_some()
+    /// Places the last picture once more: on the last beat at which it is no older than `pause`.
+    pub(super) fn still(&mut self, pause: Duration) -> Pts {
+        let latest = self.last.unwrap_or_default().to_monotonic() + pause;
+        self.place(beat_until(latest).to_pts())
+    }
+
+    /// When the last picture was; `None` before the first.
+    pub(super) fn last(&self) -> Option<Monotonic> {
+        self.last.map(Pts::to_monotonic)
     }
 
     fn place(&mut self, wanted: Pts) -> Pts {
@@ -90,8 +112,8 @@ mod tests {
             // The true ones go on where they should.
             (10_200, 10_150, 10_150, Believed),
             // At the bounds.
-            (10_250, 10_300, 10_300, Believed),
-            (10_300, 10_351, 10_300, Impossible),
+            (10_250, 10_400, 10_400, Believed),
+            (10_300, 10_451, 10_400, Impossible),
             (13_000, 11_000, 11_000, Believed),
             (13_001, 11_000, 11_001, Impossible),
         ];

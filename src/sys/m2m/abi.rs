@@ -460,7 +460,8 @@ fn timeval(pts: Pts) -> c::timeval {
 
 #[allow(clippy::useless_conversion, reason = "32 bits wide on some boards")]
 fn pts(time: c::timeval) -> Pts {
-    let micros = i64::from(time.tv_sec).saturating_mul(MICROS_PER_SECOND) + i64::from(time.tv_usec);
+    let micros =
+        i64::from(time.tv_sec).saturating_mul(MICROS_PER_SECOND).saturating_add(i64::from(time.tv_usec));
     Monotonic::from_nanos(micros.saturating_mul(NANOS_PER_MICRO)).to_pts()
 }
 
@@ -473,6 +474,13 @@ mod tests {
     fn the_number_of_the_ioctl_is_the_kernels() {
         // From the kernel's own headers on 64-bit machines; the struct has no pointers, so on all.
         assert_eq!(VIDIOC_S_SELECTION, 0xC040_565F);
+    }
+
+    #[test]
+    fn a_time_that_cannot_be_is_no_reason_to_panic() {
+        for number in [i64::MAX, i64::MIN] {
+            let _ = pts(c::timeval { tv_sec: number as _, tv_usec: number as _ });
+        }
     }
 
     proptest! {

@@ -73,7 +73,7 @@ impl Layout {
         let chroma = match raw {
             Raw::Nv12 | Raw::I420 => luma,
             Raw::Nv12m => layout.stride(1),
-            Raw::I420m => 2 * layout.stride(1).min(layout.stride(2)),
+            Raw::I420m => layout.stride(1).min(layout.stride(2)).saturating_mul(2),
         };
         let holds = luma.min(chroma) >= size.width()
             && rows >= size.height()
@@ -98,9 +98,10 @@ impl Layout {
 
     /// Bytes that the planes in a block take.
     pub(super) fn needed(&self, block: usize) -> usize {
-        let plane = self.stride(block) * self.rows;
+        // A driver may name any number; what no memory holds is never enough.
+        let plane = self.stride(block).saturating_mul(self.rows);
         match (self.raw, block) {
-            (Raw::Nv12 | Raw::I420, _) => plane * 3 / 2,
+            (Raw::Nv12 | Raw::I420, _) => plane.saturating_add(plane / 2),
             (_, 0) => plane,
             _ => plane / 2,
         }
@@ -117,7 +118,7 @@ impl Layout {
 
     /// The planes in the blocks of a buffer; none if these are too small.
     pub(super) fn canvas<'a>(&self, mut blocks: impl Iterator<Item = &'a mut [u8]>) -> Option<Canvas<'a>> {
-        let (stride, luma) = (self.stride(0), self.stride(0) * self.rows);
+        let (stride, luma) = (self.stride(0), self.stride(0).saturating_mul(self.rows));
         let mut block = |index| {
             let data = blocks.next()?.get_mut(..self.needed(index))?;
             Some(PlaneMut { data, stride: self.stride(index) })
@@ -231,6 +232,8 @@ mod tests {
             (Raw::Nv12, 361, &[(640, 400_000)]),
             (Raw::I420, 360, &[(641, 400_000)]),
             (Raw::Nv12, 360, &[]),
+            (Raw::Nv12, u32::MAX - 1, &[(u32::MAX - 1, u32::MAX)]),
+            (Raw::I420m, u32::MAX - 1, &[(u32::MAX - 1, u32::MAX); 3]),
             (Raw::Nv12, 360, &[(0, 0)]),
             (Raw::Nv12m, 360, &[(640, 345_600)]),
             (Raw::I420m, 360, &[(640, 230_400), (320, 57_600), (316, 57_600)]),

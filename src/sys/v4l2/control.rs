@@ -107,10 +107,9 @@ impl Node {
         let first = u32::try_from(control.minimum).unwrap_or(0);
         let last = u32::try_from(control.maximum).unwrap_or(0);
         let items = entries(|n| {
-            let index = first + n;
-            if index > last {
+            let Some(index) = first.checked_add(n).filter(|index| *index <= last) else {
                 return Err(io::ErrorKind::InvalidInput.into());
-            }
+            };
             let item = self.ask(vidioc::VIDIOC_QUERYMENU, |ask: &mut raw::v4l2_querymenu| {
                 (ask.id, ask.index) = (control.id, index);
             });

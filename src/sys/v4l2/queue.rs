@@ -188,7 +188,9 @@ impl Queue {
     pub fn bytes(&self, filled: &Filled) -> &[u8] {
         match self.buffers.get(filled.index) {
             // A buffer of another queue might be the driver's here.
-            Some(buffer) if buffer.holder == Holder::Us => &buffer.memory.bytes()[..filled.used],
+            Some(buffer) if buffer.holder == Holder::Us => {
+                buffer.memory.bytes().get(..filled.used).unwrap_or(&[])
+            }
             _ => &[],
         }
     }
@@ -242,6 +244,8 @@ impl Mapping {
     fn new(node: &Node, length: usize, offset: u32) -> io::Result<Self> {
         use std::os::fd::AsRawFd;
         let prot = libc::PROT_READ | libc::PROT_WRITE;
+        // `off_t` is narrower on 32-bit boards.
+        #[allow(clippy::unnecessary_fallible_conversions)]
         let offset = libc::off_t::try_from(offset).map_err(io::Error::other)?;
         // SAFETY: a new mapping at an address of the kernel's choice touches nothing of ours.
         let start = unsafe {

@@ -7,7 +7,7 @@ use super::super::Shot;
 use super::super::synth::{CardOptions, TestCard};
 use super::*;
 use crate::base::{SimClock, Span};
-use crate::media::{FrameRate, Picture, Planes, Size};
+use crate::media::{CutGrid, FrameRate, Picture, Planes, Size};
 use crate::source::metronome::sim_clock;
 use crate::sys::clock::RealClock;
 
@@ -38,6 +38,8 @@ enum Trouble {
     Wrong(i64),
     /// Its timestamps are always these nanoseconds.
     Stuck(i64),
+    /// In the dark: a picture every so many milliseconds, as far apart as it exposes them.
+    Dark(i64),
 }
 
 /// A camera of 25 pictures a second that come 30 ms after they were captured.
@@ -48,6 +50,7 @@ struct Staged {
     troubles: Vec<(Range<i64>, Trouble)>,
     format: VideoFormat,
     picture: Picture,
+    /// When its last picture was captured.
     taken: i64,
 }
 
@@ -93,23 +96,31 @@ impl VideoInput for Staged {
             Some(Trouble::Dead) => return Ok(Glimpse::Nothing),
             _ => {}
         }
-        let newest = (now.as_nanos() - LAG) / INTERVAL;
-        let next = newest.max(self.taken + 1);
-        let comes = Monotonic::from_nanos(next * INTERVAL + LAG);
+        let interval = if let Some(Trouble::Dark(ms)) = self.trouble() { ms * MS } else { INTERVAL };
+        let newest = (now.as_nanos() - LAG) / interval;
+        let before = if self.taken == 0 { newest } else { self.taken / interval };
+        let next = newest.max(before + 1);
+        let missed = (newest - before - 1).max(0) as u32;
+        let comes = Monotonic::from_nanos(next * interval + LAG);
         let limit = now + patience;
         self.clock.sleep_until(comes.min(limit), &Stop::new());
         if comes > limit {
             return Ok(Glimpse::Nothing);
         }
-        self.taken = next;
+        self.taken = next * interval;
         let captured = match self.trouble() {
             Some(Trouble::Damaged) => return Ok(Glimpse::Damaged("half of it is missing")),
-            Some(Trouble::Wrong(ms)) => next * INTERVAL + ms * MS,
+            Some(Trouble::Wrong(ms)) => self.taken + ms * MS,
             Some(Trouble::Stuck(nanos)) => nanos,
-            _ => next * INTERVAL,
+            _ => self.taken,
         };
         let image = Image::Raw(self.picture.planes());
-        Ok(Glimpse::Shot(Shot { captured: Monotonic::from_nanos(captured), missed: 0, image, memory: None }))
+        let captured = Monotonic::from_nanos(captured);
+        Ok(Glimpse::Shot(Shot { captured, missed, image, memory: None }))
+    }
+
+    fn last(&self) -> Option<Image<'_>> {
+        (self.taken > 0).then(|| Image::Raw(self.picture.planes()))
     }
 }
 
@@ -149,6 +160,14 @@ impl Seen {
             last = *at;
         }
         longest
+    }
+}
+
+impl Seen {
+    /// The longest time from one view to the next on the media clock, from view number `first` on.
+    fn widest_step(&self, first: usize) -> Duration {
+        let steps = self.views[first..].windows(2).map(|pair| (pair[1].0 - pair[0].0).to_duration());
+        steps.max().unwrap_or_default()
     }
 }
 
@@ -241,7 +260,91 @@ fn a_few_damaged_pictures_are_left_out_and_counted() {
     let (seen, stats) = watch(&clock, Staged::new(&clock, &troubles), 10);
     assert_eq!(stats.damaged.get(), 10);
     assert_eq!((stats.slates.get(), stats.opened.get()), (0, 1));
-    assert!(seen.longest_gap(None, clock.now()) <= Duration::from_millis(440));
+    assert!(seen.widest_step(1) <= PAUSE, "the last good one is shown meanwhile");
+}
+
+#[test]
+fn a_camera_that_pauses_shows_its_last_picture_again() {
+    let clock = sim_clock();
+    let troubles = [(5 * SECOND + 20 * MS..5 * SECOND + 920 * MS, Trouble::Dead)];
+    let (seen, stats) = watch(&clock, Staged::new(&clock, &troubles), 10);
+    let stills: Vec<_> = seen.of(Origin::Still, 0..i64::MAX).map(|pts| pts.ticks()).collect();
+    // The last picture of the camera was captured at 5.00 s, the next one at 5.88 s.
+    let beats: Vec<_> = (51..59).map(|beat| beat * 9_000).collect();
+    assert_eq!(stills, beats);
+    assert_eq!((stats.stills.get(), stats.slates.get(), stats.opened.get()), (8, 0, 1));
+    assert_eq!(stats.condition.get().signal, Signal::Live);
+    assert!(seen.widest_step(1) <= PAUSE, "{:?}", seen.widest_step(1));
+    // Pictures of the camera are dated as ever.
+    let live: Vec<_> = seen.of(Origin::Live, 0..i64::MAX).collect();
+    assert!(live.iter().all(|pts| pts.ticks() % 3_600 == 0), "{live:?}");
+}
+
+#[test]
+fn where_a_segment_begins_there_is_a_picture_whatever_the_camera_does() {
+    let dark = [110, 125, 160, 200, 250, 333, 500, 900].map(Trouble::Dark);
+    let gone = [Trouble::Gone, Trouble::Dead, Trouble::Damaged];
+    let allowed = Span::from_millis(110).ticks();
+    for trouble in dark.into_iter().chain(gone) {
+        for grid in [1_000, 700, 330] {
+            let clock = sim_clock();
+            let troubles: Vec<_> = (2..20)
+                .map(|n| (3 * n * SECOND + n * 70 * MS, (n % 4) * 490 * MS + 300 * MS))
+                .map(|(begin, length)| (begin..begin + length, trouble))
+                .collect();
+            let (seen, _) = watch(&clock, Staged::new(&clock, &troubles), 60);
+            let grid = CutGrid::new(Span::from_millis(grid));
+            let mut next = grid.after(seen.views[0].0);
+            for (pts, ..) in &seen.views {
+                if *pts >= next {
+                    assert!((*pts - next).ticks() <= allowed, "{trouble:?}: {pts:?} for {next:?}");
+                    next = grid.after(*pts);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn few_pictures_are_enough_where_few_are_wanted() {
+    for rate in [1, 2, 5, 9, 10, 25] {
+        let clock = sim_clock();
+        let interval = 1_000 / i64::from(rate);
+        let rate = FrameRate::new(rate, 1).expect("a rate");
+        let stats = Arc::new(CameraStats::default());
+        let mut device = Staged::new(&clock, &[(0..i64::MAX, Trouble::Dark(interval))]);
+        device.format.rate = rate;
+        let wanted = Wanted { rate, ..wanted() };
+        let mut camera = Camera::new(device, wanted, "Pole", clock.clone(), stats.clone());
+        let stop = Stop::new();
+        let end = clock.now() + Duration::from_secs(20);
+        while clock.now() < end {
+            let view = camera.next(&stop).expect("it is not stopped");
+            assert_ne!(view.origin, Origin::Still, "{rate} a second, {:?}", view.pts);
+        }
+        assert_eq!(stats.stills.get(), 0);
+    }
+}
+
+#[test]
+fn pictures_left_out_because_one_looked_too_long_are_not_the_camera_s_loss() {
+    let clock = sim_clock();
+    let stats = Arc::new(CameraStats::default());
+    let mut camera = Camera::new(Staged::new(&clock, &[]), wanted(), "Pole", clock.clone(), stats.clone());
+    let stop = Stop::new();
+    let (mut views, mut missed) = (0, 0);
+    let end = clock.now() + Duration::from_secs(20);
+    while clock.now() < end {
+        let view = camera.next(&stop).expect("it is not stopped");
+        assert_eq!(view.origin, Origin::Live, "no still where one need only look: {:?}", view.pts);
+        (views, missed) = (views + 1, missed + u64::from(view.missed));
+        // Three pictures' time for every second one.
+        clock.advance(Duration::from_millis(if views % 2 == 0 { 130 } else { 10 }));
+    }
+    assert!(missed > 100 && (views + missed).abs_diff(500) <= 5, "{views} seen, {missed} missed");
+    assert_eq!((stats.missed.get(), stats.stills.get()), (0, 0));
+    assert_eq!(stats.pictures.get(), views + missed);
+    assert!((stats.rate.get() - 25.0).abs() < 2.0, "{} a second it gives", stats.rate.get());
 }
 
 #[test]
@@ -260,7 +363,7 @@ fn impossible_timestamps_are_counted_and_guessed() {
         assert_eq!(stats.misdated.get() >= 70, misdated, "{trouble:?}: {}", stats.misdated.get());
         for (pts, now, _) in &seen.views {
             let off = now.nanos_since(pts.to_monotonic());
-            assert!((-50 * MS..=2 * SECOND).contains(&off), "{trouble:?}: {off} ns");
+            assert!((-150 * MS..=2 * SECOND).contains(&off), "{trouble:?}: {off} ns");
         }
         let late: Vec<_> = seen.of(Origin::Live, 9 * SECOND..13 * SECOND).collect();
         assert!(late.windows(2).all(|w| (w[1] - w[0]).ticks() == 3_600), "true ones are taken as they are");
@@ -324,7 +427,7 @@ fn the_slate_goes_on_while_a_device_is_being_opened() {
 
 #[test]
 fn stopping_ends_every_wait() {
-    let begin = |device: Box<dyn VideoDevice>, until: Origin| {
+    let begin = |device: Box<dyn VideoDevice>, until: Origin, limit: Duration| {
         let stop = Stop::new();
         let (tell, begun) = channel();
         let waiter = std::thread::spawn({
@@ -344,15 +447,69 @@ fn stopping_ends_every_wait() {
         let asked = Instant::now();
         stop.stop();
         waiter.join().expect("the thread ends");
-        assert!(asked.elapsed() < 5 * PATIENCE, "{:?}", asked.elapsed());
+        assert!(asked.elapsed() < limit + 5 * PATIENCE, "{:?}", asked.elapsed());
     };
     let clock = sim_clock();
-    begin(Staged::new(&clock, &[(0..i64::MAX, Trouble::Gone)]), Origin::Slate);
-    begin(Staged::new(&clock, &[(0..i64::MAX, Trouble::Dead)]), Origin::Slate);
+    begin(Staged::new(&clock, &[(0..i64::MAX, Trouble::Gone)]), Origin::Slate, Duration::ZERO);
+    begin(Staged::new(&clock, &[(0..i64::MAX, Trouble::Dead)]), Origin::Slate, Duration::ZERO);
     let (device, _open) = slow(&clock);
-    begin(device, Origin::Slate);
+    begin(device, Origin::Slate, FAREWELL);
     let options = CardOptions { wanted: wanted(), title: "Card".to_owned(), start: 0 };
-    begin(Box::new(TestCard::new(options, Arc::new(RealClock))), Origin::Live);
+    begin(Box::new(TestCard::new(options, Arc::new(RealClock))), Origin::Live, Duration::ZERO);
+}
+
+/// Tells when it is closed.
+struct Told(Sender<()>);
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        let _ = self.0.send(());
+    }
+}
+
+/// A device that takes a while to open, until the gate is gone.
+struct Tardy {
+    gate: Receiver<()>,
+    closed: Option<Told>,
+}
+
+struct TardyInput {
+    format: VideoFormat,
+    _closed: Option<Told>,
+}
+
+impl VideoDevice for Tardy {
+    fn name(&self) -> &str {
+        "tardy"
+    }
+
+    fn open(&mut self) -> Result<Box<dyn VideoInput>, SourceError> {
+        let _ = self.gate.recv_timeout(Duration::from_millis(300));
+        let format = VideoFormat { coding: Coding::Raw, rate: wanted().rate, about: String::new() };
+        Ok(Box::new(TardyInput { format, _closed: self.closed.take() }))
+    }
+}
+
+impl VideoInput for TardyInput {
+    fn format(&self) -> &VideoFormat {
+        &self.format
+    }
+
+    fn read(&mut self, _: Duration) -> Result<Glimpse<'_>, SourceError> {
+        Ok(Glimpse::Nothing)
+    }
+}
+
+#[test]
+fn what_is_just_being_opened_is_closed_before_the_keeper_is_gone() {
+    let clock = sim_clock();
+    let (_open, gate) = channel();
+    let (tell, closed) = channel();
+    let device = Tardy { gate, closed: Some(Told(tell)) };
+    let mut camera = Camera::new(Box::new(device), wanted(), "Pole", clock, Arc::default());
+    assert_eq!(camera.next(&Stop::new()).map(|view| view.origin), Some(Origin::Slate));
+    drop(camera);
+    assert!(closed.try_recv().is_ok(), "it is closed");
 }
 
 /// H.264 of one byte a picture; gone after three pictures.

@@ -109,6 +109,11 @@ impl Card {
         &self.picture
     }
 
+    /// As it was shown last.
+    pub(super) fn picture(&self) -> &Picture {
+        &self.picture
+    }
+
     fn shine(&mut self, light: Light) {
         if self.light == Some(light) {
             return;

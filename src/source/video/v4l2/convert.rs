@@ -67,11 +67,11 @@ impl Conversion {
             && self.scaling.is_none()
     }
 
-    /// The picture in `bytes`.
+    /// Converts the picture in `bytes`.
     ///
     /// # Errors
-    /// What is wrong with it, if it cannot be used.
-    pub(super) fn picture<'a>(&'a mut self, bytes: &'a [u8]) -> Result<Planes<'a>, &'static str> {
+    /// What is wrong with it, if it cannot be used. The picture converted before is still whole then.
+    pub(super) fn convert(&mut self, bytes: &[u8]) -> Result<(), &'static str> {
         let short = |_: Misfit| CUT_SHORT;
         let planes = match &mut self.step {
             Step::None => planes(self.layout, self.size, self.stride, bytes)?,
@@ -93,12 +93,19 @@ impl Conversion {
                 picture.planes()
             }
         };
-        match &mut self.scaling {
-            None => Ok(planes),
-            Some((scaler, picture)) => {
-                scaler.scale(self.size, &planes, picture).map_err(short)?;
-                Ok(picture.planes())
+        if let Some((scaler, picture)) = &mut self.scaling {
+            scaler.scale(self.size, &planes, picture).map_err(short)?;
+        }
+        Ok(())
+    }
+
+    /// The picture that was converted last, from `bytes`.
+    pub(super) fn picture<'a>(&'a self, bytes: &'a [u8]) -> Option<Planes<'a>> {
+        match (&self.scaling, &self.step) {
+            (Some((_, picture)), _) | (None, Step::Rewrite(picture) | Step::Decode(_, picture)) => {
+                Some(picture.planes())
             }
+            (None, Step::None) => planes(self.layout, self.size, self.stride, bytes).ok(),
         }
     }
 }
@@ -138,6 +145,11 @@ mod tests {
         Conversion::new(layout, size("32x16"), &accepted, size(wanted)).expect("the library is there")
     }
 
+    fn take<'a>(conversion: &'a mut Conversion, bytes: &'a [u8]) -> Result<Planes<'a>, &'static str> {
+        conversion.convert(bytes)?;
+        Ok(conversion.picture(bytes).expect("it was converted"))
+    }
+
     /// The first samples of Y, U and V.
     fn first(planes: Planes<'_>) -> [u8; 3] {
         match planes {
@@ -170,7 +182,7 @@ mod tests {
                 ("32x16", true, [102, 95, 191]),  // 16 + 100 * 219 / 255, 128 + (90 - 128) * 224 / 255
             ] {
                 let mut conversion = conversion(layout, wanted, stride, full_range);
-                let found = conversion.picture(&bytes).map(first);
+                let found = take(&mut conversion, &bytes).map(first);
                 assert_eq!(found, Ok(expected), "{layout} {wanted} {full_range}");
             }
         }
@@ -191,7 +203,7 @@ mod tests {
             let (bytes, stride) = buffer(layout);
             let mut conversion = conversion(layout, "32x16", stride, false);
             assert!(conversion.is_none(), "{layout}");
-            let data = match conversion.picture(&bytes).expect("a whole picture") {
+            let data = match take(&mut conversion, &bytes).expect("a whole picture") {
                 Planes::I420([y, ..]) | Planes::Nv12([y, _]) => y.data,
             };
             assert!(std::ptr::eq(data.as_ptr(), bytes.as_ptr()), "{layout}");
@@ -208,9 +220,9 @@ mod tests {
             };
             let whole = bytes.len() - padding;
             let mut conversion = conversion(layout, "32x16", stride, false);
-            assert!(conversion.picture(&bytes[..whole]).is_ok(), "{layout}");
+            assert!(take(&mut conversion, &bytes[..whole]).is_ok(), "{layout}");
             for length in [0, 1, whole / 2, whole - 1] {
-                let found = conversion.picture(&bytes[..length]).err();
+                let found = take(&mut conversion, &bytes[..length]).err();
                 assert_eq!(found, Some(CUT_SHORT), "{layout} {length}");
             }
         }
@@ -222,11 +234,13 @@ mod tests {
         picture.planes_mut()[0].fill(180);
         let bytes = jpeg::encode(&picture, 90).expect("a picture");
         let mut conversion = conversion(Layout::Mjpeg, "64x32", 0, true);
-        let [y, u, v] = first(conversion.picture(&bytes).expect("a picture"));
+        let [y, u, v] = first(take(&mut conversion, &bytes).expect("a picture"));
         assert!(y.abs_diff(180) < 3 && u.abs_diff(128) < 3 && v.abs_diff(128) < 3, "{y} {u} {v}");
         for damaged in [&bytes[..bytes.len() / 2], &bytes[2..], b"", b"rubbish"] {
-            assert!(conversion.picture(damaged).is_err());
+            assert!(conversion.convert(damaged).is_err());
+            let before = conversion.picture(damaged).map(first);
+            assert_eq!(before, Some([y, u, v]), "the picture before is still whole");
         }
-        assert!(conversion.picture(&bytes).is_ok());
+        assert!(conversion.convert(&bytes).is_ok());
     }
 }

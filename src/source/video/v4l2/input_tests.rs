@@ -9,6 +9,7 @@ use crate::source::Signal;
 use crate::source::video::v4l2::choose::Layout;
 use crate::sys::v4l2::{Accepted, four_cc};
 
+const BUFFERS: usize = super::super::BUFFERS as usize;
 const PICTURE: usize = 16 * 16 * 3 / 2;
 
 /// One thing that happens.
@@ -25,14 +26,14 @@ enum Event {
     Short {
         sequence: u32,
     },
-    /// The newest of those that wait: what follows comes later.
+    /// What follows comes later.
     Pause,
     /// Said to be there, and is not.
     Vain,
     Gone,
 }
 
-/// Four buffers, as many as the real ones.
+/// As many buffers as the real ones.
 struct Script {
     events: VecDeque<Event>,
     free: Vec<Filled>,
@@ -44,8 +45,8 @@ impl Script {
     fn new(events: &[Event]) -> Self {
         Self {
             events: events.iter().copied().collect(),
-            free: (0..4).map(|index| Filled::for_test(index, 0, false, None, 0)).collect(),
-            memory: vec![vec![0; PICTURE]; 4],
+            free: (0..BUFFERS).map(|index| Filled::for_test(index, 0, false, None, 0)).collect(),
+            memory: vec![vec![0; PICTURE]; BUFFERS],
             waits: Cell::new(0),
         }
     }
@@ -136,7 +137,7 @@ fn picture(sequence: u32) -> Event {
 }
 
 #[test]
-fn of_several_raw_pictures_the_newest_is_shown_and_the_others_are_counted() {
+fn raw_pictures_wait_but_not_many_and_the_others_are_left_out_and_counted() {
     let events = [
         picture(1),
         Event::Pause,
@@ -149,8 +150,14 @@ fn of_several_raw_pictures_the_newest_is_shown_and_the_others_are_counted() {
         Event::Pause,
         picture(9),
     ];
-    let expected =
-        ["1 at 1 ms, 0 missed", "4 at 4 ms, 2 missed", "8 at 8 ms, 3 missed", "9 at 9 ms, 0 missed"];
+    let expected = [
+        "1 at 1 ms, 0 missed",
+        "2 at 2 ms, 0 missed",
+        "4 at 4 ms, 1 missed",
+        "7 at 7 ms, 2 missed",
+        "8 at 8 ms, 0 missed",
+        "9 at 9 ms, 0 missed",
+    ];
     assert_eq!(seen(input(Coding::Raw, &events)), expected);
 }
 
@@ -163,7 +170,7 @@ fn of_h264_each_is_shown() {
 }
 
 #[test]
-fn what_is_damaged_is_told_and_an_older_whole_picture_preferred() {
+fn what_is_damaged_is_told_or_left_out_first() {
     let events = [
         Event::Corrupt { sequence: 1 },
         Event::Pause,
@@ -173,12 +180,21 @@ fn what_is_damaged_is_told_and_an_older_whole_picture_preferred() {
         Event::Short { sequence: 6 }, // two the driver lost
         Event::Pause,
         picture(7),
+        Event::Pause,
+        picture(8),
+        picture(9),
+        Event::Corrupt { sequence: 10 },
+        picture(11),
+        Event::Pause,
     ];
     let expected = [
         "marked as corrupt by the driver",
-        "2 at 2 ms, 1 missed",
+        "2 at 2 ms, 0 missed",
+        "marked as corrupt by the driver",
         "picture cut short",
-        "7 at 7 ms, 2 missed",
+        "8 at 8 ms, 3 missed",
+        "9 at 9 ms, 0 missed",
+        "11 at 11 ms, 1 missed",
     ];
     assert_eq!(seen(input(Coding::Raw, &events)), expected);
 }
@@ -189,11 +205,54 @@ fn every_buffer_comes_back_however_long_it_goes_on() {
         .flat_map(|n| [picture(3 * n + 1), Event::Corrupt { sequence: 3 * n + 2 }, Event::Pause])
         .collect();
     let mut input = input(Coding::Raw, &events);
-    for _ in 0..10_000 {
-        assert!(matches!(input.read(Duration::ZERO), Ok(Glimpse::Shot(_))));
+    let mut shots = 0;
+    loop {
+        match input.read(Duration::ZERO) {
+            Ok(Glimpse::Shot(_)) => shots += 1,
+            Ok(Glimpse::Damaged(_)) => {}
+            Ok(Glimpse::Nothing) => break,
+            Err(error) => panic!("{error}"),
+        }
     }
-    assert!(matches!(input.read(Duration::ZERO), Ok(Glimpse::Nothing)));
-    assert_eq!(input.buffers.free.len(), 4);
+    assert_eq!(shots, 10_000);
+    assert_eq!(input.buffers.free.len(), BUFFERS - 1, "the last picture is kept");
+}
+
+#[test]
+fn the_last_whole_picture_can_be_seen_until_there_is_another() {
+    let last = |input: &V4l2Input<Script>| match input.last() {
+        Some(Image::Raw(Planes::I420([y, ..]))) => Some(y.data[0]),
+        other => other.map(|image| panic!("{image:?}")),
+    };
+    let [pause, two] = [Event::Pause, picture(2)];
+    let short = Event::Short { sequence: 3 };
+    let events =
+        [two, pause, pause, Event::Corrupt { sequence: 3 }, pause, short, pause, picture(4), picture(5)];
+    let mut input = input(Coding::Raw, &events);
+    assert_eq!(last(&input), None);
+    let mut seen = Vec::new();
+    for _ in 0..5 {
+        let glimpse = match input.read(Duration::ZERO) {
+            Ok(Glimpse::Shot(_)) => "shot",
+            Ok(Glimpse::Damaged(_)) => "damaged",
+            Ok(Glimpse::Nothing) => "nothing",
+            Err(error) => panic!("{error}"),
+        };
+        seen.push((glimpse, last(&input), input.buffers.free.len()));
+    }
+    let kept = BUFFERS - 1;
+    let expected = [
+        ("shot", 2, kept),
+        ("nothing", 2, kept),
+        ("damaged", 2, kept),
+        ("damaged", 2, kept),
+        ("shot", 4, kept - 1),
+    ];
+    assert_eq!(seen, expected.map(|(glimpse, shade, free)| (glimpse, Some(shade), free)));
+    assert!(input.read(Duration::ZERO).is_ok() && last(&input) == Some(5));
+    let mut coded = self::input(Coding::H264, &[picture(1)]);
+    assert!(coded.read(Duration::ZERO).is_ok());
+    assert!(coded.last().is_none(), "what was coded is not to be shown twice");
 }
 
 #[test]
@@ -220,7 +279,7 @@ fn sequence_numbers_wrap_stand_still_or_begin_anew() {
     for row in table {
         let mut count = Count::default();
         for (sequence, missed) in row {
-            count.taken(sequence);
+            count.passed(sequence);
             assert_eq!(count.missed, missed, "{sequence}");
         }
     }

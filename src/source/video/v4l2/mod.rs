@@ -23,7 +23,7 @@ pub use controls::{ControlValue, Controls};
 pub use identity::{DeviceId, DeviceIdError};
 pub use list::{Camera, Control, Format, FrameSize, list};
 
-use super::{Coding, VideoDevice, VideoFormat, VideoInput, Wanted};
+use super::{BACKLOG, Coding, VideoDevice, VideoFormat, VideoInput, Wanted};
 use crate::media::Size;
 use crate::source::kernel::Roots;
 use crate::source::{Signal, SourceError};
@@ -34,8 +34,8 @@ use input::V4l2Input;
 use open::Opened;
 use trouble::Trouble;
 
-/// Buffers: one that is looked at, one that is being filled, and two for a reader that comes late.
-const BUFFERS: u32 = 4;
+/// Buffers: one that is looked at and the one before it, those that may wait, and two for the driver to fill.
+const BUFFERS: u32 = 4 + BACKLOG as u32;
 
 /// What a camera should deliver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,18 +142,25 @@ fn plan(node: &Node, wanted: Wanted, coding: Coding, format: FormatChoice) -> Re
     choose(&offers, wanted, coding, format).ok_or_else(|| {
         let mut all: Vec<_> = node.formats().iter().map(|format| format.four_cc.to_string()).collect();
         all.dedup();
-        let all = if all.is_empty() { "nothing yet".to_owned() } else { all.join(", ") };
-        let asked = match (format, coding) {
-            (FormatChoice::Only(layout), _) => layout.to_string(),
-            (FormatChoice::Auto, Coding::H264) => "H264".to_owned(),
-            (FormatChoice::Auto, Coding::Raw) => "none of NV12, YU12, YUYV and MJPEG".to_owned(),
-        };
-        let problem = match format {
-            FormatChoice::Auto if coding == Coding::Raw => format!("it delivers {asked}, but {all}"),
-            _ => format!("it does not deliver {asked}, but {all}"),
-        };
-        Trouble::new(Signal::Failed, problem, "set `format` to one it has, or choose another camera")
+        lacking(&all, coding, format)
     })
+}
+
+/// A camera that delivers `all`, and nothing that was asked for.
+fn lacking(all: &[String], coding: Coding, format: FormatChoice) -> Trouble {
+    let all = if all.is_empty() { "nothing yet".to_owned() } else { all.join(", ") };
+    let other_format = "set `format` to one it has, or choose another camera";
+    let (problem, remedy) = match (format, coding) {
+        (FormatChoice::Only(layout), _) => (format!("it does not deliver {layout}, but {all}"), other_format),
+        (FormatChoice::Auto, Coding::Raw) => {
+            (format!("it delivers none of NV12, YU12, YUYV and MJPEG, but {all}"), other_format)
+        }
+        (FormatChoice::Auto, Coding::H264) => (
+            format!("it does not code H.264 itself, but delivers {all}"),
+            "set encoder = \"auto\" and start Outpost again, or choose a camera that codes H.264",
+        ),
+    };
+    Trouble::new(Signal::Failed, problem, remedy)
 }
 
 /// A format the driver has agreed to.
@@ -217,6 +224,32 @@ fn direct(node: &Node, controls: &[KernelControl], pictures: u32, bitrate: Optio
 mod tests {
     use super::*;
     use crate::media::FrameRate;
+
+    #[test]
+    fn what_it_lacks_is_told_with_the_key_that_asks_for_it() {
+        let all = ["YUYV".to_owned(), "MJPG".to_owned()];
+        let table = [
+            (
+                FormatChoice::Auto,
+                Coding::H264,
+                "not code H.264 itself, but delivers YUYV, MJPG",
+                "encoder = \"auto\"",
+            ),
+            (
+                FormatChoice::Auto,
+                Coding::Raw,
+                "none of NV12, YU12, YUYV and MJPEG, but YUYV, MJPG",
+                "`format`",
+            ),
+            (FormatChoice::Only(Layout::Nv12), Coding::Raw, "not deliver NV12, but YUYV, MJPG", "`format`"),
+            (FormatChoice::Only(Layout::H264), Coding::H264, "not deliver H264, but YUYV, MJPG", "`format`"),
+        ];
+        for (format, coding, problem, remedy) in table {
+            let trouble = lacking(&all, coding, format);
+            assert!(trouble.problem.contains(problem) && trouble.remedy.contains(remedy), "{trouble:?}");
+        }
+        assert!(lacking(&[], Coding::Raw, FormatChoice::Auto).problem.ends_with("but nothing yet"));
+    }
 
     #[test]
     fn a_refusal_names_the_device_the_cause_and_the_remedy() {

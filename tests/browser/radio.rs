@@ -1,27 +1,20 @@
-//! The demo's page in Chromium, as a listener with a phone meets it.
+//! A station without pictures: it waits for a tap, then is heard, also after the server was killed.
 
-mod support {
-    pub(crate) mod browser;
-    pub(crate) mod outpost;
-}
-
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use support::browser::{Browser, DENSITY, SCREEN};
-use support::outpost::{Outpost, fetch};
 
-/// A debug build, a browser starting cold, and two cores for both.
-const PATIENCE: Duration = Duration::from_secs(20);
+use crate::chromium::{Browser, SCREEN};
+use crate::eye::looks_drawn;
+use crate::files::everything_loaded;
+use crate::outpost_program::{Outpost, fetch};
+use crate::{PATIENCE, PLAYS, RETURN, alone, temporary};
+
 /// How long sound is listened to.
 const LISTENING: Duration = Duration::from_secs(8);
-/// After this at the latest, whoever was listening hears a server that died and came back.
-const RETURN: Duration = Duration::from_secs(30);
 
 /// Everything the page shows and does, at one instant.
 const LOOK: &str = "const $ = (id) => document.getElementById(id);
@@ -37,16 +30,12 @@ const LOOK: &str = "const $ = (id) => document.getElementById(id);
         width: document.documentElement.scrollWidth,
         notice: $('notice').hidden ? null : $('notice').textContent,
     };";
-const PLAYS: &str = "return document.documentElement.dataset.state === 'playing'";
 const SILENT: &str = "return document.documentElement.dataset.state !== 'playing'
     && document.getElementById('notice').innerText.startsWith('Outpost does not answer')";
 
-fn temporary(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("browser-{}-{name}", std::process::id()))
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_phone_hears_the_demo_and_hears_it_again_after_a_crash() {
+    let _alone = alone().await;
     let (state, profile) = (temporary("state"), temporary("profile"));
     let outpost = Outpost::start(&["demo"], &[], &state);
     let browser = Browser::start(&profile).await;
@@ -140,101 +129,4 @@ async fn hears_again(browser: &Browser, outpost: &Outpost) {
     }
     println!("heard again {:.1} s after the server was back", began.elapsed().as_secs_f64());
     assert_eq!(browser.ask("return window.loadedOnce").await, true, "it was loaded anew");
-}
-
-/// Each third of the screen has something on it, and the colours are the page's.
-fn looks_drawn(png: &[u8]) {
-    let (width, height) = ((SCREEN.0 * DENSITY) as usize, (SCREEN.1 * DENSITY) as usize);
-    let pixels = pixels(png);
-    assert_eq!(pixels.len(), width * height * 3, "not {width} × {height}");
-    for (which, third) in pixels.chunks(pixels.len() / 3).take(3).enumerate() {
-        let mut counts = BTreeMap::<&[u8], usize>::new();
-        for pixel in third.chunks(3) {
-            *counts.entry(pixel).or_default() += 1;
-        }
-        let ground = counts.values().copied().max().unwrap_or(0);
-        let drawn = third.len() / 3 - ground;
-        assert!(drawn > third.len() / 3 / 100, "third {which} is empty: {drawn} pixels drawn");
-    }
-}
-
-/// Three bytes each, as ffmpeg decodes them.
-fn pixels(png: &[u8]) -> Vec<u8> {
-    let mut ffmpeg = Command::new("ffmpeg")
-        .args(["-v", "error", "-f", "png_pipe", "-i", "-", "-f", "rawvideo", "-pix_fmt", "rgb24", "-"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("ffmpeg runs (Debian: ffmpeg)");
-    ffmpeg.stdin.take().expect("piped above").write_all(png).expect("ffmpeg reads the picture");
-    ffmpeg.wait_with_output().expect("ffmpeg ends").stdout
-}
-
-/// The files Chromium asked for are those the page is made of, and each arrives as it lies in the repository:
-/// with its type, compressed where asked, and not a second time where it is known.
-async fn everything_loaded(browser: &Browser, outpost: &Outpost) {
-    let asked = browser
-        .ask("return performance.getEntriesByType('resource').map((entry) => new URL(entry.name).pathname)")
-        .await;
-    let asked: BTreeSet<_> = asked.as_array().expect("a list").iter().filter_map(Value::as_str).collect();
-    for name in ["app.js", "feed.js", "meter.js", "player.js", "words.js", "hls.light.min.js", "style.css"] {
-        assert!(asked.contains(format!("/assets/{name}").as_str()), "{name} was not loaded: {asked:?}");
-    }
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/serve/page");
-    for file in fs::read_dir(folder).expect("the page's folder") {
-        let file = file.expect("a file of the page").path();
-        let name = file.file_name().and_then(|name| name.to_str()).expect("a plain name");
-        let url = outpost.url(&match name {
-            "index.html" => "/".to_owned(),
-            _ => format!("/assets/{name}"),
-        });
-        arrives(&url, name, &fs::read(&file).expect("readable"));
-    }
-}
-
-fn arrives(url: &str, name: &str, content: &[u8]) {
-    let kind = match name.rsplit_once('.').expect("a suffix").1 {
-        "html" => "text/html; charset=utf-8",
-        "js" => "text/javascript; charset=utf-8",
-        "css" => "text/css; charset=utf-8",
-        "svg" => "image/svg+xml",
-        "png" => "image/png",
-        "webmanifest" => "application/manifest+json",
-        _ => "text/plain; charset=utf-8",
-    };
-    let (head, body) = curl(url, &["--compressed"]);
-    assert_eq!(body, content, "{name} arrives otherwise than it lies there");
-    assert_eq!(head["content-type"], kind, "{name}");
-    assert_eq!(head["content-encoding"], "gzip", "{name}");
-    assert_eq!(head["x-content-type-options"], "nosniff", "{name}");
-    if name == "index.html" {
-        assert_eq!(
-            head["content-security-policy"],
-            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; \
-             connect-src 'self'; media-src 'self' blob:; worker-src 'self' blob:; manifest-src 'self'; \
-             base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-        );
-    }
-    let known = format!("If-None-Match: {}", head["etag"]);
-    let (head, body) = curl(url, &["--compressed", "--header", &known]);
-    assert_eq!((head["status"].as_str(), body.len()), ("HTTP/1.1 304 Not Modified", 0), "{name}");
-}
-
-/// The fields of the answer, names in small letters, its first line as `status`; and its body, decompressed.
-fn curl(url: &str, words: &[&str]) -> (BTreeMap<String, String>, Vec<u8>) {
-    let output = Command::new("curl")
-        .args(["--silent", "--show-error", "--max-time", "10", "--include"])
-        .args(words)
-        .arg(url)
-        .output()
-        .expect("curl runs (Debian: curl)");
-    let answer = output.stdout;
-    let end = answer.windows(4).position(|four| four == b"\r\n\r\n");
-    let end = end.unwrap_or_else(|| panic!("{url}: {}", String::from_utf8_lossy(&output.stderr)));
-    let head = String::from_utf8_lossy(&answer[..end]).into_owned();
-    let fields = head.lines().map(|line| line.split_once(": ").unwrap_or(("status", line)));
-    (
-        fields.map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned())).collect(),
-        answer[end + 4..].to_vec(),
-    )
 }

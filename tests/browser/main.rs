@@ -1,0 +1,39 @@
+//! The page in Chromium, as people with a phone meet it.
+
+#[path = "../support/browser.rs"]
+mod chromium;
+#[allow(dead_code, unreachable_pub)]
+#[path = "../support/card.rs"]
+mod card;
+#[path = "../support/outpost.rs"]
+mod outpost_program;
+
+mod camera;
+mod eye;
+mod files;
+mod lost;
+mod radio;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::sync::{Mutex, MutexGuard};
+
+/// Two cores carry one browser that decodes pictures, and no second one.
+static BROWSER: Mutex<()> = Mutex::const_new(());
+
+/// A debug build, a browser starting cold, and two cores for both.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// After this at the latest, whoever was listening hears a server that died and came back.
+const RETURN: Duration = Duration::from_secs(30);
+
+const PLAYS: &str = "return document.documentElement.dataset.state === 'playing'";
+
+/// Waits until no other test of this file has a browser.
+async fn alone() -> MutexGuard<'static, ()> {
+    BROWSER.lock().await
+}
+
+fn temporary(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("browser-{}-{name}", std::process::id()))
+}
