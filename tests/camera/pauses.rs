@@ -16,7 +16,7 @@ use outpost::pump::outlet::Outlet;
 use outpost::pump::segments::Segments;
 use outpost::pump::sink::{RecordSink, SinkStats};
 use outpost::pump::video::{self, VideoMode, VideoStream};
-use outpost::ring;
+use outpost::ring::{self, Audience};
 use outpost::segment::SegmentConfig;
 use outpost::segment::collector::{Collector, Event, Finished};
 use outpost::source::SourceError;
@@ -96,15 +96,16 @@ fn minute(target: Span, silent: fn(i64) -> bool) -> (Vec<Finished>, Arc<CameraSt
     let choice = choose::video(EncoderKind::X264, params).expect("x264");
     let program = Program { video: Some(choice.encoder.config().clone()), audio: None };
     let (producer, mut records) = ring::channel(1 << 16).expect("an eventfd");
-    let segments =
-        Segments::new("moody", &program, RecordSink::new(producer, Arc::new(SinkStats::default())));
+    let clock = Arc::new(SimClock::new(Monotonic::from_nanos(START), WallTime::from_unix_nanos(START)));
+    let any_clock = Arc::clone(&clock) as Arc<dyn Clock>;
+    let sink = RecordSink::new(producer, Audience::default(), Arc::new(SinkStats::default()));
+    let segments = Segments::new("moody", &program, sink, &any_clock);
     let encoders = Box::new(move |_: Option<&_>| choose::video(EncoderKind::X264, params));
     let mode = VideoMode::Encode { choice, params, encoders };
     let (stats, info, camera_stats) = (Arc::default(), Arc::default(), Arc::new(CameraStats::default()));
     let grid = CutGrid::new(target);
     let stream = VideoStream::new("moody", mode, grid, Outlet::direct(segments), stats, info, &[]);
 
-    let clock = Arc::new(SimClock::new(Monotonic::from_nanos(START), WallTime::from_unix_nanos(START)));
     let stop = Stop::new();
     let format = VideoFormat { coding: Coding::Raw, rate, about: String::new() };
     let device = Moody {
@@ -117,9 +118,7 @@ fn minute(target: Span, silent: fn(i64) -> bool) -> (Vec<Finished>, Arc<CameraSt
         has_given: false,
     };
     let wanted = Wanted { size, rate };
-    let clock = clock as Arc<dyn Clock>;
-    let camera =
-        Camera::new(Box::new(device), wanted, "Moody", Arc::clone(&clock), Arc::clone(&camera_stats));
+    let camera = Camera::new(Box::new(device), wanted, "Moody", any_clock, Arc::clone(&camera_stats));
     video::run(camera, vec![stream], &*clock, &stop);
 
     let mut collector = Collector::new(&SegmentConfig { target, ..SegmentConfig::default() });

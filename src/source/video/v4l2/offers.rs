@@ -82,7 +82,8 @@ mod tests {
     fn the_rate_that_is_enough_is_taken_and_not_a_faster_one() {
         let one = |n, d| Intervals::One(interval(n, d));
         let webcam = [one(1, 60), one(1, 30), one(1001, 30_000), one(1, 15), one(1, 5)];
-        let table: &[(&[Intervals], u32, Option<(u32, u32)>)] = &[
+        type Row<'a> = (&'a [Intervals], u32, Option<(u32, u32)>);
+        let table: &[Row<'_>] = &[
             (&webcam, 30, Some((30, 1))),
             (&webcam, 25, Some((30_000, 1001))),
             (&webcam, 10, Some((15, 1))),
