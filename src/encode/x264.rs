@@ -42,7 +42,7 @@ impl X264 {
         // picture right behind its parameter sets. That picture goes nowhere; it shows that the encoder works.
         let black = Picture::black(params.size);
         let long_ago = Pts::from_ticks(i64::MIN / 2);
-        let frame = VideoFrame { pts: long_ago, size: params.size, planes: black.planes() };
+        let frame = VideoFrame { pts: long_ago, size: params.size, planes: black.planes(), memory: None };
         encoder.encode(&frame, PictureType::Idr).map_err(refused)?;
         let headers = encoder.headers().map_err(refused)?;
         let sps = nal_units(&headers).find(|unit| NalType::of(unit[0]) == NalType::Sps);
@@ -157,7 +157,7 @@ mod tests {
         for n in from..to {
             noise(picture, n);
             let pts = Pts::from_ticks(-5_000) + Span::from_ticks(3000 * n as i64 + (n as i64 * 7919) % 900);
-            let frame = VideoFrame { pts, size: picture.size(), planes: picture.planes() };
+            let frame = VideoFrame { pts, size: picture.size(), planes: picture.planes(), memory: None };
             let ask = if n.is_multiple_of(20) { Ask::Idr } else { Ask::Any };
             let before = units.len();
             let take = &mut |unit: &Packet<'_>| {
@@ -226,7 +226,7 @@ mod tests {
             (right.size(), right.planes(), true),
         ];
         for (n, (size, planes, taken)) in tries.into_iter().enumerate() {
-            let frame = VideoFrame { pts: Pts::from_ticks(n as i64 * 3000), size, planes };
+            let frame = VideoFrame { pts: Pts::from_ticks(n as i64 * 3000), size, planes, memory: None };
             let done = encoder.encode(&frame, Ask::Any, &mut |_| count += 1);
             assert_eq!(done.is_ok(), taken, "{n}: {done:?}");
         }

@@ -14,4 +14,4 @@ pub use aac::AacConfig;
 pub use audio::{AudioBlock, Channels, Pick};
 pub use grid::CutGrid;
 pub use packet::{Entry, Packet, Program, Track, VideoConfig};
-pub use video::{FrameRate, Picture, Plane, Planes, Size, VideoFrame};
+pub use video::{Dmabuf, FrameRate, Picture, Plane, Planes, Size, VideoFrame};

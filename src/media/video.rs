@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::num::NonZeroU32;
+use std::os::fd::BorrowedFd;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -151,6 +152,17 @@ pub struct VideoFrame<'a> {
     pub size: Size,
     /// Its samples.
     pub planes: Planes<'a>,
+    /// Where they lie, if other devices may read them there.
+    pub memory: Option<Dmabuf<'a>>,
+}
+
+/// The memory a device shares with others (Linux DMA-BUF), beside its mapping into ours. The planes of the
+/// picture in it lie one right behind the other, from its first byte on, the rows of chroma padded in
+/// proportion to those of luma (V4L2_PIX_FMT_NV12, _YUV420).
+#[derive(Clone, Copy, Debug)]
+pub struct Dmabuf<'a> {
+    /// Names it. The picture stays as it is while this is borrowed.
+    pub fd: BorrowedFd<'a>,
 }
 
 impl fmt::Debug for Plane<'_> {

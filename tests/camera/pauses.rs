@@ -74,7 +74,12 @@ impl VideoInput for Moody {
             return Ok(Glimpse::Nothing);
         }
         self.has_given = true;
-        Ok(Glimpse::Shot(Shot { captured, missed: 0, image: Image::Raw(self.picture.planes()) }))
+        Ok(Glimpse::Shot(Shot {
+            captured,
+            missed: 0,
+            image: Image::Raw(self.picture.planes()),
+            memory: None,
+        }))
     }
 
     fn last(&self) -> Option<Image<'_>> {

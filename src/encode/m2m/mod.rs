@@ -9,7 +9,7 @@ use super::video::{Ask, Tuning, VideoEncoder, VideoError, VideoParams};
 use crate::base::Pts;
 use crate::media::h264::Sps;
 use crate::media::{Entry, FrameRate, Packet, Picture, Track, VideoConfig, VideoFrame};
-use crate::sys::m2m::{Canvas, Coded, Coder, Control, Device, Place, Prepared, Trouble};
+use crate::sys::m2m::{Canvas, Coded, Coder, Control, Device, Loan, Place, Prepared, Trouble};
 
 mod fault;
 mod find;
@@ -46,7 +46,10 @@ trait Hardware: Send {
         deadline: Instant,
         fill: &mut dyn FnMut(Canvas<'_>),
     ) -> Result<(), Trouble>;
+    fn lend(&mut self, frame: &VideoFrame<'_>) -> Loan;
     fn fetch(&mut self, deadline: Instant, into: &mut Vec<u8>) -> Result<Coded, Trouble>;
+    fn take_back(&mut self, deadline: Instant) -> Result<(), Trouble>;
+    fn halt(&mut self);
     fn drain(&mut self) -> Result<(), Trouble>;
 }
 
@@ -68,8 +71,20 @@ impl Hardware for Coder {
         Self::submit(self, pts, deadline, fill)
     }
 
+    fn lend(&mut self, frame: &VideoFrame<'_>) -> Loan {
+        Self::lend(self, frame)
+    }
+
     fn fetch(&mut self, deadline: Instant, into: &mut Vec<u8>) -> Result<Coded, Trouble> {
         Self::fetch(self, deadline, into)
+    }
+
+    fn take_back(&mut self, deadline: Instant) -> Result<(), Trouble> {
+        Self::take_back(self, deadline)
+    }
+
+    fn halt(&mut self) {
+        Self::halt(self);
     }
 
     fn drain(&mut self) -> Result<(), Trouble> {
@@ -186,6 +201,38 @@ struct Encoder<H: Hardware> {
     /// How many pictures a second the device counts with.
     counted: FrameRate,
     state: State,
+    lending: Lending,
+}
+
+/// Whether the camera's pictures are read where they lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lending {
+    Untried,
+    Works,
+    /// They are copied, for good.
+    Impossible,
+}
+
+impl Lending {
+    /// Lends a picture to `encoder`, if it can be lent; else it must be copied.
+    fn lend(&mut self, hardware: &mut impl Hardware, frame: &VideoFrame<'_>, encoder: &str) -> Loan {
+        if *self == Self::Impossible || frame.memory.is_none() {
+            return Loan::Declined;
+        }
+        let loan = hardware.lend(frame);
+        match &loan {
+            Loan::Taken if *self == Self::Untried => {
+                tracing::info!(encoder, "reads the camera's pictures where they lie, without a copy");
+                *self = Self::Works;
+            }
+            Loan::Impossible(why) => {
+                tracing::info!(encoder, why, "the camera's pictures are copied for the encoder");
+                *self = Self::Impossible;
+            }
+            Loan::Taken | Loan::Declined => {}
+        }
+        loan
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -202,14 +249,14 @@ impl<H: Hardware> Encoder<H> {
     /// IDR pictures come when they are asked for, without which segments could not begin.
     fn prove(hardware: H, name: String, params: VideoParams, counted: FrameRate) -> Result<Self, VideoError> {
         let config = VideoConfig { codecs: String::new(), size: params.size, rate: params.rate };
-        let (units, state) = (Units::new(), State::Fresh);
-        let mut encoder = Self { hardware, name, params, config, units, counted, state };
+        let (units, state, lending) = (Units::new(), State::Fresh, Lending::Untried);
+        let mut encoder = Self { hardware, name, params, config, units, counted, state, lending };
         let black = Picture::black(params.size);
         // Long before anything a camera delivers, but not zero: some drivers take that for no time at all.
         let mut pts = Pts::default();
         for ask in [Ask::Any, Ask::Idr] {
             pts += params.rate.span();
-            let frame = VideoFrame { pts, size: params.size, planes: black.planes() };
+            let frame = VideoFrame { pts, size: params.size, planes: black.planes(), memory: None };
             if encoder.code(&frame, ask)? == Entry::Dependent {
                 return Err(encoder.fails("its first picture is not an IDR picture"));
             }
@@ -261,18 +308,22 @@ impl<H: Hardware> Encoder<H> {
         let coded = self.try_code(frame, ask);
         if coded.is_err() {
             self.state = State::Failed;
+            // What was lent is about to be written to again.
+            self.hardware.halt();
         }
         coded
     }
 
     fn try_code(&mut self, frame: &VideoFrame<'_>, ask: Ask) -> Result<Entry, VideoError> {
-        let Self { hardware, name, params, units, .. } = self;
+        let Self { hardware, name, params, units, lending, .. } = self;
         let fault = |trouble: Trouble| fault::fault(name, params, &trouble);
         if ask == Ask::Idr && hardware.set(Control::FORCE_KEY_FRAME, 1).map_err(fault)?.is_none() {
             return Err(lacks(name, Control::FORCE_KEY_FRAME));
         }
         let deadline = Instant::now() + PATIENCE;
-        hardware.submit(frame.pts, deadline, &mut |canvas| planes::copy(frame, canvas)).map_err(fault)?;
+        if lending.lend(hardware, frame, name) != Loan::Taken {
+            hardware.submit(frame.pts, deadline, &mut |canvas| planes::copy(frame, canvas)).map_err(fault)?;
+        }
         let (coded, entry) = loop {
             let coded = hardware.fetch(deadline, units.room()).map_err(fault)?;
             // Some drivers give parameter sets in a unit of their own.
@@ -283,6 +334,7 @@ impl<H: Hardware> Encoder<H> {
                 None => {}
             }
         };
+        hardware.take_back(deadline).map_err(fault)?;
         match entry {
             _ if coded.pts != frame.pts => Err(self.fails("it holds pictures back, or mixes up their times")),
             Entry::Dependent if ask == Ask::Idr => {

@@ -97,7 +97,7 @@ mod tests {
             Planes::Nv12([y, Plane { data: &uv, stride: 29 }]),
         ];
         for planes in sources {
-            let frame = VideoFrame { pts: Pts::default(), size, planes };
+            let frame = VideoFrame { pts: Pts::default(), size, planes, memory: None };
             // Padded to 32 by 18.
             let mut memory = [vec![PADDING; 32 * 18], vec![PADDING; 32 * 9], vec![PADDING; 16 * 9]];
             let [first, second, third] = &mut memory;
@@ -131,7 +131,7 @@ mod tests {
                 let mut memory = [0_u8; 30];
                 let (y, uv) = memory.split_at_mut(15);
                 let canvas = Canvas::Nv12([PlaneMut { data: y, stride }, PlaneMut { data: uv, stride }]);
-                copy(&VideoFrame { pts: Pts::default(), size, planes }, canvas);
+                copy(&VideoFrame { pts: Pts::default(), size, planes, memory: None }, canvas);
             }
         }
     }

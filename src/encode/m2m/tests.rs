@@ -1,7 +1,9 @@
 //! An encoder on hardware that is not there: what comes of every way in which drivers differ, and fail.
 
 use std::collections::VecDeque;
+use std::fs::File;
 use std::io::Write;
+use std::os::fd::AsFd;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::*;
 use crate::encode::Preset;
 use crate::media::h264::{self, AccessUnits, NalType};
-use crate::media::{Planes, Size};
+use crate::media::{Dmabuf, Planes, Size};
 use crate::sys::m2m::PlaneMut;
 
 /// A driver's habits.
@@ -27,6 +29,10 @@ struct Habits {
     /// The rate can be changed at work.
     listens_to_rate: bool,
     bitrate_refused: bool,
+    /// What comes of pictures that are to be lent, one after the other; then they are taken.
+    loans: Vec<Loan>,
+    /// It does not give back what it was lent.
+    keeps: bool,
     coded: (u32, u32),
 }
 
@@ -41,6 +47,8 @@ impl Default for Habits {
             delay: 0,
             listens_to_rate: true,
             bitrate_refused: false,
+            loans: Vec::new(),
+            keeps: false,
             coded: (320, 240),
         }
     }
@@ -55,6 +63,11 @@ struct Fake {
     luma: u8,
     drained: Arc<AtomicBool>,
     waiting: VecDeque<(Pts, Vec<u8>)>,
+    /// Pictures that were copied, and those that were lent.
+    copied: usize,
+    lent: usize,
+    /// What it was lent and has not given back.
+    held: bool,
 }
 
 impl Fake {
@@ -68,6 +81,9 @@ impl Fake {
             luma: 0,
             drained: Arc::default(),
             waiting: VecDeque::new(),
+            copied: 0,
+            lent: 0,
+            held: false,
         }
     }
 }
@@ -97,6 +113,47 @@ impl Hardware for Fake {
         let (y, uv) = memory.split_at_mut(320 * 240);
         fill(Canvas::Nv12([PlaneMut { data: y, stride: 320 }, PlaneMut { data: uv, stride: 320 }]));
         self.luma = memory[0];
+        self.copied += 1;
+        self.take(pts);
+        Ok(())
+    }
+
+    fn lend(&mut self, frame: &VideoFrame<'_>) -> Loan {
+        assert!(!self.held, "one at a time");
+        let loan = if self.habits.loans.is_empty() { Loan::Taken } else { self.habits.loans.remove(0) };
+        if loan == Loan::Taken {
+            (self.lent, self.held) = (self.lent + 1, true);
+            self.take(frame.pts);
+        }
+        loan
+    }
+
+    fn take_back(&mut self, _: Instant) -> Result<(), Trouble> {
+        self.held &= self.habits.keeps;
+        if self.held { Err(Trouble::Silent) } else { Ok(()) }
+    }
+
+    fn halt(&mut self) {
+        self.held = false;
+    }
+
+    fn fetch(&mut self, _: Instant, into: &mut Vec<u8>) -> Result<Coded, Trouble> {
+        if self.waiting.len() <= self.habits.delay {
+            return Err(Trouble::Silent);
+        }
+        let (pts, unit) = self.waiting.pop_front().ok_or(Trouble::Silent)?;
+        into.extend(unit);
+        Ok(Coded { pts, place: Place::Amidst })
+    }
+
+    fn drain(&mut self) -> Result<(), Trouble> {
+        self.drained.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+impl Fake {
+    fn take(&mut self, pts: Pts) {
         let sets = [sps(self.habits.coded), vec![0, 0, 0, 1, 0x68, 0xEE]].concat();
         let first = self.pictures == 0;
         let key = first || std::mem::take(&mut self.forced);
@@ -112,21 +169,6 @@ impl Hardware for Fake {
             self.waiting.push_back((pts, unit));
         }
         self.pictures += 1;
-        Ok(())
-    }
-
-    fn fetch(&mut self, _: Instant, into: &mut Vec<u8>) -> Result<Coded, Trouble> {
-        if self.waiting.len() <= self.habits.delay {
-            return Err(Trouble::Silent);
-        }
-        let (pts, unit) = self.waiting.pop_front().ok_or(Trouble::Silent)?;
-        into.extend(unit);
-        Ok(Coded { pts, place: Place::Amidst })
-    }
-
-    fn drain(&mut self) -> Result<(), Trouble> {
-        self.drained.store(true, Ordering::Relaxed);
-        Ok(())
     }
 }
 
@@ -173,8 +215,19 @@ fn reason(habits: Habits) -> String {
 
 /// Codes a grey picture; the bytes of its unit.
 fn encode(encoder: &mut Encoder<Fake>, ticks: i64, ask: Ask) -> Result<(Entry, Pts, Vec<u8>), VideoError> {
+    encode_from(encoder, ticks, ask, None)
+}
+
+/// The same for one that lies in `memory`.
+fn encode_from(
+    encoder: &mut Encoder<Fake>,
+    ticks: i64,
+    ask: Ask,
+    memory: Option<Dmabuf<'_>>,
+) -> Result<(Entry, Pts, Vec<u8>), VideoError> {
     let picture = Picture::black(params().size);
-    let frame = VideoFrame { pts: Pts::from_ticks(ticks), size: params().size, planes: picture.planes() };
+    let (pts, size, planes) = (Pts::from_ticks(ticks), params().size, picture.planes());
+    let frame = VideoFrame { pts, size, planes, memory };
     let mut units = Vec::new();
     encoder.encode(&frame, ask, &mut |unit| units.push((unit.entry, unit.pts, unit.data.to_vec())))?;
     assert_eq!(units.len(), 1, "one picture, one unit");
@@ -246,7 +299,8 @@ fn late_units_are_not_taken_for_those_of_newer_pictures() {
 fn pictures_of_another_size_are_refused_and_do_no_harm() {
     let mut encoder = prove(Habits::default()).expect("it works");
     let picture = Picture::black(Size::new(640, 480).expect("a size"));
-    let frame = VideoFrame { pts: Pts::default(), size: picture.size(), planes: picture.planes() };
+    let frame =
+        VideoFrame { pts: Pts::default(), size: picture.size(), planes: picture.planes(), memory: None };
     let fault = encoder.encode(&frame, Ask::Any, &mut |_| ()).expect_err("another size");
     assert!(fault.to_string().contains("a picture of 640x480"), "{fault}");
     assert!(encode(&mut encoder, 90_000, Ask::Any).is_ok());
@@ -334,6 +388,50 @@ fn a_device_that_works_is_drained_in_the_end_and_one_that_fails_is_not() {
     encode(&mut failing, 90_000, Ask::Any).expect_err("silence");
     drop(failing);
     assert!(!drained.load(Ordering::Relaxed));
+}
+
+/// Pictures of a camera that shares its memory, `C`, and slates, `S`; how many were lent, and how many copied.
+fn lent_and_copied(loans: &[Loan], pictures: &str) -> (usize, usize) {
+    let mut encoder = prove(Habits { loans: loans.to_vec(), ..Habits::default() }).expect("it works");
+    let copied_before = encoder.hardware.copied;
+    let file = File::open("/dev/null").expect("it is there");
+    for (n, picture) in pictures.chars().enumerate() {
+        let memory = (picture == 'C').then_some(Dmabuf { fd: file.as_fd() });
+        let pts = 90_000 + 3000 * n as i64;
+        let (entry, given, _) = encode_from(&mut encoder, pts, Ask::Any, memory).expect("coded");
+        assert_eq!((entry == Entry::Key, given), (n == 0, Pts::from_ticks(pts)));
+        assert!(!encoder.hardware.held, "it is given back before the camera goes on");
+    }
+    (encoder.hardware.lent, encoder.hardware.copied - copied_before)
+}
+
+#[test]
+fn pictures_are_copied_only_where_they_cannot_be_lent() {
+    let impossible = || Loan::Impossible("they lie differently".to_owned());
+    let table: &[(&[Loan], &str, (usize, usize))] = &[
+        (&[], "SSS", (0, 3)),
+        (&[], "CCCC", (4, 0)),
+        (&[], "SCCSSCC", (4, 3)),
+        (&[Loan::Taken, Loan::Declined], "CCC", (2, 1)),
+        (&[Loan::Taken, impossible()], "CCCSC", (1, 4)),
+        (&[impossible()], "CCC", (0, 3)),
+    ];
+    for (loans, pictures, counts) in table {
+        assert_eq!(lent_and_copied(loans, pictures), *counts, "{loans:?} {pictures}");
+    }
+}
+
+#[test]
+fn what_is_lent_is_taken_away_from_a_device_that_fails() {
+    let file = File::open("/dev/null").expect("it is there");
+    let memory = Some(Dmabuf { fd: file.as_fd() });
+    let silent = Habits { silent_from: 2, ..Habits::default() };
+    for habits in [silent, Habits { keeps: true, ..Habits::default() }] {
+        let mut encoder = prove(habits).expect("it works at first");
+        let fault = encode_from(&mut encoder, 90_000, Ask::Any, memory).expect_err("it fails");
+        assert!(fault.to_string().contains("does not answer"), "{fault}");
+        assert_eq!((encoder.hardware.lent, encoder.hardware.held), (1, false));
+    }
 }
 
 /// Runs ffmpeg's words with bytes on its standard input; its output.

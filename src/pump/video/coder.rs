@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::base::{Backoff, Chain, Monotonic, Pts};
+use crate::base::{Backoff, Chain, Monotonic};
 use crate::encode::choose::Choice;
 use crate::encode::{Ask, Tuning, VideoError};
-use crate::media::{Packet, Picture, Planes, Size, VideoFrame};
+use crate::media::{Packet, Picture, VideoFrame};
 use crate::pixel::Scaler;
 
 use super::stats::{Sent, VideoStats};
@@ -88,15 +88,14 @@ impl Coder {
         Some(Sent { config: encoder.config().clone(), encoder: encoder_name, why: why.clone() })
     }
 
-    /// Encodes a picture of `size`, scaled if the encoder wants another.
+    /// Encodes a picture, scaled if the encoder wants another size.
     pub(super) fn encode(
         &mut self,
-        pts: Pts,
-        (size, planes): (Size, Planes<'_>),
+        frame: &VideoFrame<'_>,
         ask: Ask,
         unit: &mut dyn FnMut(&Packet<'_>),
     ) -> Outcome {
-        let now = pts.to_monotonic();
+        let now = frame.pts.to_monotonic();
         let encoder = match &mut self.state {
             State::Open(choice) => &mut choice.encoder,
             State::Closed { retry, .. } if now < *retry => return Outcome::Lost,
@@ -106,17 +105,17 @@ impl Coder {
             }
         };
         let wanted = encoder.config().size;
-        let planes = if wanted == size {
-            planes
+        let frame = if wanted == frame.size {
+            *frame
         } else {
             let picture = self.scaled.take().filter(|picture| picture.size() == wanted);
             let picture = self.scaled.insert(picture.unwrap_or_else(|| Picture::black(wanted)));
-            if self.scaler.scale(size, &planes, picture).is_err() {
+            if self.scaler.scale(frame.size, &frame.planes, picture).is_err() {
                 return Outcome::Lost; // its planes are shorter than they should be
             }
-            picture.planes()
+            VideoFrame { pts: frame.pts, size: wanted, planes: picture.planes(), memory: None }
         };
-        match encoder.encode(&VideoFrame { pts, size: wanted, planes }, ask, unit) {
+        match encoder.encode(&frame, ask, unit) {
             Ok(()) => Outcome::Encoded,
             Err(error) => self.give_up(error, now),
         }

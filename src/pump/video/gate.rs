@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::base::Pts;
 use crate::encode::Ask;
 use crate::media::grid::{CutGrid, Cutter};
-use crate::media::{Entry, Packet, Planes, Size};
+use crate::media::{Entry, Packet, VideoFrame};
 use crate::pump::outlet::Outlet;
 
 use super::coder::{Coder, Outcome};
@@ -38,11 +37,11 @@ impl Gate {
     }
 
     /// Encodes a picture and sends it; with another encoder it is tried once more.
-    pub(super) fn encode(&mut self, coder: &mut Coder, pts: Pts, picture: (Size, Planes<'_>)) {
-        let mut outcome = self.try_encode(coder, pts, picture);
+    pub(super) fn encode(&mut self, coder: &mut Coder, frame: &VideoFrame<'_>) {
+        let mut outcome = self.try_encode(coder, frame);
         if outcome == Outcome::Opened {
             self.change(coder.sent());
-            outcome = self.try_encode(coder, pts, picture);
+            outcome = self.try_encode(coder, frame);
         }
         if outcome != Outcome::Encoded {
             self.stats.dropped.increment();
@@ -51,15 +50,15 @@ impl Gate {
         }
     }
 
-    fn try_encode(&mut self, coder: &mut Coder, pts: Pts, picture: (Size, Planes<'_>)) -> Outcome {
+    fn try_encode(&mut self, coder: &mut Coder, frame: &VideoFrame<'_>) -> Outcome {
         // The picture's instant is known before it is encoded: the segment before is complete now.
-        let ask = if self.cutter.is_cut(pts) {
-            self.outlet.begin_segment(pts);
+        let ask = if self.cutter.is_cut(frame.pts) {
+            self.outlet.begin_segment(frame.pts);
             Ask::Idr
         } else {
             Ask::Any
         };
-        coder.encode(pts, picture, ask, &mut |unit| self.send(unit))
+        coder.encode(frame, ask, &mut |unit| self.send(unit))
     }
 
     /// Sends a unit of the camera; a segment begins with the first IDR picture at or after each instant.

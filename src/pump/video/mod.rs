@@ -17,7 +17,7 @@ use crate::base::{Clock, Pts, Span, Stop};
 use crate::encode::VideoParams;
 use crate::encode::choose::Choice;
 use crate::encode::copy::Copy;
-use crate::media::{CutGrid, FrameRate, Size};
+use crate::media::{CutGrid, FrameRate, Size, VideoFrame};
 use crate::source::video::Image;
 use crate::source::video::camera::{Camera, Origin, View};
 
@@ -114,7 +114,8 @@ impl VideoStream {
     /// Encodes a picture of the camera, or passes it on. The PTS of pictures increase.
     pub fn feed(&mut self, view: &View<'_>) {
         let Self { name, mode, gate, .. } = self;
-        let pts = view.pts;
+        let (pts, size) = (view.pts, self.size);
+        let frame = |planes| VideoFrame { pts, size, planes, memory: view.memory };
         gate.stats.pictures.add(1 + u64::from(view.missed));
         gate.stats.dropped.add(u64::from(view.missed));
         let mut kind = Kind::Expected;
@@ -122,10 +123,10 @@ impl VideoStream {
             (Mode::Encode { coder, governor }, Image::Raw(planes)) => {
                 if view.origin == Origin::Live {
                     // One that is too short for its size is not kept; the next one is.
-                    let _ = self.shutter.offer(pts, self.size, &planes);
+                    let _ = self.shutter.offer(pts, size, &planes);
                 }
                 if governor.admits(pts) {
-                    gate.encode(coder, pts, (self.size, planes));
+                    gate.encode(coder, &frame(planes));
                 } else {
                     gate.stats.dropped.increment();
                 }
@@ -135,7 +136,7 @@ impl VideoStream {
                 kind = Kind::Strange;
             }
             (Mode::Copy(passing), Image::H264(unit)) => passing.pass(name, gate, pts, unit),
-            (Mode::Copy(passing), Image::Raw(planes)) => passing.show(gate, pts, (self.size, planes)),
+            (Mode::Copy(passing), Image::Raw(planes)) => passing.show(gate, &frame(planes)),
         }
         if kind == Kind::Strange && self.kind == Kind::Expected {
             tracing::error!(

@@ -2,7 +2,7 @@
 
 use crate::base::{Chain, Pts, Span};
 use crate::encode::copy::{Copy, CopyFault, CopyNews};
-use crate::media::{Picture, Planes, Size};
+use crate::media::{Picture, Size, VideoFrame};
 use crate::pixel;
 
 use super::coder::Coder;
@@ -79,13 +79,13 @@ impl Passing {
     }
 
     /// Shows a picture in place of the camera's.
-    pub(super) fn show(&mut self, gate: &mut Gate, pts: Pts, (size, planes): (Size, Planes<'_>)) {
+    pub(super) fn show(&mut self, gate: &mut Gate, frame: &VideoFrame<'_>) {
         self.course = Course::Slate;
         self.copy.restart();
-        self.shown = Some(pts);
+        self.shown = Some(frame.pts);
         // A slate is always whole.
-        let _ = pixel::copy(&planes, self.slate.get_or_insert_with(|| Picture::black(size)));
-        gate.encode(&mut self.coder, pts, (size, planes));
+        let _ = pixel::copy(&frame.planes, self.slate.get_or_insert_with(|| Picture::black(frame.size)));
+        gate.encode(&mut self.coder, frame);
     }
 
     /// The camera gave something, but nothing to begin with: the slate goes on.
@@ -95,7 +95,8 @@ impl Passing {
         }
         self.shown = Some(pts);
         let slate = self.slate.get_or_insert_with(|| Picture::black(self.size));
-        gate.encode(&mut self.coder, pts, (self.size, slate.planes()));
+        let frame = VideoFrame { pts, size: self.size, planes: slate.planes(), memory: None };
+        gate.encode(&mut self.coder, &frame);
     }
 }
 

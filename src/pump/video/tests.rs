@@ -164,7 +164,7 @@ impl Rig {
         self.count += 1;
         self.clock.advance(due.since(self.clock.now()));
         let image = image.map_or(Image::Raw(self.picture.planes()), Image::H264);
-        let view = View { pts: due.to_pts(), image, origin, missed: 0 };
+        let view = View { pts: due.to_pts(), image, memory: None, origin, missed: 0 };
         carry(&view, &mut self.streams, &*self.clock);
         self.read();
         due.to_pts()
@@ -366,7 +366,7 @@ fn pictures_nobody_had_time_to_look_at_count_as_dropped() {
     for n in 0..10 {
         let pts = Pts::from_ticks(n * 6_000);
         let image = Image::Raw(planes.planes());
-        let view = View { pts, image, origin: Origin::Live, missed: (n % 2) as u32 };
+        let view = View { pts, image, memory: None, origin: Origin::Live, missed: (n % 2) as u32 };
         carry(&view, &mut rig.streams, &*rig.clock);
     }
     let stats = &rig.stats;

@@ -209,7 +209,7 @@ impl VideoInput for Coded {
         }
         self.has_unit = false;
         let captured = self.pace.place(self.pacing, RealClock.now());
-        Ok(Glimpse::Shot(Shot { captured, missed: 0, image: Image::H264(&self.unit) }))
+        Ok(Glimpse::Shot(Shot { captured, missed: 0, image: Image::H264(&self.unit), memory: None }))
     }
 }
 

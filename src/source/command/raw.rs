@@ -150,7 +150,7 @@ impl VideoInput for Raw {
         }
         self.has_given = true;
         let missed = std::mem::take(&mut self.missed);
-        Ok(Glimpse::Shot(Shot { captured, missed, image: Image::Raw(self.planes()) }))
+        Ok(Glimpse::Shot(Shot { captured, missed, image: Image::Raw(self.planes()), memory: None }))
     }
 
     fn last(&self) -> Option<Image<'_>> {

@@ -21,7 +21,7 @@ use super::stats::CameraStats;
 use super::timeline::{self, Stamp, Timeline};
 use super::{Coding, Glimpse, Image, VideoDevice, VideoFormat, VideoInput, Wanted};
 use crate::base::{Backoff, Clock, Monotonic, Pts, Stop};
-use crate::media::FrameRate;
+use crate::media::{Dmabuf, FrameRate};
 use crate::source::stats::Change;
 use crate::source::{Signal, SourceError};
 use crate::sys::reborrow::{self, Borrowing};
@@ -57,6 +57,8 @@ pub struct View<'a> {
     pub pts: Pts,
     /// What is to be seen. A slate is always [`Image::Raw`], of the size wanted.
     pub image: Image<'a>,
+    /// Where its samples lie, if other devices may read them there.
+    pub memory: Option<Dmabuf<'a>>,
     /// Whether the camera gave it.
     pub origin: Origin,
     /// Pictures the camera gave before it that nobody saw, because the view before took longer than from one
@@ -211,12 +213,8 @@ impl Camera {
         self.stats.slates.increment();
         let signal = self.stats.condition.get().signal;
         let picture = self.slate.show(signal, self.since, self.clock.wall());
-        View {
-            pts: self.line.slate(meant),
-            image: Image::Raw(picture.planes()),
-            origin: Origin::Slate,
-            missed: 0,
-        }
+        let (pts, image) = (self.line.slate(meant), Image::Raw(picture.planes()));
+        View { pts, image, memory: None, origin: Origin::Slate, missed: 0 }
     }
 
     fn begin_opening(&mut self, now: Monotonic) {
@@ -318,7 +316,8 @@ impl Camera {
                     tracing::info!(device = *name, format = open.format.about, "picture is coming");
                 }
                 count(&mut open.counted, 1 + missed, now, stats);
-                return Some(View { pts, image: shot.image, origin: Origin::Live, missed });
+                let (image, memory) = (shot.image, shot.memory);
+                return Some(View { pts, image, memory, origin: Origin::Live, missed });
             }
             Ok(Glimpse::Damaged(what)) => Nothing::Damaged(what),
             Ok(Glimpse::Nothing) => Nothing::Waited,
@@ -341,7 +340,7 @@ impl Camera {
         open.again = Some(due + pts.to_monotonic().since(last));
         *viewed = now;
         stats.stills.increment();
-        Some(View { pts, image, origin: Origin::Still, missed: 0 })
+        Some(View { pts, image, memory: None, origin: Origin::Still, missed: 0 })
     }
 
     /// Bears that a read, begun at `asked`, brought no picture; gives the device up if it was too often.

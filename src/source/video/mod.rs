@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use super::SourceError;
 use crate::base::Monotonic;
-use crate::media::{FrameRate, Planes, Size};
+use crate::media::{Dmabuf, FrameRate, Planes, Size};
 
 /// What a stream would like to see. Raw pictures always have this size; a device that has another one
 /// scales, with black bars where the shape differs.
@@ -69,6 +69,8 @@ pub struct Shot<'a> {
     pub missed: u32,
     /// What is to be seen.
     pub image: Image<'a>,
+    /// Where its samples lie, if other devices may read them there.
+    pub memory: Option<Dmabuf<'a>>,
 }
 
 /// What one read brought.

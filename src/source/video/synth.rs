@@ -123,7 +123,7 @@ impl VideoInput for TestCardInput {
         let counter = self.start.wrapping_add((number - self.first) as u32);
         let picture = self.card.show(counter, captured, self.clock.wall());
         let missed = u32::try_from(number - next).unwrap_or(u32::MAX);
-        Ok(Glimpse::Shot(Shot { captured, missed, image: Image::Raw(picture.planes()) }))
+        Ok(Glimpse::Shot(Shot { captured, missed, image: Image::Raw(picture.planes()), memory: None }))
     }
 
     fn last(&self) -> Option<Image<'_>> {

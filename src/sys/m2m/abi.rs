@@ -5,7 +5,7 @@
 //! memory.
 
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 use v4l::FourCC;
 use v4l::v4l_sys as c;
@@ -44,12 +44,30 @@ pub(super) struct Kind {
 }
 
 impl Kind {
-    const fn code(self) -> u32 {
+    pub(super) const fn code(self) -> u32 {
         match (self.side, self.planarity) {
             (Side::Capture, Planarity::Single) => c::v4l2_buf_type_V4L2_BUF_TYPE_VIDEO_CAPTURE,
             (Side::Output, Planarity::Single) => c::v4l2_buf_type_V4L2_BUF_TYPE_VIDEO_OUTPUT,
             (Side::Capture, Planarity::Multi) => c::v4l2_buf_type_V4L2_BUF_TYPE_VIDEO_CAPTURE_MPLANE,
             (Side::Output, Planarity::Multi) => c::v4l2_buf_type_V4L2_BUF_TYPE_VIDEO_OUTPUT_MPLANE,
+        }
+    }
+}
+
+/// Whose memory the buffers of a queue are: `enum v4l2_memory`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Memory {
+    /// The driver's, to be mapped.
+    Mapped,
+    /// Of whoever shares it, named by descriptors.
+    Shared,
+}
+
+impl Memory {
+    const fn code(self) -> u32 {
+        match self {
+            Self::Mapped => c::v4l2_memory_V4L2_MEMORY_MMAP,
+            Self::Shared => c::v4l2_memory_V4L2_MEMORY_DMABUF,
         }
     }
 }
@@ -105,7 +123,7 @@ impl Done {
 ///
 /// # Safety
 /// All zeros must be a valid value.
-unsafe trait Plain: Copy {}
+pub(super) unsafe trait Plain: Copy {}
 
 macro_rules! plain {
     ($($kind:ident),*) => {$(
@@ -116,17 +134,17 @@ macro_rules! plain {
 
 plain! {
     v4l2_capability, v4l2_fmtdesc, v4l2_format, v4l2_streamparm, v4l2_selection, v4l2_control, v4l2_encoder_cmd,
-    v4l2_requestbuffers, v4l2_buffer, v4l2_plane
+    v4l2_requestbuffers, v4l2_buffer, v4l2_plane, v4l2_exportbuffer
 }
 
-fn zeroed<T: Plain>() -> T {
+pub(super) fn zeroed<T: Plain>() -> T {
     // SAFETY: what `Plain` promises.
     unsafe { std::mem::zeroed() }
 }
 
 /// # Safety
 /// `request` must take a `T`, and pointers within `argument` must be good for what the request does with them.
-unsafe fn call<T>(fd: BorrowedFd<'_>, request: _IOC_TYPE, argument: &mut T) -> io::Result<()> {
+pub(super) unsafe fn call<T>(fd: BorrowedFd<'_>, request: _IOC_TYPE, argument: &mut T) -> io::Result<()> {
     loop {
         // SAFETY: the descriptor is open, `argument` lives across the call; the rest the caller promises.
         let done = unsafe { v4l::v4l2::ioctl(fd.as_raw_fd(), request, std::ptr::from_mut(argument).cast()) };
@@ -271,24 +289,45 @@ pub(super) fn control(fd: BorrowedFd<'_>, id: u32) -> io::Result<i32> {
     Ok(control.value)
 }
 
-/// Has the driver allocate buffers to be mapped; what comes back is how many there are.
-pub(super) fn request_buffers(fd: BorrowedFd<'_>, kind: Kind, count: u32) -> io::Result<u32> {
+/// The buffers a queue has.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Granted {
+    pub(super) count: u32,
+    capabilities: u32,
+}
+
+impl Granted {
+    /// Whether buffers that have been exported live on when the queue is given others, and those others may
+    /// be shared memory.
+    pub(super) const fn can_be_lent(&self) -> bool {
+        let needed = c::V4L2_BUF_CAP_SUPPORTS_ORPHANED_BUFS | c::V4L2_BUF_CAP_SUPPORTS_DMABUF;
+        self.capabilities & needed == needed
+    }
+}
+
+/// Gives a queue new buffers, in place of those it had.
+pub(super) fn request_buffers(
+    fd: BorrowedFd<'_>,
+    kind: Kind,
+    memory: Memory,
+    count: u32,
+) -> io::Result<Granted> {
     let mut request: c::v4l2_requestbuffers = zeroed();
-    (request.count, request.type_) = (count, kind.code());
-    request.memory = c::v4l2_memory_V4L2_MEMORY_MMAP;
+    (request.count, request.type_, request.memory) = (count, kind.code(), memory.code());
     // SAFETY: VIDIOC_REQBUFS takes this struct, which has no pointers.
     unsafe { call(fd, vidioc::VIDIOC_REQBUFS, &mut request) }?;
-    Ok(request.count)
+    Ok(Granted { count: request.count, capabilities: request.capabilities })
 }
 
 /// A buffer, and the blocks it points to if the queue is multi-planar.
 fn with_buffer<T>(
     kind: Kind,
+    memory: Memory,
     act: impl FnOnce(&mut c::v4l2_buffer, &mut [c::v4l2_plane; MAX_PLANES]) -> io::Result<T>,
 ) -> io::Result<T> {
     let mut planes = [zeroed::<c::v4l2_plane>(); MAX_PLANES];
     let mut buffer: c::v4l2_buffer = zeroed();
-    (buffer.type_, buffer.memory) = (kind.code(), c::v4l2_memory_V4L2_MEMORY_MMAP);
+    (buffer.type_, buffer.memory) = (kind.code(), memory.code());
     act(&mut buffer, &mut planes)
 }
 
@@ -311,7 +350,7 @@ unsafe fn call_buffer(
 
 /// Where the blocks of a buffer lie.
 pub(super) fn query_buffer(fd: BorrowedFd<'_>, kind: Kind, index: u32) -> io::Result<Vec<Place>> {
-    with_buffer(kind, |buffer, planes| {
+    with_buffer(kind, Memory::Mapped, |buffer, planes| {
         buffer.index = index;
         // SAFETY: QUERYBUF is one of the three.
         unsafe { call_buffer(fd, kind, vidioc::VIDIOC_QUERYBUF, buffer, planes) }?;
@@ -329,15 +368,18 @@ pub(super) fn query_buffer(fd: BorrowedFd<'_>, kind: Kind, index: u32) -> io::Re
     })
 }
 
-/// Hands a buffer to the device, with so many bytes used in each block; none for an empty one.
+/// Hands a buffer to the device, with so many bytes used in each block; none for one to be filled. `shared`
+/// are the blocks if they are shared memory, else there are none.
 pub(super) fn enqueue(
     fd: BorrowedFd<'_>,
     kind: Kind,
     index: usize,
     used: &[Block],
+    shared: &[impl AsFd],
     pts: Pts,
 ) -> io::Result<()> {
-    with_buffer(kind, |buffer, planes| {
+    let memory = if shared.is_empty() { Memory::Mapped } else { Memory::Shared };
+    with_buffer(kind, memory, |buffer, planes| {
         buffer.index = index as u32;
         buffer.field = c::v4l2_field_V4L2_FIELD_NONE;
         buffer.timestamp = timeval(pts);
@@ -345,14 +387,23 @@ pub(super) fn enqueue(
         for (plane, block) in planes.iter_mut().zip(used) {
             plane.bytesused = block.bytes;
         }
+        // So much of the memory may be used; the kernel checks that it has as much.
+        for ((plane, block), fd) in planes.iter_mut().zip(used).zip(shared) {
+            plane.length = block.bytes;
+            plane.m.fd = fd.as_fd().as_raw_fd();
+        }
+        if let (Planarity::Single, Some(fd)) = (kind.planarity, shared.first()) {
+            buffer.length = buffer.bytesused;
+            buffer.m.fd = fd.as_fd().as_raw_fd();
+        }
         // SAFETY: QBUF is one of the three.
         unsafe { call_buffer(fd, kind, vidioc::VIDIOC_QBUF, buffer, planes) }
     })
 }
 
 /// Takes a buffer back from the device, if one is done.
-pub(super) fn dequeue(fd: BorrowedFd<'_>, kind: Kind) -> io::Result<Option<Done>> {
-    with_buffer(kind, |buffer, planes| {
+pub(super) fn dequeue(fd: BorrowedFd<'_>, kind: Kind, memory: Memory) -> io::Result<Option<Done>> {
+    with_buffer(kind, memory, |buffer, planes| {
         // SAFETY: DQBUF is one of the three.
         match unsafe { call_buffer(fd, kind, vidioc::VIDIOC_DQBUF, buffer, planes) } {
             Err(fault) if fault.kind() == io::ErrorKind::WouldBlock => return Ok(None),

@@ -10,9 +10,10 @@ use super::abi::{self, Block, Format, Side};
 use super::control::Control;
 use super::layout::{Canvas, Layout, Raw};
 use super::queue::Queue;
+use super::share::Turn;
 use super::{Device, Trouble};
 use crate::base::Pts;
-use crate::media::{FrameRate, Size};
+use crate::media::{FrameRate, Size, VideoFrame};
 
 /// Buffers for what is coded: one being filled, one on its way to us, and one for parameter sets that a driver
 /// hands out by themselves.
@@ -79,9 +80,10 @@ impl Prepared {
         let Self { device, layout } = self;
         // One more than the device wants to see before it gives anything.
         let pictures = device.get(Control::MIN_BUFFERS_FOR_OUTPUT).unwrap_or(1).clamp(1, 16) as u32 + 1;
-        let queue = |side, count| Queue::new(device.fd(), device.kind(side), count).map_err(Trouble::Memory);
-        let output = queue(Side::Output, pictures)?;
-        let capture = queue(Side::Capture, CAPTURE_BUFFERS)?;
+        let (output, capture) = (device.kind(Side::Output), device.kind(Side::Capture));
+        let output = Queue::hospitable(device.fd(), output, pictures, layout.blocks());
+        let output = output.map_err(Trouble::Memory)?;
+        let capture = Queue::new(device.fd(), capture, CAPTURE_BUFFERS).map_err(Trouble::Memory)?;
         let enough = (0..layout.blocks().len()).all(|block| output.capacity(block) >= layout.needed(block));
         if !enough || output.free().is_none() || capture.free().is_none() {
             return Err(Trouble::Layout);
@@ -123,6 +125,17 @@ pub enum Place {
     Last,
 }
 
+/// What became of a picture that was to be lent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Loan {
+    /// The device has it: nobody may write there before [`Coder::take_back`].
+    Taken,
+    /// This one must be copied.
+    Declined,
+    /// All of them must be copied: the words say why.
+    Impossible(String),
+}
+
 /// An encoder at work.
 pub struct Coder {
     // Buffers are unmapped before the device is closed.
@@ -157,10 +170,41 @@ impl Coder {
         fill: impl FnOnce(Canvas<'_>),
     ) -> Result<(), Trouble> {
         let index = self.free_picture(deadline)?;
+        let turn = |output: &Queue, turn| output.turn(index, turn).map_err(Trouble::at("sharing a picture"));
+        turn(&self.output, Turn::Ours)?;
         fill(self.layout.canvas(self.output.blocks_mut(index)).ok_or(Trouble::Layout)?);
+        turn(&self.output, Turn::Devices)?;
         self.output
             .enqueue(self.device.fd(), index, self.layout.blocks(), pts)
             .map_err(Trouble::at("queueing a picture"))
+    }
+
+    /// Hands a picture to the device where it lies, in memory that another device shares.
+    pub fn lend(&mut self, frame: &VideoFrame<'_>) -> Loan {
+        let Some(memory) = frame.memory else { return Loan::Declined };
+        if !self.layout.is_that_of(frame) {
+            return Loan::Impossible("the encoder wants pictures to lie differently in memory".to_owned());
+        }
+        let welcome = self.output.welcome(self.device.fd(), memory, self.layout.blocks(), frame.pts);
+        welcome.unwrap_or_else(|fault| Loan::Impossible(format!("the encoder refuses the memory: {fault}")))
+    }
+
+    /// Waits until the device has given back what was lent.
+    ///
+    /// # Errors
+    /// If it does not until `deadline`.
+    pub fn take_back(&mut self, deadline: Instant) -> Result<(), Trouble> {
+        while self.output.has_guest() {
+            wait(self.device.fd(), PollFlags::POLLOUT, deadline)?;
+            self.dequeue_pictures()?;
+        }
+        Ok(())
+    }
+
+    /// Takes all pictures away from the device, whatever it does with them: for one that has failed.
+    pub fn halt(&mut self) {
+        // One that is gone has none.
+        let _ = self.output.stop(self.device.fd());
     }
 
     /// Waits for the next coded unit and appends its bytes to `into`.
@@ -205,17 +249,19 @@ impl Coder {
 
     fn free_picture(&mut self, deadline: Instant) -> Result<usize, Trouble> {
         loop {
-            while self
-                .output
-                .dequeue(self.device.fd())
-                .map_err(Trouble::at("taking a picture back"))?
-                .is_some()
-            {}
+            self.dequeue_pictures()?;
             if let Some(index) = self.output.free() {
                 return Ok(index);
             }
             wait(self.device.fd(), PollFlags::POLLOUT, deadline)?;
         }
+    }
+
+    fn dequeue_pictures(&mut self) -> Result<(), Trouble> {
+        let mut dequeue =
+            || self.output.dequeue(self.device.fd()).map_err(Trouble::at("taking a picture back"));
+        while dequeue()?.is_some() {}
+        Ok(())
     }
 }
 

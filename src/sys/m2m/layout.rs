@@ -3,7 +3,7 @@
 use v4l::FourCC;
 
 use super::abi::{Block, Format};
-use crate::media::Size;
+use crate::media::{Planes, Size, VideoFrame};
 
 /// One plane of a picture in the making.
 #[derive(Debug)]
@@ -107,6 +107,15 @@ impl Layout {
         }
     }
 
+    /// Whether a picture in shared memory lies there just as the device wants it.
+    pub(super) fn is_that_of(&self, frame: &VideoFrame<'_>) -> bool {
+        let stride = match (self.raw, frame.planes) {
+            (Raw::Nv12, Planes::Nv12([luma, _])) | (Raw::I420, Planes::I420([luma, ..])) => luma.stride,
+            _ => return false,
+        };
+        (stride, frame.size.height()) == (self.stride(0), self.rows)
+    }
+
     /// The planes in the blocks of a buffer; none if these are too small.
     pub(super) fn canvas<'a>(&self, mut blocks: impl Iterator<Item = &'a mut [u8]>) -> Option<Canvas<'a>> {
         let (stride, luma) = (self.stride(0), self.stride(0).saturating_mul(self.rows));
@@ -137,6 +146,8 @@ impl Layout {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::Pts;
+    use crate::media::{Picture, Plane};
 
     fn format(height: u32, blocks: &[(u32, u32)]) -> Format {
         let blocks = blocks.iter().map(|(stride, bytes)| Block { stride: *stride, bytes: *bytes }).collect();
@@ -180,6 +191,33 @@ mod tests {
             assert_eq!(shape(&layout, &memory).as_deref(), Some(planes), "{raw:?}");
             let short: Vec<usize> = memory.iter().map(|bytes| bytes - 1).collect();
             assert_eq!(shape(&layout, &short), None, "{raw:?} in memory that is too small");
+        }
+    }
+
+    #[test]
+    fn only_a_picture_that_lies_alike_is_used_where_it_is() {
+        let size: Size = "640x368".parse().expect("a size");
+        let picture = Picture::black(size);
+        let Planes::I420([luma, chroma, _]) = picture.planes() else { panic!("planar") };
+        let planar = |stride| Planes::I420([Plane { stride, ..luma }, chroma, chroma]);
+        let woven = |stride| Planes::Nv12([Plane { stride, ..luma }, chroma]);
+        let blocks = |raw: Raw, stride| vec![(stride, 640 * 368 * 2); raw.blocks()];
+        let table = [
+            (Raw::Nv12, 368, 640, woven(640), true),
+            (Raw::I420, 368, 640, planar(640), true),
+            (Raw::I420, 368, 768, planar(768), true),
+            (Raw::Nv12, 368, 640, planar(640), false),
+            (Raw::I420, 368, 640, woven(640), false),
+            (Raw::Nv12, 368, 768, woven(640), false),
+            (Raw::Nv12, 368, 640, woven(768), false),
+            (Raw::Nv12, 384, 640, woven(640), false),
+            (Raw::Nv12m, 368, 640, woven(640), false),
+            (Raw::I420m, 368, 640, planar(640), false),
+        ];
+        for (raw, rows, stride, planes, alike) in table {
+            let layout = Layout::new(raw, &format(rows, &blocks(raw, stride)), size).expect("it fits");
+            let frame = VideoFrame { pts: Pts::default(), size, planes, memory: None };
+            assert_eq!(layout.is_that_of(&frame), alike, "{raw:?} {rows} {stride} {planes:?}");
         }
     }
 

@@ -1,16 +1,12 @@
 //! V4L2 memory-to-memory encoders: pictures in at one end of a device node, coded units out at the other.
 //!
 //! Belongs here: the stateful encoder interface of the kernel's documentation, single- and multi-planar, with
-//! memory of the driver mapped into ours. Does not: which device, which parameters, what H.264 is.
+//! memory of the driver mapped into ours, or of a camera's driver. Does not: which device, which parameters,
+//! what H.264 is.
 //!
 //! The way of things: [`Device::open`], [`Prepared::new`] (formats), controls, [`Prepared::start`] (memory),
-//! then [`Coder::submit`] and [`Coder::fetch`].
-//!
-//! Without a copy: a camera that exports its buffers (VIDIOC_EXPBUF) could lend them to the OUTPUT queue
-//! (V4L2_MEMORY_DMABUF) instead of having its pictures written into the canvas. It would be a second way to
-//! submit, beside `fill`, and a descriptor in `media::VideoFrame`; but a queue knows one kind of memory at a
-//! time, and the slate has none that can be lent, so that going live and coming back each would stop OUTPUT
-//! and take memory anew. It is not built: no board is at hand to show that it pays.
+//! then [`Coder::submit`] and [`Coder::fetch`]; without a copy, [`Coder::lend`], [`Coder::fetch`] and
+//! [`Coder::take_back`].
 
 use std::io;
 
@@ -23,8 +19,9 @@ mod device;
 mod layout;
 mod memory;
 mod queue;
+mod share;
 
-pub use coder::{Coded, Coder, Place, Prepared};
+pub use coder::{Coded, Coder, Loan, Place, Prepared};
 pub use control::Control;
 pub use device::{Device, nodes};
 pub use layout::{Canvas, PlaneMut};

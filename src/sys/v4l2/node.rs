@@ -85,7 +85,7 @@ macro_rules! plain {
 
 plain! {
     v4l2_capability v4l2_fmtdesc v4l2_frmsizeenum v4l2_frmivalenum v4l2_format v4l2_streamparm
-    v4l2_query_ext_ctrl v4l2_querymenu v4l2_control v4l2_requestbuffers v4l2_buffer
+    v4l2_query_ext_ctrl v4l2_querymenu v4l2_control v4l2_requestbuffers v4l2_buffer v4l2_exportbuffer
 }
 
 // SAFETY: a number.

@@ -1,7 +1,7 @@
 //! Memory-mapped buffers, going to the driver and coming back filled.
 
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::ptr::NonNull;
 use std::time::Duration;
 
@@ -26,6 +26,8 @@ pub struct Queue {
 #[derive(Debug)]
 struct Buffer {
     memory: Mapping,
+    /// Names it to other devices, once it has been exported.
+    shared: Option<OwnedFd>,
     holder: Holder,
 }
 
@@ -100,7 +102,7 @@ impl Queue {
             // SAFETY: for MMAP the union holds the offset; any number would be valid.
             let offset = unsafe { buffer.m.offset };
             let memory = Mapping::new(&queue.node, buffer.length as usize, offset)?;
-            queue.buffers.push(Buffer { memory, holder: Holder::Us });
+            queue.buffers.push(Buffer { memory, shared: None, holder: Holder::Us });
         }
         for index in 0..queue.buffers.len() {
             queue.give(index)?;
@@ -160,6 +162,28 @@ impl Queue {
         }))
     }
 
+    /// Exports the buffers, so that other devices can read them where they are (VIDIOC_EXPBUF).
+    ///
+    /// # Errors
+    /// ENOTTY or EINVAL where the driver cannot; EMFILE.
+    pub fn export(&mut self) -> io::Result<()> {
+        for (index, buffer) in self.buffers.iter_mut().enumerate() {
+            let number = u32::try_from(index).unwrap_or(u32::MAX);
+            let answer = self.node.ask(vidioc::VIDIOC_EXPBUF, |ask: &mut raw::v4l2_exportbuffer| {
+                (ask.type_, ask.index) = (CAPTURE, number);
+                ask.flags = (libc::O_RDONLY | libc::O_CLOEXEC) as u32;
+            })?;
+            // SAFETY: the kernel has opened this descriptor just now, and nobody else knows of it.
+            buffer.shared = Some(unsafe { OwnedFd::from_raw_fd(answer.fd) });
+        }
+        Ok(())
+    }
+
+    /// The memory of a buffer, if it was exported; the driver has it again when it is given back.
+    pub fn shared(&self, filled: &Filled) -> Option<BorrowedFd<'_>> {
+        self.buffers.get(filled.index)?.shared.as_ref().map(AsFd::as_fd)
+    }
+
     /// What was written into a buffer.
     pub fn bytes(&self, filled: &Filled) -> &[u8] {
         match self.buffers.get(filled.index) {
@@ -198,6 +222,7 @@ impl Drop for Queue {
     fn drop(&mut self) {
         // A device that is gone refuses these; closing the node then frees all the same.
         let _ = self.node.ask(vidioc::VIDIOC_STREAMOFF, |kind| *kind = CAPTURE as std::ffi::c_int);
+        // Unmapped, and nobody else is given them any more.
         self.buffers.clear();
         let _ = self.node.ask(vidioc::VIDIOC_REQBUFS, |ask: &mut raw::v4l2_requestbuffers| {
             (ask.type_, ask.memory) = (CAPTURE, MMAP);

@@ -115,7 +115,8 @@ impl VideoInput for Staged {
             _ => self.taken,
         };
         let image = Image::Raw(self.picture.planes());
-        Ok(Glimpse::Shot(Shot { captured: Monotonic::from_nanos(captured), missed, image }))
+        let captured = Monotonic::from_nanos(captured);
+        Ok(Glimpse::Shot(Shot { captured, missed, image, memory: None }))
     }
 
     fn last(&self) -> Option<Image<'_>> {
@@ -547,7 +548,12 @@ impl VideoInput for CodedInput {
     fn read(&mut self, _: Duration) -> Result<Glimpse<'_>, SourceError> {
         self.left = self.left.checked_sub(1).ok_or_else(|| error(Signal::NoDevice))?;
         self.clock.advance(Duration::from_millis(40));
-        Ok(Glimpse::Shot(Shot { captured: self.clock.now(), missed: 1, image: Image::H264(&self.unit) }))
+        Ok(Glimpse::Shot(Shot {
+            captured: self.clock.now(),
+            missed: 1,
+            image: Image::H264(&self.unit),
+            memory: None,
+        }))
     }
 }
 

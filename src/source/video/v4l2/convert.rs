@@ -61,6 +61,12 @@ impl Conversion {
         Ok(Self { layout, size, stride: row.max(accepted.stride as usize), range, step, scaling })
     }
 
+    /// Whether the picture is the filled buffer itself, untouched.
+    pub(super) fn is_none(&self) -> bool {
+        matches!((&self.step, self.layout), (Step::None, Layout::Nv12 | Layout::Yu12))
+            && self.scaling.is_none()
+    }
+
     /// Converts the picture in `bytes`.
     ///
     /// # Errors
@@ -184,9 +190,19 @@ mod tests {
 
     #[test]
     fn planes_that_need_nothing_stay_where_they_are() {
+        for (layout, wanted, full_range) in [
+            (Layout::Yuyv, "32x16", false),
+            (Layout::Mjpeg, "32x16", true),
+            (Layout::H264, "32x16", false),
+            (Layout::Nv12, "16x16", false),
+            (Layout::Nv12, "32x16", true),
+        ] {
+            assert!(!conversion(layout, wanted, 48, full_range).is_none(), "{layout} {wanted} {full_range}");
+        }
         for layout in [Layout::Nv12, Layout::Yu12] {
             let (bytes, stride) = buffer(layout);
             let mut conversion = conversion(layout, "32x16", stride, false);
+            assert!(conversion.is_none(), "{layout}");
             let data = match take(&mut conversion, &bytes).expect("a whole picture") {
                 Planes::I420([y, ..]) | Planes::Nv12([y, _]) => y.data,
             };

@@ -5,11 +5,13 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use super::convert::Conversion;
 use super::trouble::{self, Trouble};
 use crate::base::{Clock, Monotonic};
+use crate::media::Dmabuf;
 use crate::source::SourceError;
 use crate::source::video::{BACKLOG, Coding, Glimpse, Image, Shot, VideoFormat, VideoInput};
 use crate::sys::clock::RealClock;
@@ -23,6 +25,7 @@ pub(super) trait Buffers: Send {
     fn wait(&self, patience: Duration) -> io::Result<Ready>;
     fn take(&mut self) -> io::Result<Option<Filled>>;
     fn bytes(&self, filled: &Filled) -> &[u8];
+    fn shared(&self, filled: &Filled) -> Option<BorrowedFd<'_>>;
     fn give_back(&mut self, filled: Filled) -> io::Result<()>;
 }
 
@@ -37,6 +40,10 @@ impl Buffers for Queue {
 
     fn bytes(&self, filled: &Filled) -> &[u8] {
         Self::bytes(self, filled)
+    }
+
+    fn shared(&self, filled: &Filled) -> Option<BorrowedFd<'_>> {
+        Self::shared(self, filled)
     }
 
     fn give_back(&mut self, filled: Filled) -> io::Result<()> {
@@ -170,7 +177,9 @@ impl<B: Buffers> VideoInput for V4l2Input<B> {
             return Ok(Glimpse::Damaged(words));
         }
         let missed = std::mem::take(&mut self.count.missed);
-        let shot = |image| Glimpse::Shot(Shot { captured, missed, image });
+        let shared = self.shown.as_ref().and_then(|shown| self.buffers.shared(shown));
+        let memory = shared.map(|fd| Dmabuf { fd });
+        let shot = |image| Glimpse::Shot(Shot { captured, missed, image, memory });
         Ok(self.image().map_or(Glimpse::Nothing, shot))
     }
 

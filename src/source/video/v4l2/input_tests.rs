@@ -86,6 +86,10 @@ impl Buffers for Script {
         &self.memory[filled.index()][..filled.used]
     }
 
+    fn shared(&self, _: &Filled) -> Option<BorrowedFd<'_>> {
+        None
+    }
+
     fn give_back(&mut self, filled: Filled) -> io::Result<()> {
         self.free.push(filled);
         Ok(())
@@ -111,7 +115,7 @@ fn seen(mut input: V4l2Input<Script>) -> Vec<String> {
             Ok(Glimpse::Nothing) if over => break,
             Ok(Glimpse::Nothing) => "nothing".to_owned(),
             Ok(Glimpse::Damaged(words)) => words.to_owned(),
-            Ok(Glimpse::Shot(Shot { captured, missed, image })) => {
+            Ok(Glimpse::Shot(Shot { captured, missed, image, .. })) => {
                 let shade = match image {
                     Image::Raw(Planes::I420([y, ..])) => y.data[0],
                     Image::Raw(Planes::Nv12([y, _])) => y.data[0],

@@ -100,7 +100,12 @@ impl V4l2Device {
             let pictures = key_frames.as_secs_f64() * taken.format.rate.hertz();
             direct(&node, &node.controls(), pictures.round() as u32, *bitrate, &self.name);
         }
-        let buffers = Queue::start(node, BUFFERS).map_err(opening)?;
+        let mut buffers = Queue::start(node, BUFFERS).map_err(opening)?;
+        if taken.conversion.is_none()
+            && let Err(error) = buffers.export()
+        {
+            tracing::debug!(device = self.name, %error, "its memory cannot be shared with an encoder");
+        }
         Ok(V4l2Input::new(self.name.clone(), taken.format, buffers, taken.conversion))
     }
 }

@@ -74,7 +74,8 @@ impl VideoInput for Scripted {
         let answer = self.answer();
         self.has_given |= matches!(answer, Answer::Shot { .. } | Answer::Stamped(_));
         let wait = |ms: u64| self.clock.advance(Duration::from_millis(ms).min(patience));
-        let shot = |captured| Shot { captured, missed: 0, image: Image::Raw(self.picture.planes()) };
+        let shot =
+            |captured| Shot { captured, missed: 0, image: Image::Raw(self.picture.planes()), memory: None };
         Ok(match answer {
             Answer::Shot { after_ms, wrong_ms } => {
                 wait(after_ms);
