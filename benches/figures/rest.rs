@@ -165,7 +165,7 @@ fn encode_pictures(mut encoder: Box<dyn VideoEncoder>, wanted: Wanted, making: &
         let Image::Raw(planes) = shot.image else { continue };
         let pts = shot.captured.to_pts();
         let ask = if cutter.is_cut(pts) { Ask::Idr } else { Ask::Any };
-        let frame = VideoFrame { pts, size: wanted.size, planes };
+        let frame = VideoFrame { pts, size: wanted.size, planes, memory: None };
         encoder.encode(&frame, ask, &mut |_| {}).expect("it encodes");
     }
 }

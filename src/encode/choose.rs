@@ -28,8 +28,8 @@ pub struct Choice {
     pub why: String,
 }
 
-/// The encoder asked for. One for `Auto` that the board has but that does not start is passed over for x264,
-/// which says so.
+/// The encoder asked for. One for `Auto` that the board has but that does not start is passed over for x264 at a
+/// size the board can carry; a board that has none is taken at its owner's word.
 ///
 /// # Errors
 /// If the one asked for does not start.
@@ -39,6 +39,7 @@ pub fn video(kind: EncoderKind, params: VideoParams) -> Result<Choice, VideoErro
         EncoderKind::M2m => Ok(Choice { encoder: m2m(params)?, why: "asked for".to_owned() }),
         EncoderKind::Auto => match m2m(params) {
             Ok(encoder) => Ok(Choice { encoder, why: "the board's own".to_owned() }),
+            Err(error @ VideoError::Absent { .. }) => in_place_of(&error, params),
             Err(error) => instead(&error, params),
         },
     }
@@ -50,11 +51,18 @@ pub fn video(kind: EncoderKind, params: VideoParams) -> Result<Choice, VideoErro
 /// If x264 does not start either: what is wrong with each.
 pub fn instead(failed: &VideoError, params: VideoParams) -> Result<Choice, VideoError> {
     let size = carried(board_model().as_deref(), std::env::consts::ARCH, params.size);
-    let encoder = x264(VideoParams { size, ..params })
-        .map_err(|then| VideoError::Neither { first: Box::new(failed.clone()), then: Box::new(then) })?;
-    let smaller =
-        if size == params.size { String::new() } else { format!(", at {size}, which this board can carry") };
-    Ok(Choice { encoder, why: format!("{failed}{smaller}") })
+    let mut choice = in_place_of(failed, VideoParams { size, ..params })?;
+    if size != params.size {
+        choice.why = format!("{}, at {size}, which this board can carry", choice.why);
+    }
+    Ok(choice)
+}
+
+/// x264, because the other cannot be had.
+fn in_place_of(other: &VideoError, params: VideoParams) -> Result<Choice, VideoError> {
+    let encoder = x264(params)
+        .map_err(|then| VideoError::Neither { first: Box::new(other.clone()), then: Box::new(then) })?;
+    Ok(Choice { encoder, why: other.to_string() })
 }
 
 fn x264(params: VideoParams) -> Result<Box<dyn VideoEncoder>, VideoError> {
@@ -81,8 +89,8 @@ fn board_model() -> Option<String> {
 fn carried(model: Option<&str>, arch: &str, wanted: Size) -> Size {
     let pixels = match (arch, model) {
         ("x86_64", _) => return wanted,
-        (_, Some(model)) if model.contains("Pi 5") => 1920 * 1080,
-        (_, Some(model)) if model.contains("Pi 4") || model.contains("Pi 400") => 1280 * 720,
+        (_, Some(model)) if ["Pi 5", "Compute Module 5"].iter().any(|it| model.contains(it)) => 1920 * 1080,
+        (_, Some(model)) if ["Pi 4", "Compute Module 4"].iter().any(|it| model.contains(it)) => 1280 * 720,
         _ => 640 * 360,
     };
     let share = f64::from(pixels) / (wanted.width() * wanted.height()) as f64;
@@ -119,6 +127,7 @@ mod tests {
             (None, "x86_64", "1920x1080", "1920x1080"),
             (Some("Raspberry Pi 5 Model B Rev 1.0"), "aarch64", "1920x1080", "1920x1080"),
             (Some("Raspberry Pi 4 Model B Rev 1.4"), "aarch64", "1920x1080", "1280x720"),
+            (Some("Raspberry Pi Compute Module 4 Rev 1.1"), "aarch64", "1920x1080", "1280x720"),
             (Some("Raspberry Pi Zero 2 W Rev 1.0"), "aarch64", "1280x720", "640x360"),
             (None, "aarch64", "1280x960", "554x414"),
             (None, "arm", "320x240", "320x240"),

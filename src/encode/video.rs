@@ -91,7 +91,13 @@ pub enum VideoError {
         /// Why not, and what helps.
         reason: String,
     },
-    /// It is not there, is in use, or gives up.
+    /// There is no such encoder on this board.
+    #[error("{encoder}: this board has none")]
+    Absent {
+        /// Which encoder.
+        encoder: String,
+    },
+    /// It cannot be used, is in use, or gives up.
     #[error("{encoder}: {reason}")]
     Encoder {
         /// Which encoder.

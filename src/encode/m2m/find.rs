@@ -10,6 +10,8 @@ use crate::sys::m2m::{Device, nodes};
 
 const H264: [u8; 4] = *b"H264";
 
+/// What it is called when it cannot be named.
+const ENCODER: &str = "hardware H.264 encoder (V4L2)";
 /// Drivers known as encoders of H.264, the best known first; others come after them.
 const KNOWN: [&str; 3] = ["bcm2835-codec", "rkvenc", "hantro"];
 
@@ -33,7 +35,7 @@ fn among(nodes: Vec<PathBuf>) -> Result<(Device, Vec<Device>), VideoError> {
     let mut found = found.into_iter();
     match (found.next(), unopened.as_slice()) {
         (Some(best), _) => Ok((best, found.collect())),
-        (None, []) => Err(none("this board has none")),
+        (None, []) => Err(VideoError::Absent { encoder: ENCODER.to_owned() }),
         (None, reasons) => Err(none(&format!("none can be used: {}", reasons.join("; ")))),
     }
 }
@@ -50,7 +52,7 @@ fn open(nodes: Vec<PathBuf>, failed: &mut Vec<String>) -> Vec<Device> {
 }
 
 fn none(reason: &str) -> VideoError {
-    VideoError::Encoder { encoder: "hardware H.264 encoder (V4L2)".to_owned(), reason: reason.to_owned() }
+    VideoError::Encoder { encoder: ENCODER.to_owned(), reason: reason.to_owned() }
 }
 
 /// Lower is better; among equals the order of the nodes stands.

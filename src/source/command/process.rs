@@ -28,6 +28,8 @@ use crate::sys::pipe;
 const GRACE: Duration = Duration::from_secs(2);
 /// How long a process that has been killed may take to be gone; more means that the kernel holds it.
 const BURIAL: Duration = Duration::from_secs(1);
+/// How long a program that is started again is waited for to end; almost all have in a moment.
+const HANDOVER: Duration = Duration::from_millis(300);
 /// How long a program may take to end after it has closed its output.
 const FAREWELL: Duration = Duration::from_millis(200);
 /// Its words are read so often at most, and so much of them: whoever talks more waits for us.
@@ -77,7 +79,7 @@ impl Process {
         ending: &Arc<Ending>,
     ) -> Result<Self, SourceError> {
         let name = command.to_string();
-        if ending.is_under_way() {
+        if !ending.is_over_within(HANDOVER) {
             return Err(SourceError {
                 signal: Signal::Busy,
                 device: name,
@@ -314,7 +316,18 @@ fn remedy(status: ExitStatus) -> &'static str {
 pub(super) struct Ending(Mutex<Option<JoinHandle<()>>>);
 
 impl Ending {
-    /// Whether a program that was dropped has not ended yet.
+    /// Waits for a program that was dropped to end; says whether it has.
+    fn is_over_within(&self, limit: Duration) -> bool {
+        let end = Instant::now() + limit;
+        while self.is_under_way() {
+            if Instant::now() >= end {
+                return false;
+            }
+            thread::sleep(Duration::from_millis(2));
+        }
+        true
+    }
+
     fn is_under_way(&self) -> bool {
         let mut thread = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let under_way = thread.as_ref().is_some_and(|thread| !thread.is_finished());
