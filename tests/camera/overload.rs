@@ -12,7 +12,7 @@ use crate::station::{Station, until};
 const TOO_MUCH: &str = "[[stream]]
 name = \"camera\"
 [stream.window]
-segment = "1500ms"
+segment = \"1500ms\"
 [stream.video]
 kind = \"synth\"
 size = \"1920x1080\"
