@@ -158,7 +158,8 @@ fn a_pause_across_a_cut_leaves_every_segment_its_length() {
                     "mood {number}, {target} ms: segment {n} lasts {length} ms"
                 );
             }
-            assert_eq!((stats.opened.get(), stats.slates.get()), (1, 0), "it counts as alive all the time");
+            // One that counts as dead is opened again. Slates are shown until it is open, which takes real time.
+            assert_eq!(stats.opened.get(), 1, "it counts as alive all the time");
             assert_eq!(stats.stills.get() > 0, number > 0, "{} stills", stats.stills.get());
         }
     }
