@@ -116,12 +116,14 @@ fn attack(address: SocketAddr, segment: &str, count: usize, seed: u64) {
     });
 }
 
-/// Private and a fair part of shared memory, besides the segments themselves, in bytes.
+/// Memory besides the segments themselves, in bytes. Of what files hold its share would grow whenever another
+/// test's program ends.
 fn memory(station: &Station) -> f64 {
     let rollup =
         fs::read_to_string(format!("/proc/{}/smaps_rollup", station.pid())).expect("a running program");
-    let pss =
-        rollup.lines().find_map(|line| line.strip_prefix("Pss:")?.trim().strip_suffix(" kB")?.parse().ok());
+    let pss = rollup
+        .lines()
+        .find_map(|line| line.strip_prefix("Pss_Anon:")?.trim().strip_suffix(" kB")?.parse().ok());
     let pss: f64 = pss.expect("a proportional set size");
     pss * 1024.0 - station.metric("outpost_window_bytes")
 }
