@@ -88,9 +88,9 @@ proptest! {
             prop_assert_eq!(plane.iter().filter(|seen| **seen == sample).count(), shown / 4);
             prop_assert_eq!(plane.iter().filter(|seen| **seen == 128).count(), plane.len() - shown / 4);
         }
-        // It fills one side, and the other as its shape asks, to the nearest even number.
+        // It fills one side, and the other as its shape asks, to the nearest even number above zero.
         let exact = (to.width() as f64 / width as f64).min(to.height() as f64 / height as f64);
-        let [w, h] = [exact * width as f64, exact * height as f64];
+        let [w, h] = [width, height].map(|side| (exact * side as f64).max(2.0));
         let error = (shown as f64 - w * h).abs();
         prop_assert!(error <= w.max(h) * 1.01, "{shown} samples shown of {from} in {to}, not {w} x {h}");
     }
