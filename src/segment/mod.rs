@@ -18,7 +18,7 @@ use crate::container::ts::Join;
 
 pub use crate::ring::Supply;
 pub use driver::{Records, Segmenter, WindowStats};
-pub use sequence::{Ledger, Sequence};
+pub use sequence::{Ledger, Sequence, counted_at};
 
 /// How a stream is cut, and how much of it is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,8 +10,8 @@
 //!
 //! Where the file is missing or unreadable the media sequence begins with the seconds since 1970. That is
 //! no step back either: a run reserves no more numbers ahead than it has used (32 at least), and segments
-//! last two seconds or more, so that numbers grow no faster than seconds do. (Shorter segments and endless
-//! restarts could outrun them; and without a set clock there is nothing to begin with but its word.)
+//! last a second or more, so that numbers grow no faster than seconds do, if these are counted where segments
+//! are cut ([`counted_at`]). (Without a set clock there is nothing to begin with but its word.)
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -23,7 +23,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
 
-use crate::base::WallTime;
+use crate::base::{Monotonic, Span, WallReading, WallTime};
 use crate::container::ts::Join;
 
 /// The fewest and the most media sequence numbers reserved at a time; the most are twelve hours of 2 s.
@@ -38,6 +38,14 @@ const DISCONTINUITIES: u64 = 8;
 const COUNTED_FROM: u64 = 1_735_689_600;
 /// Larger numbers are not ours: players count in floating point, whole up to 2^53.
 const LARGEST: u64 = 1 << 53;
+
+/// The civil time from which a stream's numbers are counted if it is begun at `now` and its first unit is dated
+/// `delay` back: that of the whole second of the media clock below. Segments begin and end there, so that not
+/// even the first one, be it as short as it may, has the number of a second that has not begun.
+pub fn counted_at(now: &WallReading, delay: Span) -> WallTime {
+    let first = now.monotonic - delay.to_duration();
+    now.at(Monotonic::from_nanos(first.as_nanos().div_euclid(1_000_000_000) * 1_000_000_000))
+}
 
 /// A media sequence number and a discontinuity sequence number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -227,5 +235,38 @@ impl Reservation {
     /// Writes it down. Waits for the disk: not a thing to do where a stream is served.
     pub fn write(self) {
         self.ledger.reserve(&self.key, self.until);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Sync;
+    use proptest::prelude::*;
+
+    const SECOND: i64 = 1_000_000_000;
+
+    proptest! {
+        #[test]
+        fn a_run_that_forgot_its_numbers_uses_none_twice(
+            began in 10 * SECOND..20 * SECOND,
+            civil in 1_700_000_000 * SECOND..1_700_000_010 * SECOND,
+            delay in 0..110_i64,
+            segments in 1..6_i64,
+            rest in 0..2 * SECOND,
+        ) {
+            let delay = Span::from_millis(delay);
+            let at = |nanos: i64| WallReading {
+                monotonic: Monotonic::from_nanos(nanos),
+                wall: WallTime::from_unix_nanos(civil + nanos),
+                sync: Sync::Synchronised,
+            };
+            let number = |nanos| Numbers::from_clock(counted_at(&at(nanos), delay)).media as i64;
+            // Segments of a second, the first one cut short by the grid; the last is listed when it is encoded.
+            let delay = delay.to_duration().as_nanos() as i64;
+            let first_cut = ((began - delay).div_euclid(SECOND) + 1) * SECOND;
+            let last_listed = first_cut + (segments - 1) * SECOND + delay;
+            prop_assert!(number(last_listed + rest) >= number(began) + segments);
+        }
     }
 }

@@ -21,7 +21,7 @@ use crate::pump::snapshot::Shutter;
 use crate::pump::video::{self, Encoders, VideoInfo, VideoMode, VideoStats, VideoStream};
 use crate::pump::weave::{Weaver, weave};
 use crate::ring::{self, Audience};
-use crate::segment::{Ledger, SegmentConfig, Segmenter, Snapshot, TargetDuration};
+use crate::segment::{Ledger, SegmentConfig, Segmenter, Snapshot, TargetDuration, counted_at};
 use crate::serve::{Photos, Render, Snapshots, Station};
 use crate::source::CaptureStats;
 use crate::source::video::{CameraStats, Coding};
@@ -211,7 +211,10 @@ impl Serving<'_> {
         let station = Station::new(name, &stream.title, rendition, target, render, snapshots);
         let station = Arc::new(station.with_audience(audience));
         let pulse = Arc::new(Pulse::new(clock.now()));
-        let sequence = ledger.sequence(&format!("{name}/{rendition}"), clock.wall().wall);
+        // A stream with pictures begins with one, and those are not held back.
+        let delay = sound.as_ref().filter(|_| picture.is_none()).map_or(Span::ZERO, |it| it.encoder_delay);
+        let counted = counted_at(&clock.wall(), delay);
+        let sequence = ledger.sequence(&format!("{name}/{rendition}"), counted);
         let shelf = Arc::clone(&station);
         let segmenter = Segmenter::new(window, sequence, Arc::clone(clock), shelf as _, Arc::clone(&pulse));
         let figures = StreamFigures {
