@@ -16,6 +16,13 @@ use crate::base::Monotonic;
 const MEMORY: f64 = 60.0;
 /// The memory it starts with, as if that many seconds of the claimed rate had been seen already.
 const FIRST_MEMORY: f64 = 4.0;
+/// Seconds of sound by which it is learnt first where a device's frames stand in time, before anything is learnt
+/// of its rate: a sound server that awakes gives seconds at once, whose single timestamp is hundredths of a second
+/// off, and that must not be taken for a wrong rate. One timestamp, of however much sound, counts for little of it.
+const SETTLING: f64 = 1.0;
+const LARGEST_STEP: f64 = 0.1;
+/// The memory of that: some twenty timestamps of a usual card.
+const SETTLING_MEMORY: f64 = 0.25;
 /// Crystals are off by 1000 ppm at worst; beyond this it is no crystal but a wrong rate, and steering
 /// would be heard as a wrong pitch.
 const MAX_DEVIATION: f64 = 5e-3;
@@ -41,6 +48,8 @@ pub struct Drift {
     /// Seconds the estimates of phase and of rate rest on.
     phase_memory: f64,
     rate_memory: f64,
+    /// Seconds of sound still to be heard before the rate is learnt.
+    settling: f64,
     speed: f64,
 }
 
@@ -53,8 +62,9 @@ impl Drift {
             period: claimed,
             origin: last,
             last: 0.0,
-            phase_memory: FIRST_MEMORY,
+            phase_memory: SETTLING_MEMORY,
             rate_memory: FIRST_MEMORY,
+            settling: SETTLING,
             speed: 1.0,
         }
     }
@@ -89,8 +99,15 @@ impl Drift {
         let error = self.nanos(end) - (self.last + count * self.period);
         // The gains of a least-squares line through the last T seconds: 4Δ/T and 6(Δ/T)².
         let phase_gain = (4.0 * elapsed / self.phase_memory).min(1.0);
-        let rate_gain = (6.0 * (elapsed / self.rate_memory).powi(2)).min(1.0);
         self.last += count * self.period + phase_gain * error;
+        if self.settling > 0.0 {
+            self.settling -= elapsed.min(LARGEST_STEP);
+            if self.settling <= 0.0 {
+                self.phase_memory = FIRST_MEMORY;
+            }
+            return;
+        }
+        let rate_gain = (6.0 * (elapsed / self.rate_memory).powi(2)).min(1.0);
         self.period = (self.period + rate_gain * error / count)
             .clamp(self.claimed * (1.0 - MAX_DEVIATION), self.claimed * (1.0 + MAX_DEVIATION));
         self.phase_memory = (self.phase_memory + elapsed).min(MEMORY);
@@ -105,7 +122,8 @@ impl Drift {
     /// Believes the claimed rate again, as at the start.
     pub fn forget_rate(&mut self) {
         self.period = self.claimed;
-        (self.phase_memory, self.rate_memory) = (FIRST_MEMORY, FIRST_MEMORY);
+        (self.phase_memory, self.rate_memory) = (SETTLING_MEMORY, FIRST_MEMORY);
+        self.settling = SETTLING;
     }
 
     /// Parts per million by which the device runs faster than it claims.
@@ -208,6 +226,19 @@ mod tests {
         assert!(course.settled_ms < 5.0, "{course:?}");
         assert!(course.slew_ppm <= SLEW * 1e6 * 1.000_001, "{course:?}");
         assert!(course.error_ppm < 10.0, "{course:?}");
+    }
+
+    #[test]
+    fn seconds_of_sound_at_once_are_not_taken_for_another_rate() {
+        for early_ms in [-90, -50, -20, -5, 5, 20, 50, 90] {
+            let mut drift = Drift::new(48_000, Monotonic::from_nanos(1_000_000_000));
+            drift.observe(96_000, Monotonic::from_nanos(3_000_000_000 - early_ms * 1_000_000));
+            for period in 1..3000 {
+                drift.observe(480, Monotonic::from_nanos(3_000_000_000 + period * 10_000_000));
+                let speed = drift.steer(0.0, 0.01);
+                assert!((speed - 1.0).abs() < 20e-6, "{early_ms} ms: {speed} after {period} periods");
+            }
+        }
     }
 
     #[test]

@@ -10,8 +10,6 @@ use crate::station::{Station, after_last, begin, length, until};
 
 const NOTICED: Duration = Duration::from_secs(3);
 const BACK: Duration = Duration::from_secs(6);
-/// Until the control loop has found a device's pace after a doubtful beginning.
-const SETTLED: Duration = Duration::from_secs(70);
 const HEARD: Duration = Duration::from_secs(15);
 const TONE: std::ops::Range<f64> = LEVEL - 0.5..LEVEL + 0.5;
 
@@ -105,11 +103,9 @@ fn a_device_that_is_pulled_out_is_silence_and_comes_back_into_the_same_playlist(
     let longest = silences.iter().copied().fold(0.0, f64::max);
     let away = played - 0.5..back + 1.5;
     assert!(away.contains(&longest), "{silences:?} s of silence, but away for {away:?} s");
-    // Two seconds at once have a single timestamp: what it is wrong by is learnt, and worked off no faster than
-    // can be heard, by up to 5,000 ppm and 100 ppm a second. Then the pitch is right.
-    let channels = until("the tone, and the loop settled", SETTLED, || {
+    let channels = until("six seconds of the tone alone", HEARD, || {
         let listed = length(&station.playlist("radio")) - heard_from;
-        (listed > 40.0).then(|| ear::channels(&station.url("/radio/audio/index.m3u8")))
+        (listed > 6.5).then(|| ear::channels(&station.url("/radio/audio/index.m3u8")))
     });
     assert!(
         // The ear counts whole hertz: one is the least it can be off.
