@@ -136,10 +136,10 @@ impl Handler {
                     return Ok(unknown());
                 }
                 let index = page::index();
-                reply::page(headers, &index.text, index.kind.clone())
+                reply::page(headers, index.text(), index.kind.clone())
             }
             Route::Asset { name } => page::find(name)
-                .map_or_else(unknown, |file| reply::asset(headers, &file.text, file.kind.clone())),
+                .map_or_else(unknown, |file| reply::asset(headers, file.text(), file.kind.clone())),
             Route::Multivariant { stream } => {
                 let Some(station) = self.station(stream) else { return Ok(unknown()) };
                 heard(station, asked);
