@@ -9,13 +9,13 @@ const APPLE = "getStartDate" in HTMLMediaElement.prototype && document.createEle
 
 const BACKOFF = [1000, 2000, 4000, 8000, 15000]; // ms before each further attempt
 
-const LIBRARIES = { ordinary: "hls.light.min.js", quick: "hls.min.js" }; // only the larger one plays sound beside a picture
+const LIBRARIES = { ordinary: "/assets/hls.light.min.js", quick: "/assets/hls.min.js" }; // only the larger one plays sound beside a picture
 const loading = {};
 
 function hlsLibrary(delay) {
   loading[delay] ??= new Promise((resolve, reject) => {
     const script = document.createElement("script");
-    script.src = `/assets/${LIBRARIES[delay]}`;
+    script.src = LIBRARIES[delay];
     script.onload = () => resolve(window.Hls);
     script.onerror = () => {
       script.remove();
