@@ -5,12 +5,14 @@
 
 mod access_unit;
 mod bits;
+mod sets;
 mod slice;
 mod sps;
 
 pub use access_unit::{AccessUnits, Fault, MAX_ACCESS_UNIT};
+pub use sets::{ParameterSets, SetsError};
 pub use slice::{SliceHead, SliceKind};
-pub use sps::{Sps, SpsError, pps_ids};
+pub use sps::{Samples, Sps, SpsError, pps_ids};
 
 /// An access unit delimiter with `primary_pic_type` 7, any slice type (7.3.2.4), start code included.
 pub const ACCESS_UNIT_DELIMITER: [u8; 6] = [0, 0, 0, 1, 0x09, 0xF0];
