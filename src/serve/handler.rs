@@ -14,10 +14,11 @@ use hyper::{HeaderMap, Method, Request, StatusCode, Version};
 use super::body::Body;
 use super::connection::Busy;
 use super::live::Live;
+use super::rendition::{Rendition, Shown};
 use super::reply::{self, Reply};
 use super::route::{self, Refusal, Route, Verb};
 use super::snapshot::{Gallery, Snapshots};
-use super::station::{Shown, Station};
+use super::station::{Lineup, Station};
 use super::stats::{Kind, ServeStats};
 use super::{Health, Report, page};
 
@@ -57,17 +58,10 @@ impl Future for Answer<'_> {
 
 /// What must be waited for before there is a reply.
 enum Wait {
-    /// The stream asked for has nothing on its shelf yet.
-    Beginning(Arc<Station>),
+    /// The rendition asked for has nothing on its shelf yet.
+    Beginning(Arc<Rendition>),
     /// A photo is made.
     Picture(Arc<Station>),
-}
-
-impl Wait {
-    fn station(&self) -> &Station {
-        let (Self::Beginning(station) | Self::Picture(station)) = self;
-        station
-    }
 }
 
 impl Handler {
@@ -81,8 +75,8 @@ impl Handler {
         };
         match self.attempt(client, &request, &busy) {
             (kind, reply, None) => Answer::Ready(Some(count(kind, reply))),
-            (.., Some(Wait::Beginning(station))) => Answer::Waiting(Box::pin(async move {
-                station.beginning().await;
+            (.., Some(Wait::Beginning(rendition))) => Answer::Waiting(Box::pin(async move {
+                rendition.beginning().await;
                 let (kind, reply, _) = self.attempt(client, &request, &busy);
                 count(kind, reply)
             })),
@@ -106,7 +100,13 @@ impl Handler {
                 let asked = Asked { verb, client, headers: &request.headers, busy };
                 let (reply, wait) = match self.find(&route, &asked) {
                     Ok(reply) => (reply, None),
-                    Err(wait) => (reply::not_yet(wait.station().retry_after()), Some(wait)),
+                    Err(wait) => {
+                        let seconds = match &wait {
+                            Wait::Beginning(rendition) => rendition.retry_after(),
+                            Wait::Picture(_) => 1,
+                        };
+                        (reply::not_yet(seconds), Some(wait))
+                    }
                 };
                 let (kind, sharing) = classify(&route);
                 (kind, self.finish(verb, sharing, reply), wait)
@@ -143,28 +143,33 @@ impl Handler {
             Route::Multivariant { stream } => {
                 let Some(station) = self.station(stream) else { return Ok(unknown()) };
                 heard(station, asked);
-                let shown = station.playlists().ok_or_else(|| Wait::Beginning(station.clone()))?;
-                playlist(headers, &shown, &shown.multivariant)
+                return multivariant(headers, station.ordinary());
             }
             Route::Media { stream, rendition } => {
-                let Some(station) = self.rendition(stream, rendition) else { return Ok(unknown()) };
+                let Some((station, rendition)) = self.rendition(stream, rendition) else {
+                    return Ok(unknown());
+                };
                 heard(station, asked);
-                let shown = station.playlists().ok_or_else(|| Wait::Beginning(station.clone()))?;
+                let shown = rendition.playlists().ok_or_else(|| Wait::Beginning(rendition.clone()))?;
                 playlist(headers, &shown, &shown.media)
             }
             Route::Segment { stream, rendition, sequence } => {
-                let Some(station) = self.rendition(stream, rendition) else { return Ok(unknown()) };
+                let Some((station, rendition)) = self.rendition(stream, rendition) else {
+                    return Ok(unknown());
+                };
                 heard(station, asked);
-                let shown = station.shown();
+                let shown = rendition.shown();
                 let found = shown.as_ref().and_then(|shown| Some((shown, shown.segment(*sequence)?)));
                 found.map_or_else(unknown, |(shown, segment)| {
                     reply::segment(asked.verb, headers, segment, shown.completed(segment))
                 })
             }
             Route::Live { stream } => {
-                let Some(station) = self.station(stream) else { return Ok(unknown()) };
-                let shown = station.shown().ok_or_else(|| Wait::Beginning(station.clone()))?;
-                reply::live(Body::Live(Live::new(station, &shown, asked.busy.clone())))
+                let Some(rendition) = self.station(stream).and_then(|station| station.first()) else {
+                    return Ok(unknown());
+                };
+                let shown = rendition.shown().ok_or_else(|| Wait::Beginning(rendition.clone()))?;
+                reply::live(Body::Live(Live::new(rendition, &shown, asked.busy.clone())))
             }
             Route::Snapshot { stream } => {
                 let Some(station) = self.station(stream) else { return Ok(unknown()) };
@@ -188,8 +193,9 @@ impl Handler {
         self.stations.iter().find(|station| station.name() == name)
     }
 
-    fn rendition(&self, stream: &str, rendition: &str) -> Option<&Arc<Station>> {
-        self.station(stream).filter(|station| rendition == station.rendition())
+    fn rendition(&self, stream: &str, rendition: &str) -> Option<(&Station, &Arc<Rendition>)> {
+        let station = self.station(stream)?;
+        Some((station, station.ordinary().find(rendition)?))
     }
 }
 
@@ -226,6 +232,12 @@ async fn pictured(gallery: &Gallery) -> Reply {
         Ok(jpeg) => reply::snapshot(jpeg),
         Err(why) => reply::no_snapshot_now(&why, 1),
     }
+}
+
+fn multivariant(asked: &HeaderMap, lineup: &Lineup) -> Result<Reply, Wait> {
+    let Some(first) = lineup.renditions().first() else { return Ok(unknown()) };
+    let shown = first.playlists().ok_or_else(|| Wait::Beginning(first.clone()))?;
+    Ok(playlist(asked, &shown, &lineup.multivariant()))
 }
 
 fn playlist(asked: &HeaderMap, shown: &Shown, text: &super::text::Text) -> Reply {

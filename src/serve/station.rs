@@ -1,137 +1,93 @@
-//! One stream as the server holds it: what was last put on its shelf, rendered once, and who takes from it.
+//! One stream as the server holds it: its renditions, and who takes from them.
 
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
-use hyper::header::HeaderValue;
-use jiff::Timestamp;
-use tokio::sync::Notify;
-use tokio::sync::futures::OwnedNotified;
 
 use super::listeners::Listeners;
+use super::rendition::Rendition;
 use super::snapshot::Snapshots;
 use super::text::Text;
-use crate::base::{Counter, Sync, WallTime};
-use crate::ring::Audience;
-use crate::segment::{Segment, Shelf, Snapshot, Tail, TargetDuration};
+use crate::segment::Snapshot;
 
-/// How long a request waits at most for a stream to begin.
-const LONGEST_WAIT: Duration = Duration::from_secs(15);
-/// So much is enough to begin with, in however few segments.
-const ENOUGH: Duration = Duration::from_secs(12);
+/// A multivariant playlist's text from what the renditions of its lineup have on their shelves, in their order.
+pub type MultivariantRenderer = Box<dyn Fn(&[Option<Arc<Snapshot>>]) -> String + Send + std::marker::Sync>;
 
-/// A playlist's text from what is on the shelf.
-type Renderer = Box<dyn Fn(&Snapshot) -> String + Send + std::marker::Sync>;
-
-/// How the playlists of a stream are written.
-pub struct Render {
-    /// The media playlist; its segments are called `{sequence}.ts`.
-    pub media: Renderer,
-    /// The multivariant playlist; it refers to `{rendition}/index.m3u8`.
-    pub multivariant: Renderer,
+/// Renditions that one multivariant playlist offers.
+pub struct Lineup {
+    renditions: Vec<Arc<Rendition>>,
+    render: MultivariantRenderer,
+    rendered: ArcSwapOption<Rendered>,
 }
 
-/// One stream: a [`Shelf`] on one side, replies on the other.
+/// A multivariant playlist, and after how many changes of its renditions it was written.
+struct Rendered {
+    changes: u64,
+    text: Text,
+}
+
+impl Lineup {
+    /// These renditions, the first of them the one a player begins with.
+    pub fn new(renditions: Vec<Arc<Rendition>>, render: MultivariantRenderer) -> Self {
+        Self { renditions, render, rendered: ArcSwapOption::empty() }
+    }
+
+    /// Its renditions.
+    pub fn renditions(&self) -> &[Arc<Rendition>] {
+        &self.renditions
+    }
+
+    pub(super) fn find(&self, name: &str) -> Option<&Arc<Rendition>> {
+        self.renditions.iter().find(|rendition| rendition.name() == name)
+    }
+
+    /// The multivariant playlist: rendered when it is asked for, once per change.
+    pub(super) fn multivariant(&self) -> Text {
+        let changes = self.renditions.iter().map(|rendition| rendition.renders.get()).sum();
+        if let Some(rendered) = self.rendered.load().as_ref().filter(|it| it.changes == changes) {
+            return rendered.text.clone();
+        }
+        let snapshots: Vec<_> = self.renditions.iter().map(|rendition| rendition.snapshot()).collect();
+        let text = Text::new(Bytes::from((self.render)(&snapshots)));
+        self.rendered.store(Some(Arc::new(Rendered { changes, text: text.clone() })));
+        text
+    }
+}
+
+/// One stream.
 pub struct Station {
     name: String,
     title: String,
-    rendition: &'static str,
-    target: TargetDuration,
-    render: Render,
+    ordinary: Lineup,
+    low_latency: Option<Lineup>,
     snapshots: Snapshots,
-    shown: ArcSwapOption<Shown>,
-    tail: ArcSwapOption<Tail>,
-    changed: Arc<Notify>,
-    /// Whether there was ever enough for a player to begin with.
-    begun: AtomicBool,
-    closing: AtomicBool,
     listeners: Mutex<Listeners>,
-    /// Of the endless stream.
-    audience: Audience,
-    /// How often the playlists were rendered.
-    pub renders: Counter,
-    /// How often a listener of the endless stream was too slow and lost some of it.
-    pub skips: Counter,
-}
-
-/// What requests are answered from, replaced whole.
-pub(super) struct Shown {
-    pub(super) snapshot: Arc<Snapshot>,
-    pub(super) media: Text,
-    pub(super) multivariant: Text,
-    /// When it was put up; only if the clock is to be believed.
-    pub(super) modified: Option<Timestamp>,
-    /// How long a cache may give out the playlists.
-    pub(super) cache: HeaderValue,
-}
-
-impl Shown {
-    /// The sequence number of the newest segment; something is always listed.
-    pub(super) fn newest(&self) -> u64 {
-        self.snapshot.listed.last().map_or(0, |newest| newest.sequence)
-    }
-
-    /// A segment that is listed, or retired and not yet gone.
-    pub(super) fn segment(&self, sequence: u64) -> Option<&Arc<Segment>> {
-        let find = |segments: &[Arc<Segment>]| {
-            segments.binary_search_by_key(&sequence, |segment| segment.sequence).ok()
-        };
-        let Snapshot { listed, retired, .. } = &*self.snapshot;
-        find(listed).map(|at| &listed[at]).or_else(|| find(retired).map(|at| &retired[at]))
-    }
-
-    /// When a segment was complete; only if the clock is to be believed.
-    pub(super) fn completed(&self, segment: &Segment) -> Option<Timestamp> {
-        let dates = &self.snapshot.dates;
-        let wall = dates.at(segment.start + segment.duration);
-        matches!(dates.sync, Sync::Synchronised).then(|| timestamp(wall)).flatten()
-    }
-}
-
-fn timestamp(wall: WallTime) -> Option<Timestamp> {
-    Timestamp::from_nanosecond(i128::from(wall.as_unix_nanos())).ok()
 }
 
 impl Station {
-    /// A stream with nothing on its shelf yet.
+    /// A stream of these renditions; `low_latency` is offered beside them, under `ll/`.
     ///
-    /// `name` is its place in the URLs (see [`super::is_stream_name`]), `title` is what people read, `rendition`
-    /// the folder of its media playlist.
+    /// `name` is its place in the URLs (see [`super::is_stream_name`]), `title` is what people read.
     pub fn new(
         name: &str,
         title: &str,
-        rendition: &'static str,
-        target: TargetDuration,
-        render: Render,
+        ordinary: Lineup,
+        low_latency: Option<Lineup>,
         snapshots: Snapshots,
     ) -> Self {
+        let patience = ordinary.renditions.iter().map(|rendition| rendition.patience()).max();
         Self {
             name: name.to_owned(),
             title: title.to_owned(),
-            rendition,
+            ordinary,
+            low_latency,
             snapshots,
-            target,
-            render,
-            shown: ArcSwapOption::empty(),
-            tail: ArcSwapOption::empty(),
-            changed: Arc::new(Notify::new()),
-            begun: AtomicBool::new(false),
-            closing: AtomicBool::new(false),
-            listeners: Mutex::new(Listeners::new(targets(target, 4))),
-            audience: Audience::default(),
-            renders: Counter::default(),
-            skips: Counter::default(),
+            listeners: Mutex::new(Listeners::new(patience.unwrap_or_default())),
         }
-    }
-
-    /// The same, whose endless stream's listeners are counted in `audience`.
-    pub fn with_audience(self, audience: Audience) -> Self {
-        Self { audience, ..self }
     }
 
     /// Its place in the URLs.
@@ -144,9 +100,19 @@ impl Station {
         &self.title
     }
 
-    /// The one rendition it has: `audio`, or `video` where there are pictures.
-    pub(super) fn rendition(&self) -> &str {
-        self.rendition
+    /// What every player can play.
+    pub fn ordinary(&self) -> &Lineup {
+        &self.ordinary
+    }
+
+    /// What plays with low latency, if it is offered.
+    pub fn low_latency(&self) -> Option<&Lineup> {
+        self.low_latency.as_ref()
+    }
+
+    /// The rendition that a player begins with, and whose endless stream is the stream's.
+    pub(super) fn first(&self) -> Option<&Arc<Rendition>> {
+        self.ordinary.renditions.first()
     }
 
     /// Its photos.
@@ -154,15 +120,11 @@ impl Station {
         &self.snapshots
     }
 
-    /// What is on the shelf now; `None` until the first segment is listed.
-    pub fn snapshot(&self) -> Option<Arc<Snapshot>> {
-        self.shown.load().as_ref().map(|shown| shown.snapshot.clone())
-    }
-
     /// How many listen: those who fetched a playlist or a segment within the last four target durations, told
-    /// apart by address and user agent, and the connections of the endless stream.
+    /// apart by address and user agent, and the connections of the endless streams.
     pub fn listeners(&self, now: Instant) -> usize {
-        self.crowd().count(now) + self.audience.count()
+        let endless: usize = self.ordinary.renditions.iter().map(|rendition| rendition.listeners()).sum();
+        self.crowd().count(now) + endless
     }
 
     pub(super) fn saw(&self, address: IpAddr, agent: &[u8], now: Instant) {
@@ -173,190 +135,15 @@ impl Station {
         self.listeners.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts a listener of the endless stream until the guard is dropped.
-    pub(super) fn tune_in(self: &Arc<Self>) -> TunedIn {
-        self.audience.join();
-        TunedIn(self.clone())
-    }
-
-    /// What playlists are answered from; `None` until there is enough for a player to begin with.
-    pub(super) fn playlists(&self) -> Option<Arc<Shown>> {
-        self.shown().filter(|_| self.begun.load(Relaxed))
-    }
-
-    /// What is listed now; `None` until the first segment is.
-    pub(super) fn shown(&self) -> Option<Arc<Shown>> {
-        self.shown.load_full()
-    }
-
-    /// The segment being written, once there is one.
-    pub(super) fn tail(&self) -> Option<Arc<Tail>> {
-        self.tail.load_full()
-    }
-
-    /// Ends with the next change after this call.
-    pub(super) fn change(&self) -> OwnedNotified {
-        self.changed.clone().notified_owned()
-    }
-
-    /// Waits until there are playlists, but not for ever.
-    pub(super) async fn beginning(&self) -> Option<Arc<Shown>> {
-        let patience = tokio::time::sleep(targets(self.target, 5).min(LONGEST_WAIT));
-        tokio::pin!(patience);
-        loop {
-            let change = self.change();
-            if let Some(shown) = self.playlists() {
-                return Some(shown);
-            }
-            if self.is_closing() {
-                return None;
-            }
-            tokio::select! {
-                () = change => {}
-                () = &mut patience => return None,
-            }
-        }
-    }
-
-    /// How long to wait before asking again for what is not there yet, in seconds.
-    pub(super) fn retry_after(&self) -> u32 {
-        self.target.0.max(1)
-    }
-
     /// The server stops: ends all that waits for more.
     pub(super) fn close(&self) {
-        self.closing.store(true, Relaxed);
-        self.changed.notify_waiters();
+        let lineups = std::iter::once(&self.ordinary).chain(&self.low_latency);
+        lineups.flat_map(|lineup| &lineup.renditions).for_each(|rendition| rendition.close());
     }
-
-    pub(super) fn is_closing(&self) -> bool {
-        self.closing.load(Relaxed)
-    }
-}
-
-impl Shelf for Station {
-    fn list(&self, snapshot: Arc<Snapshot>) {
-        if snapshot.listed.is_empty() {
-            return;
-        }
-        if suffices(&snapshot) {
-            self.begun.store(true, Relaxed);
-        }
-        let now = snapshot.listed.last().map(|newest| snapshot.dates.at(newest.start + newest.duration));
-        let shown = Shown {
-            media: Text::new(Bytes::from((self.render.media)(&snapshot))),
-            multivariant: Text::new(Bytes::from((self.render.multivariant)(&snapshot))),
-            modified: now.filter(|_| snapshot.dates.sync == Sync::Synchronised).and_then(timestamp),
-            cache: half_a_target(snapshot.target),
-            snapshot,
-        };
-        self.shown.store(Some(Arc::new(shown)));
-        self.renders.increment();
-        self.changed.notify_waiters();
-    }
-
-    fn extend(&self, tail: Tail) {
-        self.tail.store(Some(Arc::new(tail)));
-        self.changed.notify_waiters();
-    }
-}
-
-/// Whether a player can begin with it. One that begins with the only segment there is has played it when
-/// the next is not there yet, and stutters; three target durations is what the protocol has it stay behind
-/// (RFC 8216, 6.3.3). With long segments that would be a long silence after a start, so less will do.
-fn suffices(snapshot: &Snapshot) -> bool {
-    let listed: Duration = snapshot.listed.iter().map(|segment| segment.duration.to_duration()).sum();
-    // The grid's first segment is a short one: what counts is the rounding to whole segments.
-    listed + targets(snapshot.target, 1) / 2 >= targets(snapshot.target, 3).min(ENOUGH)
-}
-
-/// A live playlist may be kept for half a target duration: a new one is due no later than after one and a
-/// half (RFC 8216, 6.2.1), and players come back after a half (6.3.4).
-fn half_a_target(target: TargetDuration) -> HeaderValue {
-    HeaderValue::try_from(format!("public, max-age={}", target.0 / 2)).expect("digits are a field value")
-}
-
-fn targets(target: TargetDuration, count: u32) -> Duration {
-    Duration::from_secs(u64::from(target.0.max(1)) * u64::from(count))
 }
 
 impl fmt::Debug for Station {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Station").field("name", &self.name).finish_non_exhaustive()
-    }
-}
-
-/// Somebody listens to the endless stream.
-#[derive(Debug)]
-pub(super) struct TunedIn(Arc<Station>);
-
-impl TunedIn {
-    pub(super) fn station(&self) -> &Station {
-        &self.0
-    }
-}
-
-impl Drop for TunedIn {
-    fn drop(&mut self) {
-        self.0.audience.leave();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::live::tests::{segment, snapshot, station};
-    use super::super::negotiate::Coding;
-    use super::*;
-
-    #[test]
-    fn playlists_are_rendered_once_per_change() {
-        let station = station();
-        assert!(station.shown().is_none() && station.snapshot().is_none());
-        station.list(Arc::new(snapshot(vec![])));
-        assert!(station.shown().is_none(), "an empty playlist helps nobody");
-        station.list(Arc::new(snapshot(vec![segment(7)])));
-        let first = station.shown().expect("listed");
-        station.list(Arc::new(snapshot(vec![segment(7), segment(8)])));
-        let second = station.shown().expect("listed");
-        assert_eq!(station.renders.get(), 2);
-        assert_eq!(first.media.bytes(Coding::Identity), "media 7");
-        assert_eq!(second.media.bytes(Coding::Identity), "media 7 8");
-        assert_ne!(first.media.tag(Coding::Identity), second.media.tag(Coding::Identity));
-        assert_eq!(first.multivariant.tag(Coding::Gzip), second.multivariant.tag(Coding::Gzip));
-        assert_eq!(second.cache, "public, max-age=1");
-    }
-
-    #[test]
-    fn listed_and_retired_segments_are_found_and_no_others() {
-        let station = station();
-        let mut shelf = snapshot(vec![segment(7), segment(8)]);
-        shelf.retired = vec![Arc::new(segment(5)), Arc::new(segment(6))];
-        station.list(Arc::new(shelf));
-        let shown = station.shown().expect("listed");
-        for sequence in 0..12 {
-            let found = shown.segment(sequence).map(|segment| segment.sequence);
-            assert_eq!(found, (5..=8).contains(&sequence).then_some(sequence));
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn the_beginning_is_waited_for_but_not_for_ever() {
-        let station = Arc::new(station());
-        let start = tokio::time::Instant::now();
-        assert!(station.beginning().await.is_none());
-        assert_eq!(start.elapsed(), Duration::from_secs(10));
-
-        let waiter = tokio::spawn({
-            let station = station.clone();
-            async move { station.beginning().await.is_some() }
-        });
-        tokio::task::yield_now().await;
-        station.list(Arc::new(snapshot(vec![segment(7), segment(8)])));
-        assert!(station.shown().is_some() && station.playlists().is_none(), "a player would stutter");
-        station.list(Arc::new(snapshot(vec![segment(7), segment(8), segment(9)])));
-        assert!(waiter.await.expect("no panic"));
-        station.list(Arc::new(snapshot(vec![segment(9)])));
-        assert!(station.playlists().is_some(), "who has begun goes on");
-        assert_eq!(start.elapsed(), Duration::from_secs(10));
     }
 }

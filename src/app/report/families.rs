@@ -46,7 +46,7 @@ const OF_STREAMS: &[Figure<StreamFigures>] = &[
         "outpost_live_skips",
         "Times a listener of the endless stream was too slow and lost some of it",
         Counter,
-        |s| s.station.skips.get() as f64,
+        |s| s.station.ordinary().renditions().iter().map(|it| it.skips.get()).sum::<u64>() as f64,
     ),
     ("outpost_listeners", "People who listen", Gauge, |s| s.station.listeners(Instant::now()) as f64),
 ];
