@@ -37,3 +37,65 @@ pub fn write<'a>(fields: impl IntoIterator<Item = Field<'a>>, out: &mut Vec<u8>)
 fn synchsafe(size: usize) -> [u8; 4] {
     [21, 14, 7, 0].map(|shift| (size >> shift) as u8 & 0x7F)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_tag_byte_by_byte() {
+        let mut out = vec![7];
+        write([Field { name: "a", text: "2026-11-21" }], &mut out);
+        let expected = b"\x07ID3\x04\0\0\0\0\0\x17TXXX\0\0\0\x0D\0\0\x03a\x002026-11-21";
+        assert_eq!(out.escape_ascii().to_string(), expected.escape_ascii().to_string());
+    }
+
+    #[test]
+    fn sizes_have_seven_bits_a_byte() {
+        for (size, bytes) in
+            [(127, [0, 0, 0, 127]), (128, [0, 0, 1, 0]), (MAX_SIZE, [127; 4]), (300, [0, 0, 2, 44])]
+        {
+            assert_eq!(synchsafe(size), bytes);
+        }
+    }
+
+    fn size(bytes: &[u8]) -> usize {
+        bytes.iter().fold(0, |size, byte| size << 7 | usize::from(*byte))
+    }
+
+    /// A tag's fields, read by the letter of the standard.
+    fn read(tag: &[u8]) -> Vec<(String, String)> {
+        let (head, mut rest) = tag.split_at(HEADER_LEN);
+        assert_eq!((&head[..6], size(&head[6..])), (&b"ID3\x04\0\0"[..], rest.len()));
+        let mut fields = Vec::new();
+        while !rest.is_empty() {
+            let (head, behind) = rest.split_at(HEADER_LEN);
+            assert_eq!((&head[..4], &head[8..]), (&b"TXXX"[..], &[0, 0][..]));
+            let (frame, behind) = behind.split_at(size(&head[4..8]));
+            assert_eq!(frame[0], UTF_8);
+            let text = std::str::from_utf8(&frame[1..]).expect("UTF-8");
+            let (name, text) = text.split_once('\0').expect("a description and its end");
+            fields.push((name.to_owned(), text.to_owned()));
+            rest = behind;
+        }
+        fields
+    }
+
+    proptest! {
+        #[test]
+        fn any_texts_are_read_back_but_for_zeros(
+            fields in proptest::collection::vec((any::<String>(), any::<String>()), 0..6),
+            long in 0usize..70_000,
+        ) {
+            let mut fields = fields;
+            fields.push(("long".into(), "é".repeat(long)));
+            let lent = fields.iter().map(|(name, text)| Field { name, text });
+            let mut tag = Vec::new();
+            write(lent, &mut tag);
+            let expected: Vec<_> =
+                fields.iter().map(|(name, text)| (name.replace('\0', ""), text.replace('\0', ""))).collect();
+            prop_assert_eq!(read(&tag), expected);
+        }
+    }
+}
