@@ -12,7 +12,7 @@ use crate::encode::choose::{self, EncoderKind};
 use crate::encode::{self, AacParams, AudioEncoder};
 use crate::media::{CutGrid, Program, VideoConfig};
 use crate::pixel;
-use crate::playlist::{self, Extent, Format, Latency, Resolution, Style, Variant};
+use crate::playlist::{self, Format, Latency, Resolution, Style, Variant};
 use crate::pump::audio::{AudioStream, PumpStats};
 use crate::pump::outlet::Outlet;
 use crate::pump::segments::Segments;
@@ -22,7 +22,7 @@ use crate::pump::video::{self, Encoders, VideoInfo, VideoMode, VideoStats, Video
 use crate::pump::weave::{Weaver, weave};
 use crate::ring::{self, Audience};
 use crate::segment::{Ledger, SegmentConfig, Segmenter, TargetDuration, counted_at};
-use crate::serve::{Lineup, MultivariantRenderer, Photos, Renderer, Rendition, Snapshots, Station};
+use crate::serve::{Lineup, MultivariantRenderer, Photos, Rendition, Snapshots, Station};
 use crate::source::CaptureStats;
 use crate::source::video::{CameraStats, Coding};
 
@@ -208,7 +208,9 @@ impl Serving<'_> {
         };
         let codecs = sound.as_ref().map(|sound| sound.codecs.clone());
         let pictures = picture.as_ref().map(|picture| Arc::clone(&picture.info));
-        let shelf = Rendition::new(rendition, target, renderer()).with_audience(audience);
+        let (format, latency) = (Format::TransportStream, Latency::Ordinary);
+        let style = Style { format, latency, keys: "../keys/".to_owned() };
+        let shelf = Rendition::new(rendition, target, style).with_audience(audience);
         let shelf = Arc::new(shelf);
         let lineup = Lineup::new(vec![Arc::clone(&shelf)], multivariant(rendition, codecs, pictures));
         let station = Arc::new(Station::new(name, &stream.title, lineup, None, snapshots));
@@ -264,19 +266,13 @@ impl Photos for Lens {
     }
 }
 
-/// The playlist of a transport stream, in the clear.
-fn renderer() -> Renderer {
-    let style = Style { format: Format::TransportStream, latency: Latency::Ordinary, keys: String::new() };
-    Box::new(move |snapshot| playlist::media(snapshot, &style, Extent::Whole, &[]))
-}
-
 /// The multivariant playlist, with what is being sent at that moment.
 fn multivariant(
     rendition: &'static str,
     sound: Option<String>,
     pictures: Option<Arc<VideoInfo>>,
 ) -> MultivariantRenderer {
-    Box::new(move |snapshots| {
+    Box::new(move |snapshots, query| {
         let sent = pictures.as_ref().and_then(|pictures| pictures.get());
         let config = sent.as_ref().map(|sent| &sent.config);
         let codecs: Vec<&str> =
@@ -292,7 +288,7 @@ fn multivariant(
             frame_rate: config.map(|config| config.rate.hertz()),
             audio: None,
         };
-        playlist::multivariant(&[variant], &[], None)
+        playlist::multivariant(&[variant], &[], query)
     })
 }
 
