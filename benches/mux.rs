@@ -272,8 +272,8 @@ fn main() {
         println!("fMP4, {name}: {} allocations", mp4[0].allocations);
     }
     for secs in [2, 4] {
-        // As the pump tells the time: each five seconds or more.
-        let each = 5_usize.div_ceil(secs);
+        // As the pump tells the time: each eleven seconds or more.
+        let each = 11_usize.div_ceil(secs);
         let target = Span::from_millis(secs as i64 * 1000);
         let run = transport(&radio, Pictures::None, 60, target, |segment| segment % each == 0);
         let ratio = (run.packets * PACKET_LEN) as f64 / run.adts as f64;

@@ -142,8 +142,8 @@ fn a_radio_that_tells_the_time_is_nearly_all_sound() {
             mux.cut(unit.pts, &mut tape);
         }
         mux.write(&unit.packet(), &mut tape).expect("in order");
-        // As the pump does it: every six seconds.
-        if begins && cuts % 3 == 0 {
+        // As the pump does it: every twelve seconds.
+        if begins && cuts % 6 == 0 {
             mux.note(unit.pts, &[0; 64], &mut tape).expect("it is short");
         }
         cuts += i64::from(begins);
