@@ -126,16 +126,21 @@ pub fn after_delimiter(access_unit: &[u8]) -> &[u8] {
 
 /// Where the first 00 00 01 begins.
 fn find_start_code(bytes: &[u8]) -> Option<usize> {
-    // Long enough for the compiler's vectors, short enough that what is behind a start code is not read for nothing.
+    // Most bytes are not zero: where no two zeros are neighbours, no start code begins. The compiler makes vectors
+    // of this.
     const STRIDE: usize = 64;
     let mut at = 0;
-    while let Some(window) = bytes.get(at..).and_then(|rest| rest.first_chunk::<{ STRIDE + 2 }>()) {
-        let mut found = 0;
-        for n in 0..STRIDE {
-            found |= u8::from(window[n] | window[n + 1] | (window[n + 2] ^ 1) == 0);
+    while let Some(window) = bytes.get(at..).and_then(|rest| rest.first_chunk::<{ STRIDE + 1 }>()) {
+        let mut least = [u8::MAX; STRIDE / 2];
+        for half in [0, STRIDE / 2] {
+            for (n, least) in least.iter_mut().enumerate() {
+                *least = (*least).min(window[half + n] | window[half + n + 1]);
+            }
         }
-        if found != 0 {
-            break;
+        if least.iter().fold(u8::MAX, |all, one| all.min(*one)) == 0
+            && let Some(found) = find_slowly(&bytes[at..bytes.len().min(at + STRIDE + 2)])
+        {
+            return Some(at + found);
         }
         at += STRIDE;
     }
