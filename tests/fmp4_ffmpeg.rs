@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use bytes::BytesMut;
 use outpost::base::{Pts, Span};
 use outpost::container::fmp4::{Mux, TrackConfig, init};
 use outpost::media::aac::adts_frame_len;
@@ -82,7 +81,7 @@ fn entry(unit: &[u8]) -> Entry {
 
 /// Writes units in chunks of `len`.
 fn write<'a>(track: &TrackConfig, units: impl Iterator<Item = Packet<'a>>, len: usize, path: &Path) {
-    let (mut mux, mut file) = (Mux::new(track), BytesMut::from(&init(track)[..]));
+    let (mut mux, mut file) = (Mux::new(track), vec![init(track)]);
     for (n, unit) in units.enumerate() {
         mux.push(&unit).expect("in order");
         if n % len == len - 1 {
@@ -90,7 +89,7 @@ fn write<'a>(track: &TrackConfig, units: impl Iterator<Item = Packet<'a>>, len: 
         }
     }
     mux.finish(&mut file);
-    std::fs::write(path, &file).expect("room on the disk");
+    std::fs::write(path, file.concat()).expect("room on the disk");
 }
 
 #[test]
@@ -188,7 +187,7 @@ fn he_aac_is_told_by_its_configuration() {
     let mut encoder = encode::aac(params).expect("parameters that go together");
     let track = TrackConfig::Audio(encoder.config().clone());
     let samples: Vec<f32> = (0..2048).map(|n| (n as f32 / 20.0).sin() / 4.0).collect();
-    let (mut mux, mut file, mut count) = (Mux::new(&track), BytesMut::from(&init(&track)[..]), 0);
+    let (mut mux, mut file, mut count) = (Mux::new(&track), vec![init(&track)], 0);
     for block in 0..96 {
         let pts = Pts::from_ticks(900_000) + Span::from_samples(block * 1024, 48_000);
         let block = AudioBlock { pts, channels: 2, samples: &samples };
@@ -200,7 +199,7 @@ fn he_aac_is_told_by_its_configuration() {
     }
     mux.finish(&mut file);
     let path = scratch.file("he.mp4");
-    std::fs::write(&path, &file).expect("room on the disk");
+    std::fs::write(&path, file.concat()).expect("room on the disk");
     let about = probe(&path, "stream=codec_name,profile,sample_rate,channels");
     assert_eq!(about, ["aac,HE-AAC,48000,2"]);
     assert_eq!(probe(&path, "packet=duration"), vec!["2048"; count]);

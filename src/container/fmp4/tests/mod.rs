@@ -2,7 +2,6 @@
 
 mod reader;
 
-use bytes::BytesMut;
 use proptest::prelude::*;
 
 use super::*;
@@ -34,9 +33,9 @@ fn frame(pts: i64, data: &[u8]) -> Packet<'_> {
 }
 
 fn finish(mux: &mut Mux) -> Vec<u8> {
-    let mut out = BytesMut::new();
+    let mut out = Vec::new();
     mux.finish(&mut out);
-    out.to_vec()
+    out.concat()
 }
 
 #[test]
@@ -160,12 +159,13 @@ fn sound_keeps_to_its_time_through_holes() {
     ];
     for (stamps, expected) in table {
         let mut mux = Mux::new(&sound(LC));
-        let mut out = BytesMut::new();
+        let mut out = Vec::new();
         for pair in stamps.chunks(2) {
             pair.iter().for_each(|pts| mux.push(&frame(*pts, b"sound")).expect("in order"));
             mux.finish(&mut out);
         }
-        let found: Vec<_> = chunks(&out).iter().flat_map(|chunk| &chunk.samples).map(|one| one.pts).collect();
+        let found: Vec<_> =
+            chunks(&out.concat()).iter().flat_map(|chunk| &chunk.samples).map(|one| one.pts).collect();
         assert_eq!(found, expected, "{stamps:?}");
     }
 }
@@ -187,14 +187,31 @@ fn notes_go_before_the_chunk() {
     assert!(tree(&finish(&mut mux)).starts_with("moof"), "each is written once");
 }
 
+#[test]
+fn long_units_are_spread_over_slabs_and_come_out_whole() {
+    let (mut mux, mut out) = (Mux::new(&sound(LC)), Vec::new());
+    let units: Vec<Vec<u8>> = (0..40).map(|n: usize| vec![n as u8; n * 7919 % 90_000 + 1]).collect();
+    for (n, some) in units.chunks(4).enumerate() {
+        for (m, data) in some.iter().enumerate() {
+            mux.push(&frame((n * 4 + m) as i64 * 1920, data)).expect("in order");
+        }
+        mux.finish(&mut out);
+    }
+    let longest = out.iter().map(|piece| piece.len()).max();
+    assert_eq!(longest, Some(32 << 10), "no piece holds more than a slab");
+    let found = chunks(&out.concat());
+    let found: Vec<_> = found.into_iter().flat_map(|chunk| chunk.samples).map(|sample| sample.data).collect();
+    assert_eq!(found, units);
+}
+
 /// Chunks of `len` units each.
 fn cut(track: &TrackConfig, units: &[Packet<'_>], len: usize) -> Vec<Chunk> {
-    let (mut mux, mut out) = (Mux::new(track), BytesMut::new());
+    let (mut mux, mut out) = (Mux::new(track), Vec::new());
     for some in units.chunks(len) {
         some.iter().for_each(|unit| mux.push(unit).expect("in order"));
         mux.finish(&mut out);
     }
-    chunks(&out)
+    chunks(&out.concat())
 }
 
 fn continuous(chunks: &[Chunk]) -> bool {
