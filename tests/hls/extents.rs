@@ -130,6 +130,8 @@ fn a_piece_is_a_finished_playlist() {
          103.ts\n\
          #EXT-X-ENDLIST\n"
     );
+    let open = recording(&snapshot, &transport_stream(), &seconds(Some(5), None)).expect("it is there");
+    assert_eq!(open, text.replace("103.ts\n", "103.ts\n#EXTINF:2.000000,\n104.ts\n"));
     let parsed = m3u8_rs::parse_media_playlist_res(text.as_bytes()).expect("m3u8-rs reads it");
     assert!(parsed.end_list && parsed.playlist_type == Some(m3u8_rs::MediaPlaylistType::Vod));
 }
