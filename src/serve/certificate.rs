@@ -189,7 +189,9 @@ impl Keeper {
         let stamp = self.identity.stamp();
         let renewed = match &self.identity {
             Identity::Files { certificate, key } if stamp != self.seen => load(certificate, key),
-            Identity::Own { path, names, addresses } if kept(path, names).is_none() => make(path, names, addresses),
+            Identity::Own { path, names, addresses } if kept(path, names).is_none() => {
+                make(path, names, addresses)
+            }
             _ => return self,
         };
         self.seen = stamp;
@@ -252,7 +254,9 @@ fn pair(
 /// The certificate of our own that is kept at `path`, unless another one is to be made.
 fn kept(path: &Path, names: &[String]) -> Option<CertifiedKey> {
     let found = match load(path, path) {
-        Err(CertificateError::Unreadable { source, .. }) if source.kind() == io::ErrorKind::NotFound => return None,
+        Err(CertificateError::Unreadable { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            return None;
+        }
         found => found,
     };
     let good = |found: &CertifiedKey| is_good(found, names, UnixTime::now());
@@ -274,7 +278,10 @@ fn is_good(certified: &CertifiedKey, names: &[String], now: UnixTime) -> bool {
     names.iter().filter_map(|name| ServerName::try_from(name.as_str()).ok()).all(|name| {
         match verifier.verify_server_cert(own, &[], &name, &[], then) {
             // A board without a clock of its own begins in the past.
-            Ok(_) | Err(Error::InvalidCertificate(Refused::NotValidYet | Refused::NotValidYetContext { .. })) => true,
+            Ok(_)
+            | Err(Error::InvalidCertificate(Refused::NotValidYet | Refused::NotValidYetContext { .. })) => {
+                true
+            }
             Err(_) => false,
         }
     })
