@@ -344,3 +344,121 @@ fn fingerprint(certified: &CertifiedKey) -> String {
     let bytes = digest(&SHA256, der);
     bytes.as_ref().iter().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().join(":")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::env::temp_dir;
+
+    fn names(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    fn pem(names: &[String], today: Date) -> String {
+        written(names, &[], today).expect("a certificate")
+    }
+
+    fn of(pem: &str) -> Result<CertifiedKey, CertificateError> {
+        let path = Path::new("/a.pem");
+        pair(pem.as_bytes(), path, pem.as_bytes(), path)
+    }
+
+    #[test]
+    fn a_certificate_of_our_own_is_good_until_a_month_before_its_end_and_for_its_names() {
+        let made = Date::constant(2026, 1, 2);
+        let host = names(&["box", "box.local"]);
+        let certified = of(&pem(&host, made)).expect("a pair");
+        let after = |days: i64| {
+            let noon = made.saturating_add(days.days()).at(12, 0, 0, 0).in_tz("UTC").expect("a time");
+            UnixTime::since_unix_epoch(Duration::from_secs(noon.timestamp().as_second().unsigned_abs()))
+        };
+        for (day, good) in [(0, true), (700, true), (767, true), (770, false), (900, false), (-300, true)] {
+            assert_eq!(is_good(&certified, &host, after(day)), good, "after {day} days");
+        }
+        assert!(!is_good(&certified, &names(&["box", "other.local"]), after(1)));
+        assert!(is_good(&certified, &names(&["box", "not a name"]), after(1)), "what can't be in it is not missed");
+    }
+
+    #[test]
+    fn files_that_cannot_be_used_are_told_with_what_to_do() {
+        let today = Date::constant(2026, 1, 2);
+        let (one, two) = (pem(&names(&["one"]), today), pem(&names(&["two"]), today));
+        let split = |pem: &str| {
+            let at = pem.find("-----BEGIN PRIVATE").expect("a key");
+            (pem[..at].to_owned(), pem[at..].to_owned())
+        };
+        let ((certificate, key), (_, other)) = (split(&one), split(&two));
+        let half = certificate[..certificate.len() / 2].to_owned();
+        let encrypted = key.replace("PRIVATE", "ENCRYPTED PRIVATE");
+        let noise = key.replace("-----BEGIN PRIVATE KEY-----", "-----BEGIN PRIVATE KEY-----\n!!!!");
+        let empty = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n".to_owned();
+        let no_key = "/k holds no private key; it must be PEM and not encrypted (`openssl pkey` decrypts it): \
+                      -----BEGIN PRIVATE KEY-----";
+        let table = [
+            (
+                &key,
+                &key,
+                "/c holds no certificate; it must be PEM, the server's own first: -----BEGIN CERTIFICATE-----",
+            ),
+            (&half, &key, "/c is damaged (section end "),
+            (&certificate, &certificate, no_key),
+            (&certificate, &encrypted, no_key),
+            (&certificate, &noise, "/k is damaged (base64 decode error"),
+            (
+                &certificate,
+                &other,
+                "the key in /k is not that of the certificate in /c; name two that were made together",
+            ),
+            (
+                &certificate,
+                &empty,
+                "cannot use the certificate in /c with the key in /k; have a new pair made, such as ECDSA P-256: ",
+            ),
+        ];
+        for (certificate, key, expected) in table {
+            let (c, k) = (Path::new("/c"), Path::new("/k"));
+            let error = pair(certificate.as_bytes(), c, key.as_bytes(), k).expect_err(expected);
+            let told = crate::base::Chain(&error).to_string();
+            assert!(told.starts_with(expected), "{told}");
+        }
+        let error = load(Path::new("/nowhere/c"), Path::new("/nowhere/k")).expect_err("nothing is there");
+        assert_eq!(
+            crate::base::Chain(&error).to_string(),
+            "cannot read /nowhere/c: No such file or directory (os error 2); look at the name in [https], and let this \
+             user read the file"
+        );
+    }
+
+    #[test]
+    fn a_half_written_pair_is_left_alone_until_it_is_whole() {
+        let folder = temp_dir().join(format!("outpost-certificate-{}", std::process::id()));
+        fs::create_dir_all(&folder).expect("a folder");
+        let (certificate, key) = (folder.join("c"), folder.join("k"));
+        let (one, two) = ["one", "two"].map(|name| pem(&names(&[name]), Date::constant(2026, 1, 2))).into();
+        let put = |path: &Path, text: &str| {
+            let beside = folder.join("beside");
+            fs::write(&beside, text).and_then(|()| fs::rename(&beside, path)).expect("a file");
+        };
+        put(&certificate, &one);
+        put(&key, &one);
+        let identity = Identity::Files { certificate: certificate.clone(), key: key.clone() };
+        let mut keeper = Keeper::new(identity).expect("a pair");
+        let shown = |keeper: &Keeper| fingerprint(&keeper.shown.get());
+        let first = shown(&keeper);
+        let steps: [(&Path, &str, bool); 4] =
+            [(&certificate, &two, false), (&key, "", false), (&key, &two, true), (&certificate, "", true)];
+        for (path, text, replaced) in steps {
+            put(path, text);
+            keeper = keeper.look();
+            assert_eq!(shown(&keeper) != first, replaced, "{path:?} {text:.10}");
+        }
+        fs::remove_dir_all(folder).expect("it was there");
+    }
+
+    #[test]
+    fn a_certificate_that_cannot_be_kept_is_used_all_the_same() {
+        let identity = |path| Identity::Own { path, names: names(&["box"]), addresses: Vec::new() };
+        assert!(Keeper::new(identity(PathBuf::from("/proc/nowhere/https.pem"))).is_ok());
+        assert_eq!(identity(PathBuf::from("/nowhere/https.pem")).inspect().ok(), Some(None));
+    }
+}

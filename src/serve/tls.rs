@@ -23,6 +23,11 @@ impl Shown {
         Self(ArcSwap::from_pointee(certified))
     }
 
+    /// What clients see now.
+    pub(super) fn get(&self) -> Arc<CertifiedKey> {
+        self.0.load_full()
+    }
+
     /// Clients that come from now on see this one.
     pub(super) fn replace(&self, certified: CertifiedKey) {
         self.0.store(Arc::new(certified));
@@ -31,7 +36,7 @@ impl Shown {
 
 impl ResolvesServerCert for Shown {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(self.0.load_full())
+        Some(self.get())
     }
 }
 
