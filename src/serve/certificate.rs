@@ -376,7 +376,10 @@ mod tests {
             assert_eq!(is_good(&certified, &host, after(day)), good, "after {day} days");
         }
         assert!(!is_good(&certified, &names(&["box", "other.local"]), after(1)));
-        assert!(is_good(&certified, &names(&["box", "not a name"]), after(1)), "what can't be in it is not missed");
+        assert!(
+            is_good(&certified, &names(&["box", "not a name"]), after(1)),
+            "what can't be in it is not missed"
+        );
     }
 
     #[test]

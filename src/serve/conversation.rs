@@ -75,7 +75,7 @@ impl Shared {
             .max_pending_accept_reset_streams(TAKEN_BACK)
             .max_local_error_reset_streams(WRONG)
             .keep_alive_interval(patience.stall)
-            .keep_alive_timeout(patience.stall);
+            .keep_alive_timeout(patience.request);
         Self { handler, http1, http2, patience }
     }
 
