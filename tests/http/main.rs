@@ -1,6 +1,8 @@
 //! The HTTP server from outside, over real sockets: what clients get, and what bad ones cannot do.
 
+mod flood;
 mod live;
 mod replies;
 mod siege;
 mod site;
+mod tls;

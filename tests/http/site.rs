@@ -59,6 +59,7 @@ impl Photos for Camera {
 /// A server that serves.
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
+    pub(crate) https: Option<SocketAddr>,
     pub(crate) station: Arc<Station>,
     pub(crate) rendition: Arc<Rendition>,
     pub(crate) stats: Arc<ServeStats>,
@@ -88,14 +89,14 @@ impl Running {
         let site =
             Site { stations: vec![station.clone(), deaf], report: Arc::new(Told), stats: stats.clone() };
         let server = Server::bind(&config, site).expect("a free port");
-        let address = server.local_addr();
+        let (address, https) = (server.local_addr(), server.https_addr());
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let stopped = async { drop(stopped.await) };
             runtime.expect("a runtime").block_on(server.run(stopped)).expect("the server runs");
         });
-        Self { address, station, rendition, stats, stop: Some(stop), thread: Some(thread) }
+        Self { address, https, station, rendition, stats, stop: Some(stop), thread: Some(thread) }
     }
 
     /// Starts with these segments listed, in the middle of a stream: there were others before.
