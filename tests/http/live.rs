@@ -11,6 +11,8 @@ use outpost::segment::Shelf;
 const PIECE: usize = 188 * 200;
 const PIECES: usize = 10;
 const LEN: usize = PIECE * PIECES;
+/// Of a stream that hundreds hear.
+const SMALL: usize = 188 * 20;
 
 /// A client that has read the head of its reply.
 fn listen(server: &Running) -> BufReader<TcpStream> {
