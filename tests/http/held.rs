@@ -23,7 +23,8 @@ fn text(answer: &Answer) -> &str {
 #[test]
 fn a_reload_is_held_until_the_playlist_has_it_and_written_once_for_all() {
     let server = radio(0);
-    let paths = ["?_HLS_msn=10&_HLS_part=0", "?_HLS_msn=10&_HLS_part=0&_HLS_skip=YES", "?_HLS_msn=9&_HLS_part=2"];
+    let paths =
+        ["?_HLS_msn=10&_HLS_part=0", "?_HLS_msn=10&_HLS_part=0&_HLS_skip=YES", "?_HLS_msn=9&_HLS_part=2"];
     std::thread::scope(|scope| {
         let ask = |place: usize| {
             let path = format!("{MEDIA}{}", paths[place % paths.len()]);
@@ -65,7 +66,10 @@ fn what_nobody_can_know_of_is_refused_with_the_reason() {
         ("?_HLS_part=1", "_HLS_part needs _HLS_msn beside it: a part of which segment?\n"),
         ("?_HLS_msn=-1", "_HLS_msn=-1 is no whole number from 0 up\n"),
         ("?_HLS_msn=12", "the playlist will not have that for a while; ask for what comes next\n"),
-        ("?_HLS_msn=10&_HLS_part=9", "the playlist will not have that for a while; ask for what comes next\n"),
+        (
+            "?_HLS_msn=10&_HLS_part=9",
+            "the playlist will not have that for a while; ask for what comes next\n",
+        ),
     ];
     for (query, reason) in table {
         let answer = server.get(&format!("{MEDIA}{query}"), &[]);
@@ -113,7 +117,8 @@ fn the_part_that_was_hinted_at_is_sent_once_all_of_it_is_there() {
         server.list_low_at(11, 1);
         assert_eq!(waiter.join().expect("an answer").body, bytes_of(11, PART));
     });
-    let parts = server.stats.requests().find(|(kind, class, _)| (*kind, *class) == (Kind::Part, Class::Success));
+    let parts =
+        server.stats.requests().find(|(kind, class, _)| (*kind, *class) == (Kind::Part, Class::Success));
     assert_eq!(parts.map(|(.., count)| count), Some(3));
 }
 

@@ -13,9 +13,7 @@ use outpost::base::{Clock, Monotonic, Pts, SimClock, Span, WallTime};
 use outpost::container::ts::Join;
 use outpost::media::Entry;
 use outpost::playlist::{Format, Latency, Style};
-use outpost::segment::{
-    Body, Dates, Edge, Init, Part, Rate, Segment, Shelf, Snapshot, Tail, TargetDuration,
-};
+use outpost::segment::{Body, Dates, Edge, Init, Part, Rate, Segment, Shelf, Snapshot, Tail, TargetDuration};
 use outpost::serve::{
     Health, Lineup, Photos, Rendition, Report, ServeConfig, ServeStats, Server, Site, Snapshots, Station,
 };
