@@ -57,7 +57,7 @@ impl Segments {
     pub fn begin_segment(&mut self, at: Pts) {
         self.lag.cut();
         if self.sink.is_dropping() {
-            self.mux.interrupt(&mut self.sink);
+            self.mux.lose(at, &mut self.sink);
         } else {
             self.mux.cut(at, &mut self.sink);
         }
