@@ -25,7 +25,7 @@ const PARTS: i64 = 5;
 fn window(count: u64, finish: impl Fn(Segment) -> Segment) -> Window {
     let monotonic = Monotonic::from_nanos(0);
     let wall = WallTime::from_unix_nanos(1_763_640_000_000_000_000);
-    let reading = WallReading { monotonic, wall, sync: Sync::Synchronised };
+    let reading = WallReading { monotonic, wall, sync: Sync::Synchronised, suspended: Duration::ZERO };
     let config = SegmentConfig {
         length: Span::from_millis(6 * 3_600_000),
         bytes: usize::MAX / 8,
