@@ -186,8 +186,19 @@ struct Seconds(i64);
 
 impl Display for Seconds {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let micros = self.0.max(0);
-        write!(f, "{}.{:06}", micros / 1_000_000, micros % 1_000_000)
+        // Digit by digit from the last: a playlist of six hours has 10,800 of them, and padding takes its time.
+        let mut rest = self.0.max(0);
+        let mut text = [b'.'; 20];
+        let mut at = text.len();
+        let point = at - 7;
+        while at >= point || rest > 0 {
+            at -= 1;
+            if at != point {
+                text[at] = b'0' + (rest % 10) as u8;
+                rest /= 10;
+            }
+        }
+        f.write_str(std::str::from_utf8(&text[at..]).map_err(|_| fmt::Error)?)
     }
 }
 
@@ -291,6 +302,8 @@ mod tests {
             (inf(180_480, 360_960), "#EXTINF:2.005334,"),
             (inf(-90_000, 90_000), "#EXTINF:2.000000,"),
             (inf(90_000, 0), "#EXTINF:0.000000,"),
+            (inf(0, 90_000 * 12_345), "#EXTINF:12345.000000,"),
+            (inf(i64::MIN, i64::MAX), "#EXTINF:9223372036854.775807,"),
             (
                 Tag::StreamInf(&variant("mp4a.40.2")),
                 "#EXT-X-STREAM-INF:BANDWIDTH=70000,AVERAGE-BANDWIDTH=69000,CODECS=\"mp4a.40.2\"",
