@@ -196,11 +196,11 @@ impl<'a> Writer<'a> {
             // Whoever comes out of it is told anew where he is.
             self.dated = false;
         }
-        self.line(Tag::Inf { start, end })?;
-        match self.style.format {
-            Format::TransportStream => writeln!(self.text, "{sequence}.ts"),
-            Format::Fmp4 => writeln!(self.text, "{sequence}.m4s"),
-        }
+        let suffix = match self.style.format {
+            Format::TransportStream => "ts",
+            Format::Fmp4 => "m4s",
+        };
+        writeln!(self.text, "{}\n{sequence}.{suffix}", Tag::Inf { start, end })
     }
 
     /// The segment being written: its parts, and the one to come.

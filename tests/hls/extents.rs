@@ -138,8 +138,10 @@ fn a_piece_is_a_finished_playlist() {
 
 #[test]
 fn a_piece_is_every_segment_that_has_some_of_it() {
+    /// From and to, in seconds; the first segment and how many.
+    type Case = (Option<i64>, Option<i64>, Option<(u64, usize)>);
     let snapshot = shelf([segment(0), segment(1), gap(2), segment(3)], None);
-    let table: &[(Option<i64>, Option<i64>, Option<(u64, usize)>)] = &[
+    let table: &[Case] = &[
         (None, Some(99), Some((100, 4))),
         (Some(-9), None, Some((100, 4))),
         (Some(0), Some(2), Some((100, 1))),
