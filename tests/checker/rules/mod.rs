@@ -60,6 +60,16 @@ pub(crate) fn judge<T>(rules: &[&'static [Rule<T>]], subject: &T, place: &str) -
     found
 }
 
+/// The same of a text, of which nothing more is said if it cannot even be read.
+pub(crate) fn judge_text<T>(rules: &[&'static [Rule<T>]], text: &T, place: &str) -> Vec<Finding> {
+    let mut found = judge(rules, text, place);
+    let unreadable = |finding: &Finding| finding.rule.ends_with("is_well_formed");
+    if found.iter().any(unreadable) {
+        found.retain(unreadable);
+    }
+    found
+}
+
 /// About the text of one media playlist.
 pub(crate) const MEDIA: [&[Rule<Media>]; 2] = [media::RULES, parts::RULES];
 /// About one multivariant playlist.
@@ -74,13 +84,13 @@ pub(crate) const STREAM: [&[Rule<Stream>]; 1] = [stream::RULES];
 pub(crate) fn judge_all(stream: &Stream, place: &str) -> Vec<Finding> {
     let mut found = judge(&STREAM, stream, place);
     for (_, multivariant) in &stream.multivariants {
-        found.extend(judge(&MULTIVARIANT, multivariant, place));
+        found.extend(judge_text(&MULTIVARIANT, multivariant, place));
     }
     for rendition in &stream.renditions {
         let place = format!("{place} {}", rendition.uri);
         found.extend(judge(&RENDITION, rendition, &place));
         for listing in rendition.listings.iter().chain(&rendition.held) {
-            found.extend(judge(&MEDIA, &listing.media, &place));
+            found.extend(judge_text(&MEDIA, &listing.media, &place));
         }
     }
     let mut seen = std::collections::BTreeSet::new();

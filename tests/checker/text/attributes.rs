@@ -218,7 +218,7 @@ fn is_of(kind: Kind, value: &str) -> bool {
         digits(whole) && digits(rest)
     };
     match kind {
-        Integer => digits(value) && value.len() <= 20,
+        Integer => digits(value) && value.parse::<u64>().is_ok(),
         Hex => value
             .strip_prefix("0x")
             .or(value.strip_prefix("0X"))
