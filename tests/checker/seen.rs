@@ -1,6 +1,7 @@
 //! What was seen of a stream, as plain records: rules look at these alone, so that they can be shown made-up ones.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::text::{Media, Multivariant};
@@ -18,7 +19,7 @@ pub(crate) struct Answer {
     /// Names in small letters.
     pub(crate) fields: BTreeMap<String, String>,
     /// As it came, compression taken off.
-    pub(crate) body: Vec<u8>,
+    pub(crate) body: Arc<Vec<u8>>,
 }
 
 impl Answer {
@@ -65,8 +66,8 @@ pub(crate) struct Fetch {
 /// What another program found in a segment.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Probe {
-    /// Of its pictures: `avc1.42c01f`.
-    pub(crate) avc: Option<String>,
+    /// Profile and level of its pictures.
+    pub(crate) avc: Option<(u8, u8)>,
     /// `1280x720`
     pub(crate) size: Option<String>,
     /// Pictures a second.
@@ -90,6 +91,8 @@ pub(crate) struct Rendition {
     pub(crate) uri: String,
     /// Each that differs from the one before, in order.
     pub(crate) listings: Vec<Listing>,
+    /// What came instead of a playlist, in good weather.
+    pub(crate) lost: Vec<Answer>,
     /// Segments, parts and init segments.
     pub(crate) files: Vec<Fetch>,
     /// Requests with `_HLS_msn`, `_HLS_part`.

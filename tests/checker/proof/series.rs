@@ -1,5 +1,6 @@
 //! Playlists over time, and what they lead to.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::world::{answer, delta_text, listing, low_latency, low_text, ordinary, ordinary_text};
@@ -96,6 +97,11 @@ const ORDINARY: &[Case] = &[
         let listing = &mut one(it).listings[7];
         listing.media = Media::read(&format!("{}#EXT-X-ENDLIST\n", listing.media.text));
     }),
+    ("playlists_come", |it| {
+        let mut late = answer("index.m3u8", 9.0, "text/plain", "no-store", b"");
+        late.status = 503;
+        one(it).lost.push(late);
+    }),
     ("playlists_have_their_type", |it| set(it, "content-type", "text/plain")),
     ("playlists_are_compressed", |it| set(it, "content-encoding", "")),
     ("playlists_are_not_kept_long", |it| set(it, "cache-control", "max-age=2")),
@@ -103,7 +109,7 @@ const ORDINARY: &[Case] = &[
     ("media_is_not_redirected", |it| fetched(it, "103.ts").answer.status = 302),
     ("owed_files_come", |it| one(it).files[5].answer.status = 404),
     ("files_come_at_once", |it| fetched(it, "103.ts").answer.ended += Duration::from_secs(3)),
-    ("files_never_change", |it| one(it).files[5].answer.body[187] = 0),
+    ("files_never_change", |it| bytes(&mut one(it).files[5])[187] = 0),
     ("files_have_their_type", |it| {
         fetched(it, "103.ts").answer.fields.insert("content-type".into(), "audio/aac".into());
     }),
@@ -199,25 +205,25 @@ const LOW_LATENCY: &[Case] = &[
     ("deltas_make_the_whole", |it| skip(it, "109.m4s", "109b.m4s")),
     ("hinted_parts_come_whole", |it| fetched(it, "111.2.m4s").answer.ended += Duration::from_millis(400)),
     ("parts_make_the_segment", |it| {
-        let body = &mut fetched(it, "109.2.m4s").answer.body;
+        let body = bytes(fetched(it, "109.2.m4s"));
         *body.last_mut().expect("it is not empty") += 1;
     }),
     ("fragments_are_whole", |it| {
-        let body = &mut fetched(it, "init-0.mp4").answer.body;
+        let body = bytes(fetched(it, "init-0.mp4"));
         body[8..12].copy_from_slice(b"isom");
         body[16..20].copy_from_slice(b"isom");
     }),
     ("fragments_run_on", |it| {
         // The last byte of a tfdt, so little that it is no picture.
         for uri in ["109.m4s", "109.0.m4s"] {
-            let body = &mut fetched(it, uri).answer.body;
+            let body = bytes(fetched(it, uri));
             let tfdt = body.windows(4).position(|it| it == b"tfdt").expect("a tfdt");
             body[tfdt + 15] += 1;
         }
     }),
     ("parts_last_what_they_say", |it| {
         // Samples of 220 ms.
-        let body = &mut fetched(it, "111.2.m4s").answer.body;
+        let body = bytes(fetched(it, "111.2.m4s"));
         let tfhd = body.windows(4).position(|it| it == b"tfhd").expect("a tfhd");
         body[tfhd + 15] -= 30;
     }),
@@ -235,10 +241,15 @@ fn set(stream: &mut Stream, name: &str, value: &str) {
     one(stream).listings[4].answer.fields.insert(name.to_owned(), value.to_owned());
 }
 
+/// The bytes of a file, to be changed.
+fn bytes(fetch: &mut Fetch) -> &mut Vec<u8> {
+    Arc::make_mut(&mut fetch.answer.body)
+}
+
 /// Changes a file each time it was fetched.
 fn both(stream: &mut Stream, uri: &str, change: impl Fn(&mut Vec<u8>)) {
     let files = one(stream).files.iter_mut().filter(|fetch| fetch.uri == uri);
-    files.for_each(|fetch| change(&mut fetch.answer.body));
+    files.for_each(|fetch| change(bytes(fetch)));
 }
 
 fn multivariant(stream: &mut Stream, from: &str, to: &str) {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::seen::{Answer, Delta, Fetch, Listing, Probe, Rendition, Stream};
@@ -27,7 +28,7 @@ pub(super) fn answer(path: &str, seconds: f64, kind: &str, cache: &str, body: &[
         ended: at,
         status: 200,
         fields,
-        body: body.to_vec(),
+        body: Arc::new(body.to_vec()),
     }
 }
 
@@ -91,7 +92,7 @@ pub(super) fn ordinary() -> Stream {
             rendition.files.extend([listed, listed + 15.0].map(|at| file(&uri, at, &body)));
         }
         rendition.probe = Some(Probe {
-            avc: pictures.then(|| "avc1.42c01f".to_owned()),
+            avc: pictures.then_some((0x42, 0x1f)),
             size: pictures.then(|| "1280x720".to_owned()),
             rate: pictures.then_some(30.0),
             sound: true,

@@ -7,6 +7,7 @@ use super::{Rule, rules};
 use crate::seen::{Answer, Fetch, Rendition};
 
 pub(crate) const RULES: &[Rule<Rendition>] = rules![
+    "bis 6.2.1": playlists_come,
     "RFC 4, A 10.4": playlists_have_their_type,
     "RFC 6.2.1, A 10.1": playlists_are_compressed,
     "bis 6.2.1": playlists_are_not_kept_long,
@@ -31,6 +32,11 @@ fn first<'a>(
 ) -> Vec<String> {
     let mut broken = answers.filter(|answer| bad(answer));
     broken.next().map(|it| format!("{}: {field} is {:?}", it.path, it.field(field))).into_iter().collect()
+}
+
+fn playlists_come(rendition: &Rendition) -> Vec<String> {
+    let lost = rendition.lost.iter();
+    lost.map(|it| format!("{}: {} at {:.1} s", it.path, it.status, it.asked.as_secs_f64())).collect()
 }
 
 fn playlists_have_their_type(rendition: &Rendition) -> Vec<String> {
@@ -89,11 +95,11 @@ fn came(rendition: &Rendition) -> impl Iterator<Item = &Fetch> {
 }
 
 fn files_never_change(rendition: &Rendition) -> Vec<String> {
-    let mut known: BTreeMap<&str, &[u8]> = BTreeMap::new();
+    let mut known: BTreeMap<&str, &Vec<u8>> = BTreeMap::new();
     let mut found = Vec::new();
     for fetch in came(rendition) {
         let body = known.entry(&fetch.uri).or_insert(&fetch.answer.body);
-        found.extend(unless(*body == fetch.answer.body, || format!("{} has changed", fetch.uri)));
+        found.extend(unless(**body == *fetch.answer.body, || format!("{} has changed", fetch.uri)));
     }
     found
 }

@@ -244,6 +244,13 @@ fn average_is_true(stream: &Stream) -> Vec<String> {
     declared(stream, "AVERAGE-BANDWIDTH", |told, (_, average)| average > 1.1 * told)
 }
 
+/// Of `avc1.42c01f`, as RFC 6381 writes H.264.
+fn profile_and_level(codec: &str) -> Option<(u8, u8)> {
+    let digits = codec.strip_prefix("avc1.").filter(|digits| digits.len() == 6)?;
+    let byte = |at: usize| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok();
+    Some((byte(0)?, byte(4)?))
+}
+
 fn what_is_told_is_in_it(stream: &Stream) -> Vec<String> {
     let Some((_, last)) = stream.multivariants.last() else { return Vec::new() };
     let mut found = Vec::new();
@@ -257,7 +264,7 @@ fn what_is_told_is_in_it(stream: &Stream) -> Vec<String> {
             .all(|it| it.list.get("URI").is_some());
         let sound = variant.codecs().any(|codec| codec.starts_with("mp4a"));
         let wrong = probe.size != variant.list.get("RESOLUTION").map(str::to_owned)
-            || probe.avc != variant.codecs().find(|codec| codec.starts_with("avc")).map(str::to_owned)
+            || probe.avc != variant.codecs().find_map(profile_and_level)
             || probe.sound != (sound && !apart)
             || match (probe.rate, variant.list.number::<f64>("FRAME-RATE")) {
                 (Some(seen), Some(told)) => (seen - told).abs() > 0.05 * told,
