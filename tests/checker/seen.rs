@@ -57,6 +57,8 @@ pub(crate) struct Listing {
 pub(crate) struct Fetch {
     pub(crate) answer: Answer,
     pub(crate) uri: String,
+    /// What came, deciphered where it was enciphered; empty where that failed.
+    pub(crate) clear: Arc<Vec<u8>>,
     /// What is to be there: listed, or gone for a shorter time than it has to stay.
     pub(crate) owed: bool,
     /// Whether it was hinted at, and not there yet, when it was asked for.
@@ -117,10 +119,18 @@ impl Rendition {
         found
     }
 
+    fn fetched(&self, uri: &str) -> Option<&Fetch> {
+        self.files.iter().find(|fetch| fetch.uri == uri && fetch.answer.status == 200)
+    }
+
     /// The body of a file that came.
     pub(crate) fn body(&self, uri: &str) -> Option<&[u8]> {
-        let fetch = self.files.iter().find(|fetch| fetch.uri == uri && fetch.answer.status == 200)?;
-        Some(&fetch.answer.body)
+        Some(&self.fetched(uri)?.answer.body)
+    }
+
+    /// The same, deciphered.
+    pub(crate) fn clear(&self, uri: &str) -> Option<&[u8]> {
+        Some(&self.fetched(uri)?.clear)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The judge on trial: it finds nothing in what is good, and in what is broken in one way just that.
 
+mod origin;
 mod series;
 mod texts;
 mod world;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::world::{answer, delta_text, listing, low_latency, low_text, ordinary, ordinary_text};
+use super::world::{answer, delta_text, file, listing, low_latency, low_text, ordinary, ordinary_text};
 use super::{names, only};
 use crate::rules::judge_all;
 use crate::seen::{Fetch, Rendition, Stream};
@@ -109,13 +109,15 @@ const ORDINARY: &[Case] = &[
     ("media_is_not_redirected", |it| fetched(it, "103.ts").answer.status = 302),
     ("owed_files_come", |it| one(it).files[5].answer.status = 404),
     ("files_come_at_once", |it| fetched(it, "103.ts").answer.ended += Duration::from_secs(3)),
-    ("files_never_change", |it| bytes(&mut one(it).files[5])[187] = 0),
+    ("files_never_change", |it| change(&mut one(it).files[5], |body| body[187] = 0)),
     ("files_have_their_type", |it| {
         fetched(it, "103.ts").answer.fields.insert("content-type".into(), "audio/aac".into());
     }),
     ("files_are_kept_long", |it| {
         fetched(it, "103.ts").answer.fields.insert("cache-control".into(), "no-store".into());
     }),
+    ("keys_are_keys", |it| one(it).files.push(file("../keys/1.key", 3.0, &[1; 15]))),
+    ("transport_streams_are_whole", |it| Arc::make_mut(&mut fetched(it, "110.ts").clear).clear()),
     ("transport_streams_are_whole", |it| both(it, "103.ts", |body| body.rotate_left(188))),
     ("counters_run_on", |it| {
         both(it, "103.ts", |body| {
@@ -205,27 +207,29 @@ const LOW_LATENCY: &[Case] = &[
     ("deltas_make_the_whole", |it| skip(it, "109.m4s", "109b.m4s")),
     ("hinted_parts_come_whole", |it| fetched(it, "111.2.m4s").answer.ended += Duration::from_millis(400)),
     ("parts_make_the_segment", |it| {
-        let body = bytes(fetched(it, "109.2.m4s"));
-        *body.last_mut().expect("it is not empty") += 1;
+        both(it, "109.2.m4s", |body| *body.last_mut().expect("it is not empty") += 1);
     }),
     ("fragments_are_whole", |it| {
-        let body = bytes(fetched(it, "init-0.mp4"));
-        body[8..12].copy_from_slice(b"isom");
-        body[16..20].copy_from_slice(b"isom");
+        both(it, "init-0.mp4", |body| {
+            body[8..12].copy_from_slice(b"isom");
+            body[16..20].copy_from_slice(b"isom");
+        });
     }),
     ("fragments_run_on", |it| {
         // The last byte of a tfdt, so little that it is no picture.
         for uri in ["109.m4s", "109.0.m4s"] {
-            let body = bytes(fetched(it, uri));
-            let tfdt = body.windows(4).position(|it| it == b"tfdt").expect("a tfdt");
-            body[tfdt + 15] += 1;
+            both(it, uri, |body| {
+                let tfdt = body.windows(4).position(|it| it == b"tfdt").expect("a tfdt");
+                body[tfdt + 15] += 1;
+            });
         }
     }),
     ("parts_last_what_they_say", |it| {
         // Samples of 220 ms.
-        let body = bytes(fetched(it, "111.2.m4s"));
-        let tfhd = body.windows(4).position(|it| it == b"tfhd").expect("a tfhd");
-        body[tfhd + 15] -= 30;
+        both(it, "111.2.m4s", |body| {
+            let tfhd = body.windows(4).position(|it| it == b"tfhd").expect("a tfhd");
+            body[tfhd + 15] -= 30;
+        });
     }),
     ("every_other_is_reported", |it| {
         for listing in it.renditions.iter_mut().flat_map(|it| &mut it.listings) {
@@ -241,15 +245,16 @@ fn set(stream: &mut Stream, name: &str, value: &str) {
     one(stream).listings[4].answer.fields.insert(name.to_owned(), value.to_owned());
 }
 
-/// The bytes of a file, to be changed.
-fn bytes(fetch: &mut Fetch) -> &mut Vec<u8> {
-    Arc::make_mut(&mut fetch.answer.body)
+/// Changes the bytes of a file.
+fn change(fetch: &mut Fetch, change: impl Fn(&mut Vec<u8>)) {
+    change(Arc::make_mut(&mut fetch.answer.body));
+    fetch.clear = Arc::clone(&fetch.answer.body);
 }
 
 /// Changes a file each time it was fetched.
-fn both(stream: &mut Stream, uri: &str, change: impl Fn(&mut Vec<u8>)) {
+fn both(stream: &mut Stream, uri: &str, by: impl Fn(&mut Vec<u8>)) {
     let files = one(stream).files.iter_mut().filter(|fetch| fetch.uri == uri);
-    files.for_each(|fetch| change(bytes(fetch)));
+    files.for_each(|fetch| change(fetch, &by));
 }
 
 fn multivariant(stream: &mut Stream, from: &str, to: &str) {

@@ -9,9 +9,9 @@ use crate::seen::{Answer, Delta, Fetch, Listing, Probe, Rendition, Stream};
 use crate::text::{Media, Multivariant};
 
 /// Segments last two seconds, their parts half a second.
-const PARTS: u64 = 4;
+pub(super) const PARTS: u64 = 4;
 /// The number of the first segment.
-const FIRST: u64 = 100;
+pub(super) const FIRST: u64 = 100;
 /// How many segments are listed.
 const ORDINARY_WINDOW: u64 = 5;
 const LOW_WINDOW: u64 = 9;
@@ -43,10 +43,14 @@ pub(super) fn listing(path: &str, seconds: f64, text: &str) -> Listing {
     Listing { answer: playlist(path, seconds, cache, text), media: Media::read(text), after_trouble: false }
 }
 
-fn file(uri: &str, seconds: f64, body: &[u8]) -> Fetch {
-    let kind = if uri.ends_with(".ts") { "video/mp2t" } else { "video/mp4" };
+pub(super) fn file(uri: &str, seconds: f64, body: &[u8]) -> Fetch {
+    let kind = match uri.rsplit_once('.') {
+        Some((_, "ts")) => "video/mp2t",
+        Some((_, "key")) => "application/octet-stream",
+        _ => "video/mp4",
+    };
     let answer = answer(uri, seconds, kind, "public, max-age=3600, immutable", body);
-    Fetch { answer, uri: uri.to_owned(), owed: true, hinted: false }
+    Fetch { clear: Arc::clone(&answer.body), answer, uri: uri.to_owned(), owed: true, hinted: false }
 }
 
 fn head(version: u32, first: u64) -> String {
@@ -228,7 +232,7 @@ fn boxed(kind: &[u8; 4], content: &[&[u8]]) -> Vec<u8> {
 }
 
 /// An init segment whose clock has 1,000 ticks a second.
-fn init(pictures: bool) -> Vec<u8> {
+pub(super) fn init(pictures: bool) -> Vec<u8> {
     let mdhd = boxed(b"mdhd", &[&[0; 12], &1000_u32.to_be_bytes(), &[0; 8]]);
     let hdlr = boxed(b"hdlr", &[&[0; 8], if pictures { b"vide" } else { b"soun" }, &[0; 13]]);
     let trak = boxed(b"trak", &[&boxed(b"mdia", &[&mdhd, &hdlr])]);
@@ -238,7 +242,7 @@ fn init(pictures: bool) -> Vec<u8> {
 }
 
 /// Half a second in two samples.
-fn fragment(part: u64, sync: bool) -> Vec<u8> {
+pub(super) fn fragment(part: u64, sync: bool) -> Vec<u8> {
     let tfhd = boxed(b"tfhd", &[&0x02_0008_u32.to_be_bytes(), &1_u32.to_be_bytes(), &250_u32.to_be_bytes()]);
     let tfdt = boxed(b"tfdt", &[&[1, 0, 0, 0], &(part * 500).to_be_bytes()]);
     let flags: u32 = if sync { 0 } else { 0x1_0000 };

@@ -49,20 +49,15 @@ fn playlists_are_compressed(rendition: &Rendition) -> Vec<String> {
 }
 
 fn playlists_are_not_kept_long(rendition: &Rendition) -> Vec<String> {
-    let live = rendition.listings.iter().filter(|listing| !listing.media.ended);
     let target = rendition.listings.iter().find_map(|listing| listing.media.target).unwrap_or(0);
-    let kept = |answer: &Answer, most: u64| {
+    let live = rendition.listings.iter().chain(&rendition.held).filter(|listing| !listing.media.ended);
+    let kept = |answer: &Answer| {
+        // What was asked for by its number hardly changes: six targets are what Apple recommends.
+        let most = if answer.query("_HLS_msn").is_some() { 6 * target } else { target / 2 };
         let never = ["no-store", "no-cache"].iter().any(|word| answer.field("cache-control").contains(word));
         !never && answer.max_age().is_none_or(|age| age > most)
     };
-    let mut found = first(live.map(|it| &it.answer), |answer| kept(answer, target / 2), "cache-control");
-    // What was asked for by number never changes much; six targets are what Apple recommends.
-    found.extend(first(
-        rendition.held.iter().map(|it| &it.answer),
-        |answer| kept(answer, 6 * target),
-        "cache-control",
-    ));
-    found
+    first(live.map(|listing| &listing.answer), kept, "cache-control")
 }
 
 fn other_sites_may_play(rendition: &Rendition) -> Vec<String> {
@@ -122,6 +117,6 @@ fn files_have_their_type(rendition: &Rendition) -> Vec<String> {
 
 fn files_are_kept_long(rendition: &Rendition) -> Vec<String> {
     let target = rendition.listings.iter().find_map(|listing| listing.media.target).unwrap_or(0);
-    let media = came(rendition).map(|fetch| &fetch.answer).filter(|it| !it.name().ends_with(".key"));
+    let media = came(rendition).map(|fetch| &fetch.answer).filter(|it| !it.name().contains(".key"));
     first(media, |answer| answer.max_age().is_none_or(|age| age < 6 * target), "cache-control")
 }

@@ -11,6 +11,7 @@ use crate::seen::Rendition;
 use crate::text::Segment;
 
 pub(crate) const RULES: &[Rule<Rendition>] = rules![
+    "RFC 4.3.2.4, 5.2": keys_are_keys,
     "RFC 3.2, bis 3.1.1": transport_streams_are_whole,
     "RFC 3, A 7.2": counters_run_on,
     "A 7.4": segments_begin_with_a_key_picture,
@@ -20,10 +21,17 @@ pub(crate) const RULES: &[Rule<Rendition>] = rules![
     "bis 4.4.4.9": parts_last_what_they_say,
 ];
 
+fn keys_are_keys(rendition: &Rendition) -> Vec<String> {
+    let path = |uri: &str| uri.split('?').next().unwrap_or_default().to_owned();
+    let keys = rendition.files.iter().filter(|it| path(&it.uri).ends_with(".key") && it.answer.status == 200);
+    let wrong = keys.filter(|it| it.answer.body.len() != 16);
+    wrong.map(|it| format!("{} has {} bytes", it.uri, it.answer.body.len())).collect()
+}
+
 /// The segments whose bytes came, each with them.
 fn fetched(rendition: &Rendition) -> Vec<(&Segment, &[u8])> {
     let segments = rendition.segments().into_iter().filter(|segment| !segment.gap);
-    segments.filter_map(|segment| Some((segment, rendition.body(&segment.uri)?))).collect()
+    segments.filter_map(|segment| Some((segment, rendition.clear(&segment.uri)?))).collect()
 }
 
 fn is_ts(segment: &Segment) -> bool {
@@ -40,7 +48,7 @@ fn transport_streams(rendition: &Rendition) -> Vec<(&Segment, Ts)> {
 
 /// The init segment that holds for `segment`.
 fn init(rendition: &Rendition, segment: &Segment) -> Option<Init> {
-    Init::read(rendition.body(segment.map.as_ref()?.get("URI")?)?)
+    Init::read(rendition.clear(segment.map.as_ref()?.get("URI")?)?)
 }
 
 fn look(rendition: &Rendition, segment: &Segment, bytes: &[u8]) -> Option<Look> {
@@ -97,7 +105,7 @@ fn durations_are_those_of_the_media(rendition: &Rendition) -> Vec<String> {
             run = None;
         }
         next = Some(segment.number + 1);
-        let bytes = if segment.gap { None } else { rendition.body(&segment.uri) };
+        let bytes = if segment.gap { None } else { rendition.clear(&segment.uri) };
         let here = bytes.and_then(|bytes| look(rendition, segment, bytes));
         if let Some(here) = &here {
             let (begin, told) = run.get_or_insert((here.clone(), 0.0));
@@ -160,7 +168,7 @@ fn parts_last_what_they_say(rendition: &Rendition) -> Vec<String> {
             if !seen.insert(&part.uri) || is_ts(segment) && !segment.uri.is_empty() {
                 continue;
             }
-            let (Some(init), Some(bytes)) = (init(rendition, segment), rendition.body(&part.uri)) else {
+            let (Some(init), Some(bytes)) = (init(rendition, segment), rendition.clear(&part.uri)) else {
                 continue;
             };
             let look = init.look(bytes);

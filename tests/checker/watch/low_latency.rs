@@ -31,7 +31,7 @@ impl Watcher {
                     let (client, path) = (Arc::clone(&self.client), join(&self.path, &uri));
                     hinted.spawn(async move {
                         let answer = client.file(&path).await;
-                        Fetch { answer, uri, owed: true, hinted: true }
+                        Fetch { clear: Arc::clone(&answer.body), answer, uri, owed: true, hinted: true }
                     });
                 }
                 self.collect(&mut hinted);
@@ -63,7 +63,8 @@ impl Watcher {
     fn collect(&mut self, hinted: &mut JoinSet<Fetch>) {
         while let Some(fetch) = hinted.try_join_next() {
             let fetch = fetch.expect("a request does not fail");
-            if !self.in_trouble && !self.weather.is_trouble() {
+            self.look_at_the_weather();
+            if !self.in_trouble {
                 self.noted.files.push(fetch);
             }
         }

@@ -2,15 +2,17 @@
 //!
 //! Belongs here: requests, and when they are made. Does not: what is to be thought of the answers.
 
+mod cipher;
 mod client;
 mod low_latency;
 mod ordinary;
 mod probe;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
+use cipher::Secret;
 pub(crate) use client::Client;
 use client::join;
 
@@ -22,18 +24,32 @@ const SOUND: f64 = 2_048.0 / 48_000.0;
 /// How long the program may take until a stream is served.
 const START: Duration = Duration::from_secs(30);
 
-/// Whether something was broken on purpose, so that errors and delays are to be expected.
+/// Whether something was broken on purpose, so that errors and delays are to be expected: counts beginnings and ends,
+/// so that nobody who looks away misses one.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Weather(Arc<AtomicBool>);
+pub(crate) struct Weather(Arc<AtomicU32>);
 
 impl Weather {
-    pub(crate) fn set_trouble(&self, trouble: bool) {
-        self.0.store(trouble, Relaxed);
+    /// Trouble begins; or it ends.
+    pub(crate) fn turn(&self) {
+        self.0.fetch_add(1, Relaxed);
+    }
+
+    fn turns(&self) -> u32 {
+        self.0.load(Relaxed)
     }
 
     fn is_trouble(&self) -> bool {
-        self.0.load(Relaxed)
+        self.turns() % 2 == 1
     }
+}
+
+/// Whether others wanted more than all there is of the processors, over the last minute: then what comes late may be
+/// their fault.
+pub(crate) fn is_busy() -> bool {
+    let loads = std::fs::read_to_string("/proc/loadavg").expect("Linux");
+    let load: f64 = loads.split(' ').next().and_then(|load| load.parse().ok()).expect("a number");
+    load > std::thread::available_parallelism().map_or(1, |cores| cores.get()) as f64
 }
 
 /// Watches the multivariant playlist at `path` and all it leads to for `length`.
@@ -52,6 +68,7 @@ pub(crate) async fn watch(client: Arc<Client>, path: String, length: Duration, w
             weather: weather.clone(),
             end,
             noted: Rendition { uri: uri.to_owned(), ..Rendition::default() },
+            turns: weather.turns(),
             in_trouble: false,
         };
         watchers.push(tokio::spawn(watcher.watch()));
@@ -88,6 +105,8 @@ struct Watcher {
     weather: Weather,
     end: Duration,
     noted: Rendition,
+    turns: u32,
+    /// Whether there was trouble since the last listing.
     in_trouble: bool,
 }
 
@@ -111,7 +130,7 @@ impl Watcher {
     /// The playlist, asked for with `query`; `None` if it did not come, which is noted.
     async fn ask(&mut self, query: &str) -> Option<Listing> {
         let answer = self.client.playlist(&format!("{}{query}", self.path)).await;
-        self.in_trouble |= self.weather.is_trouble();
+        self.look_at_the_weather();
         if answer.status != 200 {
             if !self.in_trouble {
                 self.noted.lost.push(answer);
@@ -121,6 +140,12 @@ impl Watcher {
         let mut media = Media::read(&String::from_utf8_lossy(&answer.body));
         media.frame = self.frame;
         Some(Listing { answer, media, after_trouble: self.in_trouble })
+    }
+
+    fn look_at_the_weather(&mut self) {
+        let turns = self.weather.turns();
+        self.in_trouble |= turns != self.turns || self.weather.is_trouble();
+        self.turns = turns;
     }
 
     /// Notes a listing if it is news; what is only asked for in bad weather may come late as well.
@@ -133,18 +158,24 @@ impl Watcher {
         news
     }
 
-    /// Fetches a file, for the first time or again.
-    async fn fetch(&mut self, uri: &str) {
+    /// Fetches a file, for the first time or again; one that is enciphered, with its key.
+    async fn fetch(&mut self, uri: &str, secret: Option<&Secret>) {
         let mut answer = self.client.file(&join(&self.path, uri)).await;
-        if self.in_trouble || self.weather.is_trouble() {
+        self.look_at_the_weather();
+        if self.in_trouble {
             return;
         }
-        // The same bytes are kept once.
-        if let Some(known) = self.noted.files.iter().find(|it| it.uri == uri && it.answer.body == answer.body)
-        {
-            answer.body = Arc::clone(&known.answer.body);
-        }
-        self.noted.files.push(Fetch { answer, uri: uri.to_owned(), owed: true, hinted: false });
+        // The same bytes are kept once, and deciphered once.
+        let known = self.noted.files.iter().find(|it| it.uri == uri && it.answer.body == answer.body);
+        let clear = match (known, secret) {
+            (Some(known), _) => {
+                answer.body = Arc::clone(&known.answer.body);
+                Arc::clone(&known.clear)
+            }
+            (None, Some(secret)) => Arc::new(cipher::decipher(&answer.body, secret).unwrap_or_default()),
+            (None, None) => Arc::clone(&answer.body),
+        };
+        self.noted.files.push(Fetch { answer, uri: uri.to_owned(), clear, owed: true, hinted: false });
     }
 
     /// Fetches what belongs to a segment and was not fetched yet.
@@ -153,11 +184,25 @@ impl Watcher {
         let parts = segment.parts.iter().filter(|part| !part.gap).map(|part| part.uri.as_str());
         let whole = (!segment.gap && !segment.uri.is_empty()).then_some(segment.uri.as_str());
         let wanted: Vec<String> = map.into_iter().chain(parts).chain(whole).map(str::to_owned).collect();
+        let secret = self.secret(segment).await;
         for uri in wanted {
             if !self.noted.files.iter().any(|known| known.uri == uri) {
-                self.fetch(&uri).await;
+                self.fetch(&uri, secret.as_ref()).await;
             }
         }
+    }
+
+    /// What deciphers a segment, where it is enciphered.
+    async fn secret(&mut self, segment: &Segment) -> Option<Secret> {
+        let key = segment.key.as_ref()?;
+        let uri = key.get("URI")?.to_owned();
+        if self.noted.body(&uri).is_none() {
+            self.fetch(&uri, None).await;
+        }
+        // Without an IV, the number is one (RFC 8216, 5.2).
+        let iv =
+            key.get("IV").map(|iv| iv[2..].to_owned()).unwrap_or_else(|| format!("{:032x}", segment.number));
+        Some(Secret { key: self.noted.body(&uri)?.to_vec(), iv })
     }
 
     /// Asks for what cannot be, each with the status that is due.

@@ -13,8 +13,8 @@ static COUNT: AtomicU32 = AtomicU32::new(0);
 /// Looks at the last segment that was fetched; `None` if none was.
 pub(super) fn probe(rendition: &Rendition) -> Option<Probe> {
     let segments = rendition.segments();
-    let (segment, body) = segments.iter().rev().find_map(|it| Some((it, rendition.body(&it.uri)?)))?;
-    let init = segment.map.as_ref().and_then(|map| rendition.body(map.get("URI")?));
+    let (segment, body) = segments.iter().rev().find_map(|it| Some((it, rendition.clear(&it.uri)?)))?;
+    let init = segment.map.as_ref().and_then(|map| rendition.clear(map.get("URI")?));
     let name = format!("outpost-checker-{}-{}", std::process::id(), COUNT.fetch_add(1, Relaxed));
     let path = std::env::temp_dir().join(name);
     fs::write(&path, [init.unwrap_or_default(), body].concat()).expect("a temporary file");
