@@ -25,7 +25,7 @@ fn window() -> Window {
         let join = if sequence == 0 { Join::Broken } else { Join::Continuous };
         let sequence = 1_763_640_000 + sequence;
         start += duration;
-        window.push(Segment { sequence, start, duration, join, body }, start.to_monotonic());
+        window.push(Segment::plain(sequence, start, duration, join, body), start.to_monotonic());
     }
     window
 }

@@ -11,7 +11,9 @@ use outpost::base::{Clock, Monotonic};
 use outpost::base::{Pts, SimClock, Span, WallTime};
 use outpost::container::ts::{Join, PACKET_LEN};
 use outpost::segment::{Body, Dates, Rate, Segment, Shelf, Snapshot, TargetDuration};
-use outpost::serve::{Health, Render, Report, ServeConfig, ServeStats, Server, Site, Snapshots, Station};
+use outpost::serve::{
+    Health, Lineup, Rendition, Report, ServeConfig, ServeStats, Server, Site, Snapshots, Station,
+};
 
 use crate::peers::{self, Running};
 
@@ -38,10 +40,10 @@ pub(crate) fn content() -> Vec<u8> {
 /// Is the server, until killed.
 pub(crate) fn serve(address: SocketAddr) -> Result<(), Box<dyn Error>> {
     let target = TargetDuration(3);
-    let render = Render { media: Box::new(|_| String::new()), multivariant: Box::new(|_| String::new()) };
-    let station =
-        Arc::new(Station::new("wide", "Wide", "audio", target, render, Snapshots::None("it is but bytes")));
-    station.list(Arc::new(snapshot(target)));
+    let rendition = Arc::new(Rendition::new("audio", target, Box::new(|_| String::new())));
+    rendition.list(Arc::new(snapshot(target)));
+    let lineup = Lineup::new(vec![rendition], Box::new(|_| String::new()));
+    let station = Arc::new(Station::new("wide", "Wide", lineup, None, Snapshots::None("it is but bytes")));
     let config = ServeConfig { listen: address, ..ServeConfig::default() };
     let site =
         Site { stations: vec![station], report: Arc::new(Silent), stats: Arc::new(ServeStats::default()) };
@@ -53,13 +55,8 @@ pub(crate) fn serve(address: SocketAddr) -> Result<(), Box<dyn Error>> {
 fn snapshot(target: TargetDuration) -> Snapshot {
     let content = bytes::Bytes::from(content());
     let chunks = (0..LEN).step_by(PIECE).map(|at| content.slice(at..LEN.min(at + PIECE))).collect();
-    let segment = Segment {
-        sequence: 0,
-        start: Pts::from_ticks(0),
-        duration: Span::from_millis(2800),
-        join: Join::Continuous,
-        body: Body { chunks, len: LEN },
-    };
+    let body = Body { chunks, len: LEN };
+    let segment = Segment::plain(0, Pts::from_ticks(0), Span::from_millis(2800), Join::Continuous, body);
     let clock = SimClock::new(Monotonic::from_nanos(0), WallTime::from_unix_nanos(0));
     Snapshot {
         listed: vec![Arc::new(segment)],
@@ -68,6 +65,7 @@ fn snapshot(target: TargetDuration) -> Snapshot {
         target,
         dates: Dates::of(&clock.wall()),
         rate: Rate::default(),
+        edge: None,
     }
 }
 

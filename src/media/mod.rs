@@ -7,11 +7,15 @@ pub mod aac;
 pub mod audio;
 pub mod grid;
 pub mod h264;
+pub mod note;
 pub mod packet;
+pub mod unit;
 pub mod video;
 
 pub use aac::AacConfig;
 pub use audio::{AudioBlock, Channels, Pick};
 pub use grid::CutGrid;
+pub use note::{Field, Note};
 pub use packet::{Entry, Packet, Program, Track, VideoConfig};
+pub use unit::{PartEnd, Place, Unit};
 pub use video::{Dmabuf, FrameRate, Picture, Plane, Planes, Size, VideoFrame};

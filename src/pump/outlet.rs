@@ -6,48 +6,11 @@
 
 use std::sync::Arc;
 
-use crate::base::{Clock, Counter, Monotonic, Pts};
-use crate::media::{Entry, Packet, Track};
+use crate::base::{Clock, Counter, Pts};
+use crate::media::{Entry, Packet, Place, Unit};
 use crate::ring::Producer;
 
 use super::segments::Segments;
-
-/// How a unit joins the one before it on its track.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
-    /// It goes on.
-    Follows,
-    /// A segment begins with it.
-    Begins,
-    /// A segment begins with it that need not follow what came before.
-    Breaks,
-}
-
-/// A coded unit on its way to the weaver, with memory of its own that is used again and again.
-#[derive(Clone, Debug)]
-pub(super) struct Unit {
-    pub(super) place: Place,
-    pub(super) entry: Entry,
-    pub(super) pts: Pts,
-    pub(super) dts: Pts,
-    /// When it was handed over.
-    pub(super) arrived: Monotonic,
-    pub(super) data: Vec<u8>,
-}
-
-impl Unit {
-    /// The unit, as one of `track`.
-    pub(super) fn packet(&self, track: Track) -> Packet<'_> {
-        Packet { track, pts: self.pts, dts: self.dts, entry: self.entry, data: &self.data }
-    }
-}
-
-impl Default for Unit {
-    fn default() -> Self {
-        let (pts, arrived) = (Pts::default(), Monotonic::default());
-        Self { place: Place::Follows, entry: Entry::Dependent, pts, dts: pts, arrived, data: Vec::new() }
-    }
-}
 
 /// What a track lost on its way to the weaver.
 #[derive(Debug, Default)]

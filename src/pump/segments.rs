@@ -10,6 +10,7 @@ use crate::base::{Clock, Pts};
 use crate::container::ts::{Mux, MuxError};
 use crate::media::{Packet, Program, Track};
 
+use super::dating::Dating;
 use super::lag::{Lag, LagStats};
 use super::sink::RecordSink;
 
@@ -21,6 +22,7 @@ pub struct Segments {
     clock: Arc<dyn Clock>,
     lag: Lag,
     last: Outcome,
+    dating: Dating,
 }
 
 /// What became of the last unit.
@@ -37,11 +39,12 @@ impl Segments {
     pub fn new(name: &str, program: &Program, sink: RecordSink, clock: &Arc<dyn Clock>) -> Self {
         Self {
             name: name.to_owned(),
-            mux: Mux::new(program),
+            mux: Mux::with_notes(program),
             sink,
             lag: Lag::new(clock.now()),
             clock: Arc::clone(clock),
             last: Outcome::Written,
+            dating: Dating::new(program),
         }
     }
 
@@ -56,6 +59,7 @@ impl Segments {
     /// follow.
     pub fn begin_segment(&mut self, at: Pts) {
         self.lag.cut();
+        self.dating.begin_segment(at);
         if self.sink.is_dropping() {
             self.mux.interrupt(&mut self.sink);
         } else {
@@ -66,6 +70,7 @@ impl Segments {
     /// Ends the segment where its media end; what is written next need not follow it.
     pub fn interrupt(&mut self) {
         self.lag.cut();
+        self.dating.interrupt();
         self.mux.interrupt(&mut self.sink);
     }
 
@@ -89,8 +94,14 @@ impl Segments {
         } else if self.last == Outcome::Refused {
             tracing::info!(stream = self.name, "units can be written again");
         }
-        if unit.track == Track::Video && outcome != Outcome::Refused {
-            self.lag.published(unit.pts, self.clock.now());
+        if outcome != Outcome::Refused {
+            if unit.track == Track::Video {
+                self.lag.published(unit.pts, self.clock.now());
+            }
+            if let Some(tag) = self.dating.tag(unit.pts, &*self.clock) {
+                // It is short, and a segment is open: nothing can be wrong with it.
+                let _ = self.mux.note(unit.pts, tag, &mut self.sink);
+            }
         }
         self.last = outcome;
     }

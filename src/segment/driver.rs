@@ -170,7 +170,7 @@ impl Segmenter {
     fn list(&mut self, finished: Finished) {
         let Finished { start, duration, join, body } = finished;
         let sequence = self.sequence.take(join);
-        let early = self.window.push(Segment { sequence, start, duration, join, body }, self.clock.now());
+        let early = self.window.push(Segment::plain(sequence, start, duration, join, body), self.clock.now());
         let snapshot = self.window.snapshot();
         let (listed, retired) = (snapshot.listed.len(), snapshot.retired.len());
         self.shelf.list(snapshot);

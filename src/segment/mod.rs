@@ -5,6 +5,7 @@
 
 pub mod collector;
 pub mod driver;
+pub mod part;
 pub mod sequence;
 pub mod window;
 
@@ -18,6 +19,7 @@ use crate::container::ts::Join;
 
 pub use crate::ring::Supply;
 pub use driver::{Records, Segmenter, WindowStats};
+pub use part::{Edge, Init, Part};
 pub use sequence::{Ledger, Sequence, counted_at};
 
 /// How a stream is cut, and how much of it is kept.
@@ -58,8 +60,50 @@ pub struct Segment {
     pub duration: Span,
     /// Whether EXT-X-DISCONTINUITY stands before it.
     pub join: Join,
-    /// Its bytes.
+    /// Whether its media are there.
+    pub presence: Presence,
+    /// Its bytes; enciphered where there is a key.
     pub body: Body,
+    /// What its bytes are enciphered with.
+    pub key: Option<Arc<Key>>,
+    /// What a decoder must have read before it; a transport stream needs nothing.
+    pub init: Option<Arc<Init>>,
+    /// Its parts, if it was offered in parts; their bytes together are `body`.
+    pub parts: Arc<[Part]>,
+}
+
+/// Whether the media of a segment are there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// They can be fetched.
+    There,
+    /// They were lost: EXT-X-GAP (rfc8216bis, 4.4.4.7).
+    Gap,
+}
+
+/// What segments are enciphered with: AES-128, CBC, the media sequence number as initialisation vector
+/// (RFC 8216, 4.3.2.4 and 5.2).
+#[derive(Clone, PartialEq, Eq)]
+pub struct Key {
+    /// Names it: `{number}.key`.
+    pub number: u64,
+    /// The sixteen bytes that are fetched under that name.
+    pub secret: [u8; 16],
+}
+
+impl std::fmt::Debug for Key {
+    /// Without the secret: this is for logs.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Key").field("number", &self.number).finish_non_exhaustive()
+    }
+}
+
+impl Segment {
+    /// A segment of a transport stream, in the clear and whole.
+    pub fn plain(sequence: u64, start: Pts, duration: Span, join: Join, body: Body) -> Self {
+        let (presence, parts) = (Presence::There, Arc::from([]));
+        Self { sequence, start, duration, join, presence, body, key: None, init: None, parts }
+    }
 }
 
 /// The bytes of a segment, in the pieces in which they came out of the ring; cloning copies nothing.
@@ -149,6 +193,8 @@ pub struct Snapshot {
     pub dates: Dates,
     /// Measured bit rates.
     pub rate: Rate,
+    /// The segment being written, where it is offered in parts.
+    pub edge: Option<Arc<Edge>>,
 }
 
 /// The segment now being written, as far as it has come; for the endless stream.

@@ -128,6 +128,7 @@ impl Window {
             target: self.target,
             dates: self.dates,
             rate: Rate { peak: self.peak.max(average), average },
+            edge: None,
         })
     }
 
@@ -259,7 +260,7 @@ mod tests {
             last.map_or((Pts::default(), 0), |it| (it.start + it.duration, it.sequence + 1));
         let duration = Span::from_millis(millis);
         let body = Body { chunks: Arc::from([]), len };
-        let segment = Segment { sequence, start, duration, join: Join::Continuous, body };
+        let segment = Segment::plain(sequence, start, duration, Join::Continuous, body);
         window.push(segment, (start + duration).to_monotonic())
     }
 

@@ -10,7 +10,8 @@ use tokio::sync::futures::OwnedNotified;
 
 use super::body::Pieces;
 use super::connection::Busy;
-use super::station::{Shown, Station, TunedIn};
+use super::rendition::{Rendition, Shown, TunedIn};
+use crate::segment::Tail;
 
 /// A client may be this many segments behind the one being written; then it goes on with the newest.
 const LAG: u64 = 3;
@@ -24,41 +25,44 @@ pub(super) struct Live {
     sequence: u64,
     /// How many bytes of it are gone.
     offset: usize,
-    /// Made before the last look at the station: no change is missed.
+    /// Made before the last look at the rendition: no change is missed.
     change: Pin<Box<OwnedNotified>>,
 }
 
 impl Live {
     /// Begins with the segment being written, or with the newest whole one if nothing of that is there yet.
-    pub(super) fn new(station: &Arc<Station>, shown: &Shown, busy: Busy) -> Self {
-        let change = Box::pin(station.change());
-        let sequence = match station.tail() {
+    pub(super) fn new(rendition: &Arc<Rendition>, shown: &Shown, busy: Busy) -> Self {
+        let change = Box::pin(rendition.change());
+        let sequence = match rendition.tail() {
             Some(tail) if !tail.chunks.is_empty() => tail.sequence,
             _ => shown.newest(),
         };
-        Self { listener: station.tune_in(), _busy: busy, sequence, offset: 0, change }
+        Self { listener: rendition.tune_in(), _busy: busy, sequence, offset: 0, change }
     }
 
     /// The next bytes, as soon as there are any; `None` when the server stops.
     pub(super) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Pieces>> {
         loop {
-            if self.listener.station().is_closing() {
+            if self.listener.rendition().is_closing() {
                 return Poll::Ready(None);
             }
             if let Some(pieces) = self.next() {
                 return Poll::Ready(Some(pieces));
             }
             ready!(self.change.as_mut().poll(context));
-            let change = self.listener.station().change();
+            let change = self.listener.rendition().change();
             self.change.set(change);
         }
     }
 
     /// Everything between this client's place and the end of that segment, as far as it is written.
     fn next(&mut self) -> Option<Pieces> {
-        let station = self.listener.station();
-        let tail = station.tail()?;
-        let shown = station.shown()?;
+        let rendition = self.listener.rendition();
+        let shown = rendition.shown()?;
+        // After the first segment is listed it can take a moment until there is anything of the second.
+        let tail = rendition.tail().unwrap_or_else(|| {
+            Arc::new(Tail { sequence: shown.newest() + 1, chunks: Arc::from([]) })
+        });
         loop {
             match tail.sequence.checked_sub(self.sequence) {
                 Some(0) => {
@@ -86,7 +90,7 @@ impl Live {
                     }
                 }
                 _ => {
-                    station.skips.increment();
+                    rendition.skips.increment();
                     (self.sequence, self.offset) = (tail.sequence, 0);
                 }
             }
@@ -103,26 +107,21 @@ pub(super) mod tests {
     use super::*;
     use crate::base::{Clock, Monotonic, Pts, SimClock, Span, WallTime};
     use crate::container::ts::Join;
+    use crate::playlist::{Format, Latency, Style};
     use crate::segment::{Body, Dates, Rate, Segment, Shelf, Snapshot, Tail, TargetDuration};
     use crate::serve::connection::Activity;
-    use crate::serve::{Render, Snapshots};
     use std::task::Waker;
 
-    /// A station whose media playlist is the sequence numbers listed.
-    pub(in crate::serve) fn station() -> Station {
-        let media = |snapshot: &Snapshot| {
-            let listed = snapshot.listed.iter().map(|segment| format!(" {}", segment.sequence));
-            format!("media{}", listed.collect::<String>())
+    pub(in crate::serve) fn rendition() -> Rendition {
+        Rendition::new("audio", TargetDuration(2), style(Latency::Ordinary))
+    }
+
+    pub(in crate::serve) fn style(latency: Latency) -> Style {
+        let format = match latency {
+            Latency::Ordinary => Format::TransportStream,
+            Latency::Low => Format::Fmp4,
         };
-        let render = Render { media: Box::new(media), multivariant: Box::new(|_| "multivariant".to_owned()) };
-        Station::new(
-            "radio",
-            "Radio",
-            "audio",
-            TargetDuration(2),
-            render,
-            Snapshots::None("it has no picture"),
-        )
+        Style { format, latency, keys: "../keys/".to_owned() }
     }
 
     /// A segment of two seconds whose bytes are its sequence number, in three pieces.
@@ -130,7 +129,7 @@ pub(super) mod tests {
         let start = Pts::from_ticks(sequence as i64 * 180_000);
         let chunks = pieces(sequence, 3);
         let body = Body { len: length(&chunks), chunks };
-        Segment { sequence, start, duration: Span::from_millis(2000), join: Join::Continuous, body }
+        Segment::plain(sequence, start, Span::from_millis(2000), Join::Continuous, body)
     }
 
     pub(in crate::serve) fn snapshot(listed: Vec<Segment>) -> Snapshot {
@@ -143,6 +142,7 @@ pub(super) mod tests {
             target: TargetDuration(2),
             dates: Dates::of(&clock.wall()),
             rate: Rate::default(),
+            edge: None,
         }
     }
 
@@ -153,15 +153,15 @@ pub(super) mod tests {
     }
 
     /// What the segmenter does: the tail of segment `sequence` has `count` pieces, all before it are listed.
-    fn advance(station: &Station, sequence: u64, count: usize) {
-        station.list(Arc::new(snapshot((sequence - 3..sequence).map(segment).collect())));
-        station.extend(Tail { sequence, chunks: pieces(sequence, count) });
+    fn advance(rendition: &Rendition, sequence: u64, count: usize) {
+        rendition.list(Arc::new(snapshot((sequence - 3..sequence).map(segment).collect())));
+        rendition.extend(Tail { sequence, chunks: pieces(sequence, count) });
     }
 
-    fn tune_in(station: &Arc<Station>) -> Live {
-        let shown = station.shown().expect("something is listed");
+    fn tune_in(rendition: &Arc<Rendition>) -> Live {
+        let shown = rendition.shown().expect("something is listed");
         Live::new(
-            station,
+            rendition,
             &shown,
             Busy::new(&Arc::new(Activity::new(Monotonic::default())), Monotonic::default()),
         )
@@ -180,71 +180,80 @@ pub(super) mod tests {
 
     #[test]
     fn a_client_reads_from_the_segment_being_written_and_goes_on_from_there() {
-        let station = Arc::new(station());
-        advance(&station, 10, 1);
-        let mut live = tune_in(&station);
+        let rendition = Arc::new(rendition());
+        advance(&rendition, 10, 1);
+        let mut live = tune_in(&rendition);
         let steps = [(10, 1, "10a "), (10, 3, "10b 10c "), (10, 3, ""), (11, 0, ""), (11, 2, "11a 11b ")];
         for (sequence, count, expected) in steps {
-            advance(&station, sequence, count);
+            advance(&rendition, sequence, count);
             assert_eq!(drain(&mut live), expected, "at {sequence} with {count}");
         }
-        advance(&station, 13, 1);
+        advance(&rendition, 13, 1);
         assert_eq!(drain(&mut live), "11c 12a 12b 12c 13a ");
-        assert_eq!(station.skips.get(), 0);
+        assert_eq!(rendition.skips.get(), 0);
     }
 
     #[test]
     fn a_client_begins_with_the_newest_whole_segment_where_nothing_newer_is_there() {
-        let station = Arc::new(station());
-        advance(&station, 10, 0);
-        assert_eq!(drain(&mut tune_in(&station)), "9a 9b 9c ");
+        let rendition = Arc::new(rendition());
+        advance(&rendition, 10, 0);
+        assert_eq!(drain(&mut tune_in(&rendition)), "9a 9b 9c ");
+    }
+
+    #[test]
+    fn a_client_need_not_wait_for_a_second_segment_to_hear_the_first() {
+        let rendition = Arc::new(rendition());
+        rendition.list(Arc::new(snapshot(vec![segment(9)])));
+        let mut live = tune_in(&rendition);
+        assert_eq!(drain(&mut live), "9a 9b 9c ");
+        advance(&rendition, 10, 1);
+        assert_eq!(drain(&mut live), "10a ");
     }
 
     #[test]
     fn a_slow_client_skips_ahead_to_where_a_segment_begins() {
-        let station = Arc::new(station());
-        advance(&station, 10, 1);
-        let mut live = tune_in(&station);
-        advance(&station, 10 + LAG, 1);
+        let rendition = Arc::new(rendition());
+        advance(&rendition, 10, 1);
+        let mut live = tune_in(&rendition);
+        advance(&rendition, 10 + LAG, 1);
         assert!(drain(&mut live).starts_with("10a 10b 10c 11a "), "not yet too slow");
-        advance(&station, 20, 2);
+        advance(&rendition, 20, 2);
         assert_eq!(drain(&mut live), "20a 20b ");
-        assert_eq!(station.skips.get(), 1);
+        assert_eq!(rendition.skips.get(), 1);
     }
 
     #[test]
     fn the_tail_may_move_on_before_the_segment_is_listed() {
-        let station = Arc::new(station());
-        advance(&station, 10, 3);
-        let mut live = tune_in(&station);
+        let rendition = Arc::new(rendition());
+        advance(&rendition, 10, 3);
+        let mut live = tune_in(&rendition);
         assert_eq!(drain(&mut live), "10a 10b 10c ");
-        station.extend(Tail { sequence: 11, chunks: pieces(11, 1) });
+        rendition.extend(Tail { sequence: 11, chunks: pieces(11, 1) });
         assert_eq!(drain(&mut live), "");
-        advance(&station, 11, 2);
+        advance(&rendition, 11, 2);
         assert_eq!(drain(&mut live), "11a 11b ");
     }
 
     #[test]
     fn a_segment_given_up_and_begun_anew_is_read_from_its_start() {
-        let station = Arc::new(station());
-        advance(&station, 10, 3);
-        let mut live = tune_in(&station);
+        let rendition = Arc::new(rendition());
+        advance(&rendition, 10, 3);
+        let mut live = tune_in(&rendition);
         assert_eq!(drain(&mut live), "10a 10b 10c ");
-        advance(&station, 10, 1);
+        advance(&rendition, 10, 1);
         assert_eq!(drain(&mut live), "10a ");
     }
 
     #[test]
     fn listeners_are_counted_while_they_listen_and_the_stream_ends_with_the_server() {
-        let station = Arc::new(station());
-        advance(&station, 10, 1);
-        let now = std::time::Instant::now();
-        let (mut one, two) = (tune_in(&station), tune_in(&station));
-        assert_eq!(station.listeners(now), 2);
+        let rendition = Arc::new(rendition());
+        advance(&rendition, 10, 1);
+        let (mut one, two) = (tune_in(&rendition), tune_in(&rendition));
+        assert_eq!(rendition.listeners(), 2);
         drop(two);
-        assert_eq!(station.listeners(now), 1);
+        assert_eq!(rendition.listeners(), 1);
         drain(&mut one);
-        station.close();
+        rendition.close();
         let mut context = Context::from_waker(Waker::noop());
         assert!(matches!(one.poll_next(&mut context), Poll::Ready(None)));
     }

@@ -7,10 +7,12 @@
 mod body;
 mod connection;
 mod handler;
+mod hold;
 mod listeners;
 mod live;
 mod negotiate;
 mod page;
+mod rendition;
 mod reply;
 mod route;
 mod server;
@@ -22,10 +24,11 @@ mod text;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-pub use route::{RESERVED, is_stream_name};
+pub use rendition::Rendition;
+pub use route::{RESERVED, is_rendition_name, is_stream_name};
 pub use server::{BindError, Server, Site, is_origin};
 pub use snapshot::{Photos, Snapshots};
-pub use station::{Render, Station};
+pub use station::{Lineup, MultivariantRenderer, Station};
 pub use stats::{Class, Kind, ServeStats};
 
 /// How the server is set up.

@@ -1,137 +1,138 @@
-//! One stream as the server holds it: what was last put on its shelf, rendered once, and who takes from it.
+//! One stream as the server holds it: its renditions, and who takes from them.
 
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
-use hyper::header::HeaderValue;
-use jiff::Timestamp;
-use tokio::sync::Notify;
-use tokio::sync::futures::OwnedNotified;
+use tokio::time::Instant;
 
+use super::hold::InVain;
 use super::listeners::Listeners;
+use super::rendition::Rendition;
 use super::snapshot::Snapshots;
 use super::text::Text;
-use crate::base::{Counter, Sync, WallTime};
-use crate::ring::Audience;
-use crate::segment::{Segment, Shelf, Snapshot, Tail, TargetDuration};
+use crate::playlist::{Latency, Report};
+use crate::segment::Snapshot;
 
-/// How long a request waits at most for a stream to begin.
-const LONGEST_WAIT: Duration = Duration::from_secs(15);
-/// So much is enough to begin with, in however few segments.
-const ENOUGH: Duration = Duration::from_secs(12);
+/// A multivariant playlist's text from what the renditions of its lineup have on their shelves, in their order; none
+/// of those that have not begun. The query, without its `?`, is handed on to every playlist in it.
+pub type MultivariantRenderer =
+    Box<dyn Fn(&[Option<Arc<Snapshot>>], Option<&str>) -> String + Send + std::marker::Sync>;
 
-/// A playlist's text from what is on the shelf.
-type Renderer = Box<dyn Fn(&Snapshot) -> String + Send + std::marker::Sync>;
-
-/// How the playlists of a stream are written.
-pub struct Render {
-    /// The media playlist; its segments are called `{sequence}.ts`.
-    pub media: Renderer,
-    /// The multivariant playlist; it refers to `{rendition}/index.m3u8`.
-    pub multivariant: Renderer,
+/// Renditions that one multivariant playlist offers.
+pub struct Lineup {
+    renditions: Vec<Arc<Rendition>>,
+    render: MultivariantRenderer,
+    rendered: ArcSwapOption<Rendered>,
 }
 
-/// One stream: a [`Shelf`] on one side, replies on the other.
-pub struct Station {
-    name: String,
-    title: String,
-    rendition: &'static str,
-    target: TargetDuration,
-    render: Render,
-    snapshots: Snapshots,
-    shown: ArcSwapOption<Shown>,
-    tail: ArcSwapOption<Tail>,
-    changed: Arc<Notify>,
-    /// Whether there was ever enough for a player to begin with.
-    begun: AtomicBool,
-    closing: AtomicBool,
-    listeners: Mutex<Listeners>,
-    /// Of the endless stream.
-    audience: Audience,
-    /// How often the playlists were rendered.
-    pub renders: Counter,
-    /// How often a listener of the endless stream was too slow and lost some of it.
-    pub skips: Counter,
+/// A multivariant playlist, and after how many changes of its renditions it was written.
+struct Rendered {
+    changes: u64,
+    text: Arc<Text>,
 }
 
-/// What requests are answered from, replaced whole.
-pub(super) struct Shown {
-    pub(super) snapshot: Arc<Snapshot>,
-    pub(super) media: Text,
-    pub(super) multivariant: Text,
-    /// When it was put up; only if the clock is to be believed.
-    pub(super) modified: Option<Timestamp>,
-    /// How long a cache may give out the playlists.
-    pub(super) cache: HeaderValue,
-}
-
-impl Shown {
-    /// The sequence number of the newest segment; something is always listed.
-    pub(super) fn newest(&self) -> u64 {
-        self.snapshot.listed.last().map_or(0, |newest| newest.sequence)
+impl Lineup {
+    /// These renditions, the first of them the one a player begins with.
+    pub fn new(renditions: Vec<Arc<Rendition>>, render: MultivariantRenderer) -> Self {
+        Self { renditions, render, rendered: ArcSwapOption::empty() }
     }
 
-    /// A segment that is listed, or retired and not yet gone.
-    pub(super) fn segment(&self, sequence: u64) -> Option<&Arc<Segment>> {
-        let find = |segments: &[Arc<Segment>]| {
-            segments.binary_search_by_key(&sequence, |segment| segment.sequence).ok()
+    /// Its renditions.
+    pub fn renditions(&self) -> &[Arc<Rendition>] {
+        &self.renditions
+    }
+
+    pub(super) fn find(&self, name: &str) -> Option<&Arc<Rendition>> {
+        self.renditions.iter().find(|rendition| rendition.name() == name)
+    }
+
+    /// The multivariant playlist: written when it is asked for, once per change where no query is handed on.
+    pub(super) fn multivariant(&self, query: Option<&str>) -> Arc<Text> {
+        let changes = self.renditions.iter().map(|rendition| rendition.changes.get()).sum();
+        let rendered = self.rendered.load();
+        if let Some(rendered) = rendered.as_ref().filter(|it| it.changes == changes && query.is_none()) {
+            return rendered.text.clone();
+        }
+        let begun = |rendition: &Arc<Rendition>| Some(rendition.playlists()?.snapshot.clone());
+        let snapshots: Vec<_> = self.renditions.iter().map(begun).collect();
+        let text = Arc::new(Text::new(Bytes::from((self.render)(&snapshots, query))));
+        if query.is_none() {
+            self.rendered.store(Some(Arc::new(Rendered { changes, text: text.clone() })));
+        }
+        text
+    }
+
+    /// How far the other renditions have come: every playlist of low latency tells of all the others (rfc8216bis,
+    /// appendix B.1).
+    pub(super) fn reports(&self, reporting: &Rendition) -> Vec<Report> {
+        let others = self.renditions.iter().filter(|it| it.name() != reporting.name());
+        let report = |other: &Arc<Rendition>| {
+            Report::of(&format!("../{}/index.m3u8", other.name()), &*other.snapshot()?)
         };
-        let Snapshot { listed, retired, .. } = &*self.snapshot;
-        find(listed).map(|at| &listed[at]).or_else(|| find(retired).map(|at| &retired[at]))
-    }
-
-    /// When a segment was complete; only if the clock is to be believed.
-    pub(super) fn completed(&self, segment: &Segment) -> Option<Timestamp> {
-        let dates = &self.snapshot.dates;
-        let wall = dates.at(segment.start + segment.duration);
-        matches!(dates.sync, Sync::Synchronised).then(|| timestamp(wall)).flatten()
-    }
-}
-
-fn timestamp(wall: WallTime) -> Option<Timestamp> {
-    Timestamp::from_nanosecond(i128::from(wall.as_unix_nanos())).ok()
-}
-
-impl Station {
-    /// A stream with nothing on its shelf yet.
-    ///
-    /// `name` is its place in the URLs (see [`super::is_stream_name`]), `title` is what people read, `rendition`
-    /// the folder of its media playlist.
-    pub fn new(
-        name: &str,
-        title: &str,
-        rendition: &'static str,
-        target: TargetDuration,
-        render: Render,
-        snapshots: Snapshots,
-    ) -> Self {
-        Self {
-            name: name.to_owned(),
-            title: title.to_owned(),
-            rendition,
-            snapshots,
-            target,
-            render,
-            shown: ArcSwapOption::empty(),
-            tail: ArcSwapOption::empty(),
-            changed: Arc::new(Notify::new()),
-            begun: AtomicBool::new(false),
-            closing: AtomicBool::new(false),
-            listeners: Mutex::new(Listeners::new(targets(target, 4))),
-            audience: Audience::default(),
-            renders: Counter::default(),
-            skips: Counter::default(),
+        match reporting.latency() {
+            Latency::Ordinary => Vec::new(),
+            Latency::Low => others.filter_map(report).collect(),
         }
     }
 
-    /// The same, whose endless stream's listeners are counted in `audience`.
-    pub fn with_audience(self, audience: Audience) -> Self {
-        Self { audience, ..self }
+    /// Whether nothing is to be waited for before it is offered: all renditions have begun, or the others had long
+    /// enough since the first did.
+    pub(super) fn is_complete(&self) -> bool {
+        let late = |since: Instant| self.renditions.iter().all(|it| since.elapsed() >= it.first_patience());
+        self.renditions.iter().all(|it| it.begun().is_some()) || self.begun().is_some_and(late)
+    }
+
+    /// Waits until all renditions have begun, within bounds; in vain if none has.
+    pub(super) async fn beginning(&self) -> Result<(), InVain> {
+        let since = self.begun().unwrap_or_else(Instant::now);
+        for rendition in &self.renditions {
+            let left = rendition.first_patience().saturating_sub(since.elapsed());
+            // Whether it came is told by what has begun in the end.
+            let _ = rendition.until(left, |it| it.begun().is_some()).await;
+        }
+        let closing = self.renditions.iter().any(|it| it.is_closing());
+        self.begun().filter(|_| !closing).map(|_| ()).ok_or(InVain)
+    }
+
+    /// Since when the first of them has begun.
+    fn begun(&self) -> Option<Instant> {
+        self.renditions.iter().filter_map(|it| it.begun()).min()
+    }
+}
+
+/// One stream.
+pub struct Station {
+    name: String,
+    title: String,
+    ordinary: Lineup,
+    low_latency: Option<Lineup>,
+    snapshots: Snapshots,
+    listeners: Mutex<Listeners>,
+}
+
+impl Station {
+    /// A stream of these renditions; `low_latency` is offered beside them, under `ll/`.
+    ///
+    /// `name` is its place in the URLs (see [`super::is_stream_name`]), `title` is what people read.
+    pub fn new(
+        name: &str,
+        title: &str,
+        ordinary: Lineup,
+        low_latency: Option<Lineup>,
+        snapshots: Snapshots,
+    ) -> Self {
+        let patience = ordinary.renditions.iter().map(|rendition| rendition.memory()).max();
+        Self {
+            name: name.to_owned(),
+            title: title.to_owned(),
+            ordinary,
+            low_latency,
+            snapshots,
+            listeners: Mutex::new(Listeners::new(patience.unwrap_or_default())),
+        }
     }
 
     /// Its place in the URLs.
@@ -144,9 +145,32 @@ impl Station {
         &self.title
     }
 
-    /// The one rendition it has: `audio`, or `video` where there are pictures.
-    pub(super) fn rendition(&self) -> &str {
-        self.rendition
+    /// What every player can play.
+    pub fn ordinary(&self) -> &Lineup {
+        &self.ordinary
+    }
+
+    /// What plays with low latency, if it is offered.
+    pub fn low_latency(&self) -> Option<&Lineup> {
+        self.low_latency.as_ref()
+    }
+
+    /// Every rendition, ordinary ones first.
+    pub fn renditions(&self) -> impl Iterator<Item = &Arc<Rendition>> {
+        std::iter::once(&self.ordinary).chain(&self.low_latency).flat_map(Lineup::renditions)
+    }
+
+    /// What is offered at this latency.
+    pub(super) fn lineup(&self, latency: Latency) -> Option<&Lineup> {
+        match latency {
+            Latency::Ordinary => Some(&self.ordinary),
+            Latency::Low => self.low_latency.as_ref(),
+        }
+    }
+
+    /// The rendition that a player begins with, and whose endless stream is the stream's.
+    pub(super) fn first(&self) -> Option<&Arc<Rendition>> {
+        self.ordinary.renditions.first()
     }
 
     /// Its photos.
@@ -154,18 +178,14 @@ impl Station {
         &self.snapshots
     }
 
-    /// What is on the shelf now; `None` until the first segment is listed.
-    pub fn snapshot(&self) -> Option<Arc<Snapshot>> {
-        self.shown.load().as_ref().map(|shown| shown.snapshot.clone())
-    }
-
     /// How many listen: those who fetched a playlist or a segment within the last four target durations, told
-    /// apart by address and user agent, and the connections of the endless stream.
-    pub fn listeners(&self, now: Instant) -> usize {
-        self.crowd().count(now) + self.audience.count()
+    /// apart by address and user agent, and the connections of the endless streams.
+    pub fn listeners(&self, now: std::time::Instant) -> usize {
+        let endless: usize = self.ordinary.renditions.iter().map(|rendition| rendition.listeners()).sum();
+        self.crowd().count(now) + endless
     }
 
-    pub(super) fn saw(&self, address: IpAddr, agent: &[u8], now: Instant) {
+    pub(super) fn saw(&self, address: IpAddr, agent: &[u8], now: std::time::Instant) {
         self.crowd().saw(address, agent, now);
     }
 
@@ -173,111 +193,10 @@ impl Station {
         self.listeners.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts a listener of the endless stream until the guard is dropped.
-    pub(super) fn tune_in(self: &Arc<Self>) -> TunedIn {
-        self.audience.join();
-        TunedIn(self.clone())
-    }
-
-    /// What playlists are answered from; `None` until there is enough for a player to begin with.
-    pub(super) fn playlists(&self) -> Option<Arc<Shown>> {
-        self.shown().filter(|_| self.begun.load(Relaxed))
-    }
-
-    /// What is listed now; `None` until the first segment is.
-    pub(super) fn shown(&self) -> Option<Arc<Shown>> {
-        self.shown.load_full()
-    }
-
-    /// The segment being written, once there is one.
-    pub(super) fn tail(&self) -> Option<Arc<Tail>> {
-        self.tail.load_full()
-    }
-
-    /// Ends with the next change after this call.
-    pub(super) fn change(&self) -> OwnedNotified {
-        self.changed.clone().notified_owned()
-    }
-
-    /// Waits until there are playlists, but not for ever.
-    pub(super) async fn beginning(&self) -> Option<Arc<Shown>> {
-        let patience = tokio::time::sleep(targets(self.target, 5).min(LONGEST_WAIT));
-        tokio::pin!(patience);
-        loop {
-            let change = self.change();
-            if let Some(shown) = self.playlists() {
-                return Some(shown);
-            }
-            if self.is_closing() {
-                return None;
-            }
-            tokio::select! {
-                () = change => {}
-                () = &mut patience => return None,
-            }
-        }
-    }
-
-    /// How long to wait before asking again for what is not there yet, in seconds.
-    pub(super) fn retry_after(&self) -> u32 {
-        self.target.0.max(1)
-    }
-
     /// The server stops: ends all that waits for more.
     pub(super) fn close(&self) {
-        self.closing.store(true, Relaxed);
-        self.changed.notify_waiters();
+        self.renditions().for_each(|rendition| rendition.close());
     }
-
-    pub(super) fn is_closing(&self) -> bool {
-        self.closing.load(Relaxed)
-    }
-}
-
-impl Shelf for Station {
-    fn list(&self, snapshot: Arc<Snapshot>) {
-        if snapshot.listed.is_empty() {
-            return;
-        }
-        if suffices(&snapshot) {
-            self.begun.store(true, Relaxed);
-        }
-        let now = snapshot.listed.last().map(|newest| snapshot.dates.at(newest.start + newest.duration));
-        let shown = Shown {
-            media: Text::new(Bytes::from((self.render.media)(&snapshot))),
-            multivariant: Text::new(Bytes::from((self.render.multivariant)(&snapshot))),
-            modified: now.filter(|_| snapshot.dates.sync == Sync::Synchronised).and_then(timestamp),
-            cache: half_a_target(snapshot.target),
-            snapshot,
-        };
-        self.shown.store(Some(Arc::new(shown)));
-        self.renders.increment();
-        self.changed.notify_waiters();
-    }
-
-    fn extend(&self, tail: Tail) {
-        self.tail.store(Some(Arc::new(tail)));
-        self.changed.notify_waiters();
-    }
-}
-
-/// Whether a player can begin with it. One that begins with the only segment there is has played it when
-/// the next is not there yet, and stutters; three target durations is what the protocol has it stay behind
-/// (RFC 8216, 6.3.3). With long segments that would be a long silence after a start, so less will do.
-fn suffices(snapshot: &Snapshot) -> bool {
-    let listed: Duration = snapshot.listed.iter().map(|segment| segment.duration.to_duration()).sum();
-    // The grid's first segment is a short one: what counts is the rounding to whole segments.
-    listed + targets(snapshot.target, 1) / 2 >= targets(snapshot.target, 3).min(ENOUGH)
-}
-
-/// A live playlist may be kept for half a target duration: a new one is due no later than after one and a
-/// half (RFC 8216, 6.2.1), and players come back after a half (6.3.4).
-fn half_a_target(target: TargetDuration) -> HeaderValue {
-    HeaderValue::try_from(format!("public, max-age={}", target.0 / 2)).expect("digits are a field value")
-}
-
-fn targets(target: TargetDuration, count: u32) -> Duration {
-    Duration::from_secs(u64::from(target.0.max(1)) * u64::from(count))
 }
 
 impl fmt::Debug for Station {
@@ -286,77 +205,62 @@ impl fmt::Debug for Station {
     }
 }
 
-/// Somebody listens to the endless stream.
-#[derive(Debug)]
-pub(super) struct TunedIn(Arc<Station>);
-
-impl TunedIn {
-    pub(super) fn station(&self) -> &Station {
-        &self.0
-    }
-}
-
-impl Drop for TunedIn {
-    fn drop(&mut self) {
-        self.0.audience.leave();
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::live::tests::{segment, snapshot, station};
+    use super::super::live::tests::{segment, snapshot, style};
     use super::super::negotiate::Coding;
     use super::*;
+    use crate::segment::{Shelf, TargetDuration};
+    use std::time::Duration;
 
-    #[test]
-    fn playlists_are_rendered_once_per_change() {
-        let station = station();
-        assert!(station.shown().is_none() && station.snapshot().is_none());
-        station.list(Arc::new(snapshot(vec![])));
-        assert!(station.shown().is_none(), "an empty playlist helps nobody");
-        station.list(Arc::new(snapshot(vec![segment(7)])));
-        let first = station.shown().expect("listed");
-        station.list(Arc::new(snapshot(vec![segment(7), segment(8)])));
-        let second = station.shown().expect("listed");
-        assert_eq!(station.renders.get(), 2);
-        assert_eq!(first.media.bytes(Coding::Identity), "media 7");
-        assert_eq!(second.media.bytes(Coding::Identity), "media 7 8");
-        assert_ne!(first.media.tag(Coding::Identity), second.media.tag(Coding::Identity));
-        assert_eq!(first.multivariant.tag(Coding::Gzip), second.multivariant.tag(Coding::Gzip));
-        assert_eq!(second.cache, "public, max-age=1");
+    fn lineup(latency: Latency) -> Arc<Lineup> {
+        let rendition = |name| Arc::new(Rendition::new(name, TargetDuration(2), style(latency)));
+        let offered = |snapshots: &[Option<Arc<Snapshot>>], query: Option<&str>| {
+            let begun = snapshots.iter().map(|it| if it.is_some() { "there " } else { "not " });
+            format!("{}{}", begun.collect::<String>(), query.unwrap_or("-"))
+        };
+        Arc::new(Lineup::new(vec![rendition("video"), rendition("audio")], Box::new(offered)))
     }
 
-    #[test]
-    fn listed_and_retired_segments_are_found_and_no_others() {
-        let station = station();
-        let mut shelf = snapshot(vec![segment(7), segment(8)]);
-        shelf.retired = vec![Arc::new(segment(5)), Arc::new(segment(6))];
-        station.list(Arc::new(shelf));
-        let shown = station.shown().expect("listed");
-        for sequence in 0..12 {
-            let found = shown.segment(sequence).map(|segment| segment.sequence);
-            assert_eq!(found, (5..=8).contains(&sequence).then_some(sequence));
-        }
+    fn begin(rendition: &Rendition) {
+        rendition.list(Arc::new(snapshot(vec![segment(7), segment(8), segment(9)])));
+    }
+
+    fn offered(lineup: &Lineup, query: Option<&str>) -> String {
+        String::from_utf8(lineup.multivariant(query).bytes(Coding::Identity).to_vec()).expect("text")
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_beginning_is_waited_for_but_not_for_ever() {
-        let station = Arc::new(station());
-        let start = tokio::time::Instant::now();
-        assert!(station.beginning().await.is_none());
+    async fn a_lineup_is_offered_when_all_have_begun_or_the_late_ones_had_their_time() {
+        let lineup = lineup(Latency::Ordinary);
+        let start = Instant::now();
+        assert_eq!(lineup.beginning().await, Err(InVain), "none has begun");
         assert_eq!(start.elapsed(), Duration::from_secs(10));
 
-        let waiter = tokio::spawn({
-            let station = station.clone();
-            async move { station.beginning().await.is_some() }
-        });
-        tokio::task::yield_now().await;
-        station.list(Arc::new(snapshot(vec![segment(7), segment(8)])));
-        assert!(station.shown().is_some() && station.playlists().is_none(), "a player would stutter");
-        station.list(Arc::new(snapshot(vec![segment(7), segment(8), segment(9)])));
-        assert!(waiter.await.expect("no panic"));
-        station.list(Arc::new(snapshot(vec![segment(9)])));
-        assert!(station.playlists().is_some(), "who has begun goes on");
-        assert_eq!(start.elapsed(), Duration::from_secs(10));
+        begin(&lineup.renditions[1]);
+        assert!(!lineup.is_complete());
+        tokio::time::advance(Duration::from_secs(4)).await;
+        let begun = Instant::now();
+        assert_eq!(lineup.beginning().await, Ok(()));
+        assert_eq!(begun.elapsed(), Duration::from_secs(6), "since the first began, not since it was asked");
+        assert!(lineup.is_complete());
+        assert_eq!(offered(&lineup, None), "not there -");
+
+        begin(&lineup.renditions[0]);
+        assert_eq!(offered(&lineup, None), "there there -", "a change");
+        assert_eq!(offered(&lineup, Some("from=x")), "there there from=x");
+        assert_eq!(offered(&lineup, None), "there there -", "a query is nobody else's");
+    }
+
+    #[test]
+    fn playlists_of_low_latency_tell_of_the_others_in_their_lineup() {
+        let lineup = lineup(Latency::Low);
+        assert_eq!(lineup.reports(&lineup.renditions[0]), [], "it lists nothing yet");
+        begin(&lineup.renditions[1]);
+        let expected = Report { uri: "../audio/index.m3u8".to_owned(), sequence: 9, part: None };
+        assert_eq!(lineup.reports(&lineup.renditions[0]), [expected]);
+        let ordinary = self::lineup(Latency::Ordinary);
+        begin(&ordinary.renditions[1]);
+        assert_eq!(ordinary.reports(&ordinary.renditions[0]), []);
     }
 }

@@ -16,6 +16,7 @@ mod files;
 mod libraries;
 mod lost;
 mod radio;
+mod seek;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

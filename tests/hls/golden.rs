@@ -34,7 +34,7 @@ impl Story {
     fn segment(&mut self, frames: i64, join: Join) -> &mut Self {
         let duration = Span::from_samples(frames * 1024, 48_000);
         let body = outpost::segment::Body { chunks: Arc::from([]), len: 188 * 100 };
-        let segment = Segment { sequence: self.next, start: self.at, duration, join, body };
+        let segment = Segment::plain(self.next, self.at, duration, join, body);
         self.clock.advance(duration.to_duration());
         self.window.push(segment, self.clock.now());
         self.next += 1;

@@ -50,7 +50,7 @@ fn broadcast(server: &Running, pace: Duration, done: &AtomicBool) {
         let listed: Vec<_> = (sequence - 5..sequence).map(|number| segment(number, LEN)).collect();
         server.list(&listed);
         for count in 0..=PIECES {
-            server.station.extend(tail(sequence, PIECE, count));
+            server.rendition.extend(tail(sequence, PIECE, count));
             if done.load(Relaxed) {
                 return;
             }
@@ -106,11 +106,12 @@ fn a_client_that_fell_behind_goes_on_where_a_segment_begins() {
         scope.spawn(|| broadcast(&server, Duration::from_millis(1), &done));
         let mut client = listen(&server);
         // More than the kernel holds for the client goes by unread.
-        let newest = || server.station.snapshot().and_then(|s| s.listed.last().map(|newest| newest.sequence));
+        let newest =
+            || server.rendition.snapshot().and_then(|s| s.listed.last().map(|newest| newest.sequence));
         until("a good deal goes by", || newest() > Some(60));
         let mut skipped = None;
         let body = read(&mut client, |body| {
-            if skipped.is_none() && server.station.skips.get() > 0 {
+            if skipped.is_none() && server.rendition.skips.get() > 0 {
                 skipped = Some(body.len());
             }
             // Whatever was under way when it skipped is at most three segments.
@@ -126,7 +127,7 @@ fn a_client_that_fell_behind_goes_on_where_a_segment_begins() {
 #[test]
 fn the_stream_ends_properly_when_the_server_stops() {
     let server = Running::with(&[segment(9, LEN)], |_| {});
-    server.station.extend(tail(10, PIECE, 3));
+    server.rendition.extend(tail(10, PIECE, 3));
     let mut client = listen(&server);
     let reader = std::thread::spawn(move || read(&mut client, |_| true));
     until("it listens", || server.stats.sent_bytes.get() > 3 * PIECE as u64);

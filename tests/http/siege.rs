@@ -179,7 +179,7 @@ fn the_longest_idle_connection_makes_room() {
 #[test]
 fn one_client_more_than_can_be_served_is_told_so() {
     let server = Running::with(&[segment(7, 10)], |config| config.max_connections = 2);
-    server.station.extend(tail(8, 188, 1));
+    server.rendition.extend(tail(8, 188, 1));
     let listen = || {
         let mut client = server.connect();
         client.write_all(request("GET", "/radio/live.ts", &[]).as_bytes()).expect("sent");

@@ -13,7 +13,7 @@ use outpost::base::{Clock, Monotonic, Pts, SimClock, Span, WallTime};
 use outpost::container::ts::Join;
 use outpost::segment::{Body, Dates, Rate, Segment, Shelf, Snapshot, Tail, TargetDuration};
 use outpost::serve::{
-    Health, Photos, Render, Report, ServeConfig, ServeStats, Server, Site, Snapshots, Station,
+    Health, Lineup, Photos, Rendition, Report, ServeConfig, ServeStats, Server, Site, Snapshots, Station,
 };
 use tokio::sync::oneshot;
 
@@ -60,6 +60,7 @@ impl Photos for Camera {
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
     pub(crate) station: Arc<Station>,
+    pub(crate) rendition: Arc<Rendition>,
     pub(crate) stats: Arc<ServeStats>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -72,14 +73,15 @@ impl Running {
             let lines = snapshot.listed.iter().map(|s| format!("#EXTINF:2,\n{}.ts\n", s.sequence));
             format!("#EXTM3U\n{}", lines.collect::<String>())
         };
-        let multivariant = |_: &Snapshot| "#EXTM3U\naudio/index.m3u8\n".to_owned();
-        let render = Render { media: Box::new(media), multivariant: Box::new(multivariant) };
+        let multivariant = |_: &[_]| "#EXTM3U\naudio/index.m3u8\n".to_owned();
+        let rendition = Arc::new(Rendition::new("audio", TargetDuration(1), Box::new(media)));
+        let lineup = Lineup::new(vec![rendition.clone()], Box::new(multivariant));
         let snapshots = Snapshots::of(Arc::new(Camera::default()));
-        let station = Arc::new(Station::new("radio", "Radio", "audio", TargetDuration(1), render, snapshots));
-        let (target, media) = (TargetDuration(1), |_: &Snapshot| String::new());
-        let render = Render { media: Box::new(media), multivariant: Box::new(media) };
+        let station = Arc::new(Station::new("radio", "Radio", lineup, None, snapshots));
+        let silent = Rendition::new("audio", TargetDuration(1), Box::new(|_: &Snapshot| String::new()));
+        let lineup = Lineup::new(vec![Arc::new(silent)], Box::new(|_: &[_]| String::new()));
         let none = Snapshots::None("it has sound alone");
-        let deaf = Arc::new(Station::new("sound", "Sound", "audio", target, render, none));
+        let deaf = Arc::new(Station::new("sound", "Sound", lineup, None, none));
         let stats = Arc::new(ServeStats::default());
         let mut config = ServeConfig { listen: ANY_PORT, ..ServeConfig::default() };
         adjust(&mut config);
@@ -93,7 +95,7 @@ impl Running {
             let stopped = async { drop(stopped.await) };
             runtime.expect("a runtime").block_on(server.run(stopped)).expect("the server runs");
         });
-        Self { address, station, stats, stop: Some(stop), thread: Some(thread) }
+        Self { address, station, rendition, stats, stop: Some(stop), thread: Some(thread) }
     }
 
     /// Starts with these segments listed, in the middle of a stream: there were others before.
@@ -105,7 +107,7 @@ impl Running {
     }
 
     pub(crate) fn list(&self, segments: &[Segment]) {
-        self.station.list(Arc::new(snapshot(segments)));
+        self.rendition.list(Arc::new(snapshot(segments)));
     }
 
     /// Says this and reads until the server closes.
@@ -186,13 +188,9 @@ impl Answer {
 /// A segment of two seconds and `len` bytes that differ from those of every other one, in pieces of 64 KiB.
 pub(crate) fn segment(sequence: u64, len: usize) -> Segment {
     let chunks: Vec<Bytes> = bytes_of(sequence, len).chunks(64 * 1024).map(Bytes::copy_from_slice).collect();
-    Segment {
-        sequence,
-        start: Pts::from_ticks(sequence as i64 * 180_000),
-        duration: Span::from_millis(2000),
-        join: Join::Continuous,
-        body: Body { chunks: chunks.into(), len },
-    }
+    let start = Pts::from_ticks(sequence as i64 * 180_000);
+    let body = Body { chunks: chunks.into(), len };
+    Segment::plain(sequence, start, Span::from_millis(2000), Join::Continuous, body)
 }
 
 /// Its bytes: packets of 188, each with its number in the first four and the segment's in all others.
@@ -214,6 +212,7 @@ pub(crate) fn snapshot(segments: &[Segment]) -> Snapshot {
         target: TargetDuration(2),
         dates: Dates::of(&clock.wall()),
         rate: Rate::default(),
+        edge: None,
     }
 }
 

@@ -12,7 +12,7 @@ use crate::encode::choose::{self, EncoderKind};
 use crate::encode::{self, AacParams, AudioEncoder};
 use crate::media::{CutGrid, Program, VideoConfig};
 use crate::pixel;
-use crate::playlist::{self, Resolution, Variant};
+use crate::playlist::{self, Format, Latency, Resolution, Style, Variant};
 use crate::pump::audio::{AudioStream, PumpStats};
 use crate::pump::outlet::Outlet;
 use crate::pump::segments::Segments;
@@ -21,8 +21,8 @@ use crate::pump::snapshot::Shutter;
 use crate::pump::video::{self, Encoders, VideoInfo, VideoMode, VideoStats, VideoStream};
 use crate::pump::weave::{Weaver, weave};
 use crate::ring::{self, Audience};
-use crate::segment::{Ledger, SegmentConfig, Segmenter, Snapshot, TargetDuration, counted_at};
-use crate::serve::{Photos, Render, Snapshots, Station};
+use crate::segment::{Ledger, SegmentConfig, Segmenter, TargetDuration, counted_at};
+use crate::serve::{Lineup, MultivariantRenderer, Photos, Rendition, Snapshots, Station};
 use crate::source::CaptureStats;
 use crate::source::video::{CameraStats, Coding};
 
@@ -207,15 +207,18 @@ impl Serving<'_> {
             (None, None) => Snapshots::None("it has sound alone, no picture"),
         };
         let codecs = sound.as_ref().map(|sound| sound.codecs.clone());
-        let render = render(rendition, codecs, picture.as_ref().map(|picture| Arc::clone(&picture.info)));
-        let station = Station::new(name, &stream.title, rendition, target, render, snapshots);
-        let station = Arc::new(station.with_audience(audience));
+        let pictures = picture.as_ref().map(|picture| Arc::clone(&picture.info));
+        let (format, latency) = (Format::TransportStream, Latency::Ordinary);
+        let style = Style { format, latency, keys: "../keys/".to_owned() };
+        let shelf = Rendition::new(rendition, target, style).with_audience(audience);
+        let shelf = Arc::new(shelf);
+        let lineup = Lineup::new(vec![Arc::clone(&shelf)], multivariant(rendition, codecs, pictures));
+        let station = Arc::new(Station::new(name, &stream.title, lineup, None, snapshots));
         let pulse = Arc::new(Pulse::new(clock.now()));
         // A stream with pictures begins with one, and those are not held back.
         let delay = sound.as_ref().filter(|_| picture.is_none()).map_or(Span::ZERO, |it| it.encoder_delay);
         let counted = counted_at(&clock.wall(), delay);
         let sequence = ledger.sequence(&format!("{name}/{rendition}"), counted);
-        let shelf = Arc::clone(&station);
         let segmenter = Segmenter::new(window, sequence, Arc::clone(clock), shelf as _, Arc::clone(&pulse));
         let figures = StreamFigures {
             name: name.to_owned(),
@@ -263,25 +266,30 @@ impl Photos for Lens {
     }
 }
 
-/// The playlists, the multivariant one with what is being sent at that moment.
-fn render(rendition: &'static str, sound: Option<String>, pictures: Option<Arc<VideoInfo>>) -> Render {
-    let multivariant = move |snapshot: &Snapshot| {
+/// The multivariant playlist, with what is being sent at that moment.
+fn multivariant(
+    rendition: &'static str,
+    sound: Option<String>,
+    pictures: Option<Arc<VideoInfo>>,
+) -> MultivariantRenderer {
+    Box::new(move |snapshots, query| {
         let sent = pictures.as_ref().and_then(|pictures| pictures.get());
         let config = sent.as_ref().map(|sent| &sent.config);
         let codecs: Vec<&str> =
             config.map(|config| &*config.codecs).into_iter().chain(sound.as_deref()).collect();
-        playlist::multivariant(&[Variant {
+        let variant = Variant {
             uri: format!("{rendition}/index.m3u8"),
-            rate: snapshot.rate,
+            rate: snapshots.first().and_then(|it| it.as_ref()).map(|it| it.rate).unwrap_or_default(),
             codecs: codecs.join(","),
             resolution: config.map(|VideoConfig { size, .. }| Resolution {
                 width: size.width() as u32,
                 height: size.height() as u32,
             }),
             frame_rate: config.map(|config| config.rate.hertz()),
-        }])
-    };
-    Render { media: Box::new(playlist::media), multivariant: Box::new(multivariant) }
+            audio: None,
+        };
+        playlist::multivariant(&[variant], &[], query)
+    })
 }
 
 #[cfg(test)]

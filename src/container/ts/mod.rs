@@ -63,6 +63,15 @@ impl Default for Record {
     }
 }
 
+/// Whether a transport stream carries timed metadata.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Notes {
+    /// None.
+    None,
+    /// As ID3 tags, which its tables announce.
+    Id3,
+}
+
 /// Where the multiplexer writes.
 pub trait Sink {
     /// The place for the next record's packet. A sink that has no room gives a scratch place: writing

@@ -5,7 +5,7 @@
 use super::bundle::{Bundle, Clock, Piece};
 use super::packet::{self, Adaptation, Counter, PAYLOAD_LEN, Pid, Unit};
 use super::psi::{self, Table};
-use super::{Join, Mark, Sink, pes};
+use super::{Join, Mark, Notes, Sink, pes};
 use crate::base::{Pts, Span};
 use crate::media::aac::AacError;
 use crate::media::{Entry, Packet, Program, Track};
@@ -48,6 +48,9 @@ pub enum MuxError {
     /// The frame cannot be an ADTS frame.
     #[error(transparent)]
     Aac(#[from] AacError),
+    /// The tag does not fit a PES packet.
+    #[error("a note of {0} bytes does not fit a packet (65,527 at most)")]
+    Note(usize),
 }
 
 /// A stream of PES packets.
@@ -60,8 +63,8 @@ struct Stream {
 }
 
 impl Stream {
-    fn new(track: Track) -> Self {
-        Self { pid: psi::pid_of(track), counter: Counter::default(), last: None }
+    fn new(pid: Pid) -> Self {
+        Self { pid, counter: Counter::default(), last: None }
     }
 
     fn check(&self, track: Track, to: Pts) -> Result<(), MuxError> {
@@ -106,6 +109,7 @@ pub struct Mux {
     pmt: Table,
     video: Option<Stream>,
     audio: Option<(Stream, Bundle)>,
+    notes: Option<Stream>,
     clock: Track,
     /// The last PCR written.
     pcr: Option<Pts>,
@@ -117,14 +121,26 @@ pub struct Mux {
 impl Mux {
     /// A multiplexer whose first unit begins a segment.
     pub fn new(program: &Program) -> Self {
+        Self::make(program, Notes::None)
+    }
+
+    /// The same, which announces timed metadata as well, and takes [`Mux::note`].
+    pub fn with_notes(program: &Program) -> Self {
+        Self::make(program, Notes::Id3)
+    }
+
+    fn make(program: &Program, notes: Notes) -> Self {
         let wait = if program.video.is_some() { AUDIO_WAIT_WITH_VIDEO } else { AUDIO_WAIT };
-        let audio =
-            program.audio.clone().map(|config| (Stream::new(Track::Audio), Bundle::new(config, wait)));
+        let audio = program
+            .audio
+            .clone()
+            .map(|config| (Stream::new(psi::pid_of(Track::Audio)), Bundle::new(config, wait)));
         Self {
             pat: Table::pat(),
-            pmt: Table::pmt(program),
-            video: program.video.as_ref().map(|_| Stream::new(Track::Video)),
+            pmt: Table::pmt(program, notes),
+            video: program.video.as_ref().map(|_| Stream::new(psi::pid_of(Track::Video))),
             audio,
+            notes: (notes == Notes::Id3).then(|| Stream::new(psi::NOTES_PID)),
             clock: psi::clock_of(program),
             pcr: None,
             stage: Stage::Closed(Join::Continuous),
@@ -141,6 +157,27 @@ impl Mux {
             Track::Audio => self.write_audio(unit, sink),
             Track::Video => self.write_video(unit, sink),
         }
+    }
+
+    /// Says something of the instant `at`, with a tag as [`crate::container::id3`] writes it. It stands in the segment
+    /// that is open; where none is, or no metadata is announced, it is left out.
+    ///
+    /// # Errors
+    /// If the tag is longer than 65,527 bytes.
+    pub fn note(&mut self, at: Pts, tag: &[u8], sink: &mut impl Sink) -> Result<(), MuxError> {
+        if tag.len() > pes::MAX_TAG {
+            return Err(MuxError::Note(tag.len()));
+        }
+        let Some(stream) = self.notes.as_mut().filter(|_| !matches!(self.stage, Stage::Closed(_))) else {
+            return Ok(());
+        };
+        let head = pes::Head::note(at, tag.len());
+        let mut used = stream.write(sink, Unit::Starts, &Adaptation::NONE, head.bytes(), tag);
+        while used < tag.len() {
+            used += stream.write(sink, Unit::GoesOn, &Adaptation::NONE, &[], &tag[used..]);
+        }
+        sink.publish();
+        Ok(())
     }
 
     /// Ends the segment; the unit at `at`, not yet written, begins the next. Without an open segment this

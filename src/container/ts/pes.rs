@@ -13,6 +13,12 @@ const MAX_LEN: usize = FIXED_LEN + 2 * STAMP_LEN + h264::ACCESS_UNIT_DELIMITER.l
 // stream_id (table 2-22)
 const AUDIO_STREAM: u8 = 0xC0;
 const VIDEO_STREAM: u8 = 0xE0;
+/// private_stream_1, which metadata may use (table 2-22; Apple, Timed Metadata for HTTP Live Streaming, 2.2).
+const NOTES_STREAM: u8 = 0xBD;
+/// What a PES packet may carry behind a header of one timestamp where its length is told.
+pub(super) const MAX_TAG: usize = 0xFFFF - (AUDIO_HEADER_LEN - LENGTH_END);
+/// PES_packet_length counts what follows it.
+const LENGTH_END: usize = 6;
 /// '10', not scrambled, data_alignment_indicator: a unit begins right behind the header.
 const ALIGNED: u8 = 0x84;
 // PTS_DTS_flags, and the four bits before each stamp (table 2-21)
@@ -29,10 +35,19 @@ pub(super) struct Head {
 impl Head {
     /// For `len` bytes of ADTS frames, the first of them heard at `pts`.
     pub(super) fn audio(pts: Pts, len: usize) -> Self {
-        let mut head = Self::new(AUDIO_STREAM, pts, pts);
-        // PES_packet_length counts what follows it; a bundle of frames always fits 16 bits.
-        let length = head.len - 6 + len;
-        head.bytes[4..6].copy_from_slice(&(length as u16).to_be_bytes());
+        Self::sized(AUDIO_STREAM, pts, len)
+    }
+
+    /// For an ID3 tag of `len` bytes, at most [`MAX_TAG`], about the instant `pts`.
+    pub(super) fn note(pts: Pts, len: usize) -> Self {
+        Self::sized(NOTES_STREAM, pts, len)
+    }
+
+    /// With its length told: a bundle of frames always fits 16 bits.
+    fn sized(stream: u8, pts: Pts, len: usize) -> Self {
+        let mut head = Self::new(stream, pts, pts);
+        let length = head.len - LENGTH_END + len;
+        head.bytes[4..LENGTH_END].copy_from_slice(&(length as u16).to_be_bytes());
         head
     }
 
@@ -119,7 +134,7 @@ pub(super) fn read(bytes: &[u8], track: Track) -> Progress {
     };
     let payload = FIXED_LEN + usize::from(*header_len);
     let length = usize::from(*len_high) << 8 | usize::from(*len_low);
-    let end = (length != 0).then_some(6 + length);
+    let end = (length != 0).then_some(LENGTH_END + length);
     if !of_track || marker & 0xC0 != 0x80 || end.is_some_and(|end| end < payload) {
         return Progress::Malformed;
     }
@@ -151,6 +166,10 @@ mod tests {
             (
                 Head::audio(at(126_000), 2930),
                 &[0, 0, 1, 0xC0, 0x0B, 0x7A, 0x84, 0x80, 5, 0x21, 0x00, 0x07, 0xD8, 0x61],
+            ),
+            (
+                Head::note(at(126_000), 60),
+                &[0, 0, 1, 0xBD, 0, 68, 0x84, 0x80, 5, 0x21, 0x00, 0x07, 0xD8, 0x61],
             ),
             (
                 Head::video(at(133_200), at(126_000), &with_delimiter),

@@ -1,7 +1,7 @@
 //! Program specific information: PAT and PMT, a section each, and their CRC (ISO/IEC 13818-1, 2.4.4).
 
-use super::PACKET_LEN;
 use super::packet::{self, Adaptation, Counter, Pid, Unit};
+use super::{Notes, PACKET_LEN};
 use crate::media::{Program, Track};
 
 /// The only program there is.
@@ -22,10 +22,23 @@ const TYPE_AAC_ADTS: u8 = 0x0F;
 /// stream_type of H.264 video (table 2-34).
 const TYPE_H264: u8 = 0x1B;
 
+/// stream_type of metadata in PES packets (table 2-34).
+const TYPE_METADATA: u8 = 0x15;
+
+/// In the program's loop: there is metadata in ID3, and it is in this program (metadata_pointer_descriptor, 2.6.58; Apple,
+/// Timed Metadata for HTTP Live Streaming, 2.3.1). application format and format as identifiers, service 0, carried
+/// in this stream, of program 1.
+const ID3_POINTER: &[u8] = b"\x25\x0F\xFF\xFFID3 \xFFID3 \x00\x1F\x00\x01";
+/// In the stream's loop: it is ID3 (metadata_descriptor, 2.6.60; the same, 2.3.2). The same formats and service, no
+/// configuration for a decoder.
+const ID3_STREAM: &[u8] = b"\x26\x0D\xFF\xFFID3 \xFFID3 \x00\x0F";
+
 /// Where we put the PMT.
 pub(super) const PMT_PID: Pid = Pid::new(0x1000);
 const VIDEO_PID: Pid = Pid::new(0x100);
 const AUDIO_PID: Pid = Pid::new(0x101);
+/// Where we put timed metadata.
+pub(super) const NOTES_PID: Pid = Pid::new(0x102);
 
 /// Where we put a track.
 pub(super) const fn pid_of(track: Track) -> Pid {
@@ -94,16 +107,22 @@ impl Table {
         Self::new(Pid::PAT, PAT, TRANSPORT_STREAM_ID, &[number_high, number_low, 0xE0 | high, low])
     }
 
-    pub(super) fn pmt(program: &Program) -> Self {
-        let video = program.video.as_ref().map(|_| (TYPE_H264, VIDEO_PID));
-        let audio = program.audio.as_ref().map(|_| (TYPE_AAC_ADTS, AUDIO_PID));
+    pub(super) fn pmt(program: &Program, notes: Notes) -> Self {
+        let (pointer, notes) = match notes {
+            Notes::None => (&[][..], None),
+            Notes::Id3 => (ID3_POINTER, Some((TYPE_METADATA, NOTES_PID, ID3_STREAM))),
+        };
+        let video = program.video.as_ref().map(|_| (TYPE_H264, VIDEO_PID, &[][..]));
+        let audio = program.audio.as_ref().map(|_| (TYPE_AAC_ADTS, AUDIO_PID, &[][..]));
         let [clock_high, clock_low] = pid_of(clock_of(program)).bits().to_be_bytes();
-        // PCR_PID; program_info_length 0
-        let mut content = vec![0xE0 | clock_high, clock_low, 0xF0, 0];
-        for (kind, pid) in video.into_iter().chain(audio) {
+        // PCR_PID; program_info_length
+        let mut content = vec![0xE0 | clock_high, clock_low, 0xF0, pointer.len() as u8];
+        content.extend_from_slice(pointer);
+        for (kind, pid, about) in video.into_iter().chain(audio).chain(notes) {
             let [high, low] = pid.bits().to_be_bytes();
-            // stream_type, elementary_PID, ES_info_length 0
-            content.extend_from_slice(&[kind, 0xE0 | high, low, 0xF0, 0]);
+            // stream_type, elementary_PID, ES_info_length
+            content.extend_from_slice(&[kind, 0xE0 | high, low, 0xF0, about.len() as u8]);
+            content.extend_from_slice(about);
         }
         Self::new(PMT_PID, PMT, PROGRAM_NUMBER, &content)
     }
@@ -248,7 +267,7 @@ mod tests {
                 ],
             ),
             (
-                Table::pmt(&program(true, true)),
+                Table::pmt(&program(true, true), Notes::None),
                 &[
                     0x00, 0x02, 0xB0, 0x17, 0x00, 0x01, 0xC1, 0x00, 0x00, 0xE1, 0x00, 0xF0, 0x00, 0x1B, 0xE1,
                     0x00, 0xF0, 0x00, 0x0F, 0xE1, 0x01, 0xF0, 0x00, 0x2F, 0x44, 0xB9, 0x9B,
@@ -265,9 +284,11 @@ mod tests {
     #[test]
     fn tables_are_read_back() {
         let cases = [(true, true), (true, false), (false, true), (false, false)];
-        for (video, audio) in cases {
+        for ((video, audio), notes) in
+            cases.into_iter().flat_map(|case| [(case, Notes::None), (case, Notes::Id3)])
+        {
             let mut collect = Collect::default();
-            let table = Table::pmt(&program(video, audio));
+            let table = Table::pmt(&program(video, audio), notes);
             let content = collect.push(Unit::Starts, &table.section, PMT).expect("complete").expect("sound");
             assert_eq!(read_pmt(content), (video.then_some(VIDEO_PID), audio.then_some(AUDIO_PID)));
         }
@@ -279,7 +300,7 @@ mod tests {
 
     #[test]
     fn a_section_may_be_spread_over_packets() {
-        let table = Table::pmt(&program(true, true));
+        let table = Table::pmt(&program(true, true), Notes::None);
         let (first, rest) = table.section.split_at(9);
         let mut collect = Collect::default();
         assert!(collect.push(Unit::GoesOn, rest, PMT).is_none());
@@ -291,7 +312,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_flipped_bit_is_noticed(at in 1usize..27, bit in 0u8..8) {
-            let mut table = Table::pmt(&program(true, true));
+            let mut table = Table::pmt(&program(true, true), Notes::None);
             table.section[at] ^= 1 << bit;
             let mut collect = Collect::default();
             prop_assert!(!matches!(collect.push(Unit::Starts, &table.section, PMT), Some(Ok(_))));

@@ -5,12 +5,14 @@
 
 mod access_unit;
 mod bits;
+mod sets;
 mod slice;
 mod sps;
 
 pub use access_unit::{AccessUnits, Fault, MAX_ACCESS_UNIT};
+pub use sets::{ParameterSets, SetsError};
 pub use slice::{SliceHead, SliceKind};
-pub use sps::{Sps, SpsError, pps_ids};
+pub use sps::{Samples, Sps, SpsError, pps_ids};
 
 /// An access unit delimiter with `primary_pic_type` 7, any slice type (7.3.2.4), start code included.
 pub const ACCESS_UNIT_DELIMITER: [u8; 6] = [0, 0, 0, 1, 0x09, 0xF0];
@@ -124,27 +126,20 @@ pub fn after_delimiter(access_unit: &[u8]) -> &[u8] {
 
 /// Where the first 00 00 01 begins.
 fn find_start_code(bytes: &[u8]) -> Option<usize> {
+    // Long enough for the compiler's vectors, short enough that what is behind a start code is not read for nothing.
+    const STRIDE: usize = 64;
     let mut at = 0;
-    // Most bytes are not zero: where there is none among eight, none of them begins a start code.
-    while let Some(eight) = bytes.get(at..).and_then(|rest| rest.first_chunk()) {
-        if has_zero(u64::from_ne_bytes(*eight)) {
-            match find_slowly(&bytes[at..bytes.len().min(at + 10)]) {
-                Some(found) => return Some(at + found),
-                None => at += 8,
-            }
-        } else {
-            at += 8;
+    while let Some(window) = bytes.get(at..).and_then(|rest| rest.first_chunk::<{ STRIDE + 2 }>()) {
+        let mut found = 0;
+        for n in 0..STRIDE {
+            found |= u8::from(window[n] | window[n + 1] | (window[n + 2] ^ 1) == 0);
         }
+        if found != 0 {
+            break;
+        }
+        at += STRIDE;
     }
     find_slowly(&bytes[at..]).map(|found| at + found)
-}
-
-/// Whether one of the eight bytes is zero: only then does taking one from each borrow into a high bit that was
-/// not set.
-fn has_zero(eight: u64) -> bool {
-    const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
-    const HIGHS: u64 = u64::from_ne_bytes([0x80; 8]);
-    eight.wrapping_sub(ONES) & !eight & HIGHS != 0
 }
 
 /// The same, byte by byte.

@@ -11,10 +11,23 @@ pub struct Sps {
     pub id: u32,
     /// `profile_idc`, the constraint flags, `level_idc`: the three bytes that RFC 6381 writes as hexadecimal digits.
     pub profile: [u8; 3],
+    /// How its pictures are sampled.
+    pub samples: Samples,
     /// Of the decoded picture, cropped.
     pub size: Size,
     /// Pictures per second, if it says how many.
     pub rate: Option<FrameRate>,
+}
+
+/// How pictures are sampled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Samples {
+    /// `chroma_format_idc`: 0 monochrome, 1 for 4:2:0, 2 for 4:2:2, 3 for 4:4:4.
+    pub chroma: u8,
+    /// Bits of a luma sample, 8 to 14.
+    pub luma_bits: u8,
+    /// Bits of a chroma sample, 8 to 14.
+    pub chroma_bits: u8,
 }
 
 /// Why a sequence parameter set is of no use.
@@ -54,12 +67,12 @@ impl Sps {
         if id > 31 {
             return Err(SpsError::Value("seq_parameter_set_id"));
         }
-        let chroma = if has_chroma_format(profile[0]) { chroma_format(&mut bits)? } else { CHROMA_420 };
+        let samples = if has_samples(profile[0]) { samples(&mut bits)? } else { Samples::USUAL };
         skip_order(&mut bits)?;
-        let size = size(&mut bits, chroma)?;
+        let size = size(&mut bits, samples.chroma)?;
         // Some cameras cut their VUI short; it is then as good as absent.
         let rate = timing(&mut bits).flatten();
-        Ok(Self { id, profile, size, rate })
+        Ok(Self { id, profile, samples, size, rate })
     }
 
     /// The name of RFC 6381, as `avc1.64001f`.
@@ -79,15 +92,17 @@ pub fn pps_ids(nal: &[u8]) -> Option<(u32, u32)> {
     (ids.0 <= 255 && ids.1 <= 31).then_some(ids)
 }
 
-/// `chroma_format_idc` of 4:2:0.
-const CHROMA_420: u32 = 1;
+impl Samples {
+    /// 4:2:0 with 8 bits: of all profiles that cannot say otherwise (7.4.2.1.1).
+    const USUAL: Self = Self { chroma: 1, luma_bits: 8, chroma_bits: 8 };
+}
 
-/// The profiles whose parameter sets say how chroma is sampled (7.3.2.1.1).
-const fn has_chroma_format(profile: u8) -> bool {
+/// The profiles whose parameter sets say how their pictures are sampled (7.3.2.1.1).
+pub(super) const fn has_samples(profile: u8) -> bool {
     matches!(profile, 100 | 110 | 122 | 244 | 44 | 83 | 86 | 118 | 128 | 138 | 139 | 134 | 135)
 }
 
-fn chroma_format(bits: &mut Bits<'_>) -> Result<u32, SpsError> {
+fn samples(bits: &mut Bits<'_>) -> Result<Samples, SpsError> {
     let short = SpsError::Short;
     let chroma = bits.ue().ok_or(short)?;
     if chroma > 3 {
@@ -96,8 +111,11 @@ fn chroma_format(bits: &mut Bits<'_>) -> Result<u32, SpsError> {
     if chroma == 3 {
         bits.flag().ok_or(short)?; // separate_colour_plane_flag
     }
-    bits.ue().ok_or(short)?; // bit_depth_luma_minus8
-    bits.ue().ok_or(short)?; // bit_depth_chroma_minus8
+    let depths = [bits.ue().ok_or(short)?, bits.ue().ok_or(short)?]; // bit_depth_luma_minus8, …_chroma_minus8
+    if depths.iter().any(|depth| *depth > 6) {
+        return Err(SpsError::Value("bit depth"));
+    }
+    let [luma_bits, chroma_bits] = depths.map(|depth| 8 + depth as u8);
     bits.flag().ok_or(short)?; // qpprime_y_zero_transform_bypass_flag
     if bits.flag().ok_or(short)? {
         let lists = if chroma == 3 { 12 } else { 8 };
@@ -107,7 +125,7 @@ fn chroma_format(bits: &mut Bits<'_>) -> Result<u32, SpsError> {
             }
         }
     }
-    Ok(chroma)
+    Ok(Samples { chroma: chroma as u8, luma_bits, chroma_bits })
 }
 
 /// 7.3.2.1.1.1
@@ -151,7 +169,7 @@ fn skip_order(bits: &mut Bits<'_>) -> Result<(), SpsError> {
 }
 
 /// From `pic_width_in_mbs_minus1` to the cropping offsets.
-fn size(bits: &mut Bits<'_>, chroma: u32) -> Result<Size, SpsError> {
+fn size(bits: &mut Bits<'_>, chroma: u8) -> Result<Size, SpsError> {
     let short = SpsError::Short;
     let width = (i64::from(bits.ue().ok_or(short)?) + 1) * 16;
     let units = (i64::from(bits.ue().ok_or(short)?) + 1) * 16;

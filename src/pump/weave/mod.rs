@@ -13,10 +13,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::{Clock, Counter, Gauge, Monotonic, Span, Stop};
-use crate::media::{CutGrid, FrameRate, Track};
+use crate::media::{CutGrid, FrameRate, Place, Track, Unit};
 use crate::ring::{self, Consumer};
 
-use super::outlet::{Outlet, OutletStats, Place, Unit};
+use super::outlet::{Outlet, OutletStats};
 use super::segments::Segments;
 use order::{Action, Company, Head, Order};
 

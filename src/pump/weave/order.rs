@@ -13,8 +13,7 @@ use std::time::Duration;
 
 use crate::base::{Monotonic, Pts, Span};
 use crate::container::ts::SOUND_DELAY;
-use crate::media::{CutGrid, Track};
-use crate::pump::outlet::Place;
+use crate::media::{CutGrid, Place, Track};
 
 /// How long after its time a unit is still waited for: as long as the clock in the stream allows for.
 pub(super) const PATIENCE: Duration = Duration::from_millis(SOUND_DELAY.ticks() as u64 / 90);

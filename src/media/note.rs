@@ -1,0 +1,27 @@
+//! Timed metadata: what is said about an instant of a stream, beside its sound and pictures.
+
+use crate::base::Pts;
+
+/// One thing that is said of an instant. Whoever writes it into a stream copies it; a container may leave out what
+/// is too long for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Note<'a> {
+    /// Which instant.
+    pub at: Pts,
+    /// What is said.
+    pub fields: &'a [Field<'a>],
+}
+
+/// A named text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Field<'a> {
+    /// What the text is.
+    pub name: &'a str,
+    /// The text.
+    pub text: &'a str,
+}
+
+impl Field<'_> {
+    /// The name of civil time, whose text is RFC 3339 in UTC, with milliseconds.
+    pub const WALL_TIME: &'static str = "wallclock";
+}
