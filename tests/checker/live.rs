@@ -6,11 +6,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::outpost_program::Outpost;
 use crate::rules::{Finding, TIMED, judge_all};
+use crate::seen::Stream;
 use crate::watch::{Client, Weather, is_busy, watch};
 
 /// How long an ordinary run watches: long enough for segments to leave the window.
@@ -132,11 +134,43 @@ async fn judged(server: &str, paths: &[String], length: Duration, weather: &Weat
             );
         }
         found.extend(judge_all(&stream, path));
+        if let Some((from, to)) = piece(&stream) {
+            found.extend(judged_piece(&client, path, from, to).await);
+        }
     }
     let mut count: BTreeMap<&str, usize> = BTreeMap::new();
     found.iter().for_each(|finding| *count.entry(finding.rule).or_default() += 1);
     println!("{count:#?}");
     found
+}
+
+/// An instant in a segment from the middle of the window, which will not leave it at once, and one in the next, in
+/// seconds since 1970; where the playlist is none of low latency.
+fn piece(stream: &Stream) -> Option<(f64, f64)> {
+    let media = &stream.renditions.first()?.listings.last()?.media;
+    let dates = media.dates();
+    let middle = dates.len() / 2;
+    (!media.has_parts() && !media.ended && middle > 1)
+        .then(|| (dates[middle].1 + 0.1, dates[middle + 1].1 + 0.1))
+}
+
+/// A piece of the window is a finished playlist that begins and ends where it was asked to, as far as segments go.
+async fn judged_piece(client: &Arc<Client>, path: &str, from: f64, to: f64) -> Vec<Finding> {
+    let written = |at: f64| Timestamp::from_millisecond((at * 1e3) as i64).expect("a date of these years");
+    let path = format!("{path}?from={}&to={}", written(from), written(to));
+    let stream = watch(Arc::clone(client), path.clone(), Duration::from_secs(1), Weather::default()).await;
+    assert!(!stream.renditions.is_empty(), "{path}: nothing came");
+    for rendition in &stream.renditions {
+        let media = &rendition.listings.last().unwrap_or_else(|| panic!("{path}: no playlist")).media;
+        let (begin, length) = (media.dates().first().map_or(0.0, |(_, at)| *at), media.length());
+        let target = media.target_seconds();
+        assert!(media.ended, "{path}: {} does not end:\n{}", rendition.uri, media.text);
+        assert!((0.0..=target + 1.0).contains(&(from - begin)), "{path} begins {} s early", from - begin);
+        let late = begin + length - to;
+        assert!((0.0..=target + 1.0).contains(&late), "{path} ends {late} s late:\n{}", media.text);
+        assert!(rendition.files.len() >= media.segments.len(), "{path}: its segments were fetched");
+    }
+    judge_all(&stream, &path)
 }
 
 /// `http://host:port` and the rest.

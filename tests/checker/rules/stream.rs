@@ -237,7 +237,8 @@ fn declared(stream: &Stream, name: &str, bad: impl Fn(f64, (f64, f64)) -> bool) 
 }
 
 fn peak_is_within_bandwidth(stream: &Stream) -> Vec<String> {
-    declared(stream, "BANDWIDTH", |told, (peak, _)| peak > told)
+    // It is told in whole bits.
+    declared(stream, "BANDWIDTH", |told, (peak, _)| peak >= told + 1.0)
 }
 
 fn average_is_true(stream: &Stream) -> Vec<String> {
