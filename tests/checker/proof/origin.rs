@@ -128,7 +128,7 @@ impl Origin {
         let mut numbers = name.split('.').map_while(|piece| piece.parse::<u64>().ok());
         let (segment, part) = (numbers.next(), numbers.next());
         let tick = |segment: u64, part: u64| (segment - FIRST) * PARTS + part;
-        let made = |at: u64| fragment(at, at % PARTS == 0);
+        let made = |at: u64| fragment(at, at.is_multiple_of(PARTS));
         let (due, body) = match (segment, part) {
             (None, _) => (0, init(path.contains("video"))),
             (Some(segment), None) => {
