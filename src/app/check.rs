@@ -6,10 +6,13 @@ use std::time::Duration;
 
 use nix::unistd::{AccessFlags, access};
 
-use super::address::Reach;
+use super::address::{Reach, Scheme};
 use super::config::{AudioSettings, Config, StreamConfig, VideoSettings};
+use super::https::https;
 use super::screen::Screen;
+use crate::base::Chain;
 use crate::media::Track;
+use crate::serve::CertificateError;
 use crate::source::SourceError;
 
 /// The sources of all streams, to be tried. Answers are in the order of [`tracks`].
@@ -97,9 +100,14 @@ pub fn check(
     out: &mut impl Write,
     screen: Screen,
 ) -> io::Result<Verdict> {
-    let reach = Reach::of(config.listen.0);
+    let reach = Reach::of(Scheme::Http, config.listen.0);
     writeln!(out, "{file} is in order.\n")?;
     writeln!(out, "Serves on {}, that is {}", config.listen, reach.best())?;
+    let secured =
+        https(config).map(|https| (https.identity.inspect(), Reach::of(Scheme::Https, https.listen)));
+    if let Some((certificate, reach)) = &secured {
+        writeln!(out, "Serves over TLS too, on {}; its certificate: {}", reach.best(), shown(certificate))?;
+    }
     writeln!(out, "Keeps its state in {}{}", config.state_dir.display(), unwritable(&config.state_dir))?;
     let opened = probe.open();
     let mut found = opened.iter().enumerate();
@@ -109,7 +117,8 @@ pub fn check(
     writeln!(out, "\nListening and looking for {} seconds:", LISTEN.as_secs())?;
     let heard = listen(&config.streams, probe, out, screen)?;
     writeln!(out)?;
-    let mut verdict = Verdict::Fine;
+    let unusable = matches!(secured, Some((Err(_), _)));
+    let mut verdict = if unusable { Verdict::Trouble } else { Verdict::Fine };
     for (((stream, track), opened), heard) in tracks(&config.streams).zip(&opened).zip(heard) {
         writeln!(out, "{}: {}", label(stream, track), conclusion(stream, opened, heard))?;
         if opened.is_err() || heard.is_none() {
@@ -117,6 +126,15 @@ pub fn check(
         }
     }
     Ok(verdict)
+}
+
+/// What becomes of a certificate.
+fn shown(certificate: &Result<Option<String>, CertificateError>) -> String {
+    match certificate {
+        Ok(Some(fingerprint)) => format!("SHA-256 {fingerprint}"),
+        Ok(None) => "one of its own, made at the first start".to_owned(),
+        Err(error) => Chain(error).to_string(),
+    }
 }
 
 /// What keeps this user from writing in `dir`, which need not be there yet; nothing if nothing does.

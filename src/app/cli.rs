@@ -6,13 +6,13 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use super::address::Reach;
+use super::address::{Reach, Scheme};
 use super::check::{self, Verdict};
 use super::config::{Config, ConfigError, Listen, PLACES};
 use super::devices::Devices;
 use super::probe::Sources;
 use super::screen::Screen;
-use super::wire::RunError;
+use super::wire::{RunError, Serving};
 use super::{demo, devices, wire};
 use crate::base::Chain;
 use crate::observe::logs::{self, BadFilter, Detail};
@@ -150,15 +150,21 @@ fn obey(cli: Cli) -> Result<(), Failure> {
         Command::Run { config, serve } => {
             let mut config = Config::load(&file(config)?)?;
             config.listen = serve.listen.unwrap_or(config.listen);
-            wire::run(&config, &|address| {
-                tracing::info!(address = Reach::of(address).best(), "serving");
+            wire::run(&config, &|serving| {
+                let (reach, secured) = reached(serving);
+                tracing::info!(address = reach.best(), "serving");
+                if let Some(secured) = secured {
+                    tracing::info!(address = secured.best(), "serving over TLS");
+                }
             })?;
         }
         Command::Demo { serve } => {
             let config = demo::config(serve.listen.unwrap_or(Listen::everywhere(8080)));
-            wire::run(&config, &|address| {
+            wire::run(&config, &|serving| {
+                let (reach, secured) = reached(serving);
+                let banner = demo::banner(&reach, secured.as_ref(), Screen::ours());
                 // Nobody reads it: the demo goes on all the same.
-                let _ = write!(io::stdout(), "{}", demo::banner(&Reach::of(address), Screen::ours()));
+                let _ = write!(io::stdout(), "{banner}");
             })?;
         }
         Command::Devices { json } => {
@@ -177,6 +183,12 @@ fn obey(cli: Cli) -> Result<(), Failure> {
         }
     }
     Ok(out.flush()?)
+}
+
+/// How what is served is reached, and how over TLS.
+fn reached(serving: Serving) -> (Reach, Option<Reach>) {
+    let secured = serving.https.map(|https| Reach::of(Scheme::Https, https));
+    (Reach::of(Scheme::Http, serving.http), secured)
 }
 
 fn file(named: Option<PathBuf>) -> Result<PathBuf, ConfigError> {

@@ -10,6 +10,7 @@ pub mod cli;
 pub mod config;
 pub mod demo;
 pub mod devices;
+mod https;
 mod probe;
 mod qr;
 mod report;

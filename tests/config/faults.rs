@@ -40,6 +40,21 @@ fn faults_are_told_with_place_and_remedy() {
              \x20 1 | state_dir = \"\"\n    |             ^^",
         ),
         (
+            synth("").replace("[[stream]]", "[https]\nlisten = 8080\n[[stream]]"),
+            "outpost.toml:2: https.listen: HTTP is served there; take another port, such as 8443\n\
+             \x20 2 | listen = 8080\n    |          ^^^^",
+        ),
+        (
+            synth("").replace("[[stream]]", "[https]\ncertificate = \"c.pem\"\n[[stream]]"),
+            "outpost.toml:2: https.certificate: its key is missing; name the file it is in, as `key`\n\
+             \x20 2 | certificate = \"c.pem\"\n    |               ^^^^^^^",
+        ),
+        (
+            synth("").replace("[[stream]]", "[https]\nkey = \"k.pem\"\n[[stream]]"),
+            "outpost.toml:2: https.key: its certificate is missing; name the file it is in, as `certificate`\n\
+             \x20 2 | key = \"k.pem\"\n    |       ^^^^^^^",
+        ),
+        (
             "allowed_origin = \"example.org\"".to_owned(),
             "outpost.toml:1: allowed_origin: \"example.org\" is no origin; write \"*\" or scheme and host alone, as \
              \"https://example.org\"\n  1 | allowed_origin = \"example.org\"\n    |                  ^^^^^^^^^^^^^",

@@ -134,6 +134,9 @@ fn every_default_is_what_the_documentation_spells_out() {
     let mut spelled_out = parse(spelled_out.expect("the last block is a configuration"));
     let left_out = parse(
         r#"
+        [https]
+        certificate = "/etc/outpost/fullchain.pem"
+        key = "/etc/outpost/privkey.pem"
         [[stream]]
         name = "radio"
         audio = { kind = "alsa", device = "usb:1-1.2" }

@@ -34,12 +34,37 @@ pub const EXAMPLE: &str = include_str!("../../../docs/scanner.toml");
 pub struct Config {
     /// Where to serve.
     pub listen: Listen,
+    /// Where to serve over TLS, too.
+    pub https: Option<HttpsSettings>,
     /// Where what must survive a restart is kept.
     pub state_dir: PathBuf,
     /// Which web pages may play the streams (CORS).
     pub allowed_origin: Origin,
     /// At least one, each with a name of its own.
     pub streams: Vec<StreamConfig>,
+}
+
+/// HTTPS beside HTTP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpsSettings {
+    /// Where to serve.
+    pub listen: Listen,
+    /// What is shown to clients.
+    pub certificate: Certificate,
+}
+
+/// Where the certificate for HTTPS comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Certificate {
+    /// It is made, and kept in the state directory.
+    Own,
+    /// From files, PEM.
+    Files {
+        /// The certificate, and those that lead from it to an authority.
+        certificate: PathBuf,
+        /// Its key.
+        key: PathBuf,
+    },
 }
 
 /// One stream: pictures, sound, or both.

@@ -19,7 +19,8 @@ use super::fault::Wrong;
 use super::keys;
 use super::values::{Memory, written};
 use super::{
-    BitRate, Config, Length, Listen, Name, Origin, StreamConfig, WindowConfig, default_state_dir, total,
+    BitRate, Certificate, Config, HttpsSettings, Length, Listen, Name, Origin, StreamConfig, WindowConfig,
+    default_state_dir, total,
 };
 use crate::base::Span;
 
@@ -28,12 +29,22 @@ use crate::base::Span;
 struct File {
     #[serde(default = "File::listen")]
     listen: Listen,
+    https: Option<Https>,
     #[serde(default = "default_state_dir")]
     state_dir: PathBuf,
     #[serde(default = "Origin::any")]
     allowed_origin: Origin,
     #[serde(default)]
     stream: Vec<Stream>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Https {
+    #[serde(default = "Https::listen")]
+    listen: Listen,
+    certificate: Option<PathBuf>,
+    key: Option<PathBuf>,
 }
 
 #[derive(Deserialize)]
@@ -58,6 +69,12 @@ struct Window {
 impl File {
     fn listen() -> Listen {
         Listen::everywhere(8080)
+    }
+}
+
+impl Https {
+    fn listen() -> Listen {
+        Listen::everywhere(8443)
     }
 }
 
@@ -98,6 +115,7 @@ fn with_article(key: &str) -> String {
 pub(super) fn all_keys() -> Vec<String> {
     let tables = [
         ("", keys::of::<File>()),
+        ("https.", keys::of::<Https>()),
         ("stream.", keys::of::<Stream>()),
         ("stream.video.", keys::of::<Video>()),
         ("stream.audio.", keys::of::<Audio>()),
@@ -121,6 +139,7 @@ pub(super) fn read(text: &str) -> Result<Config, Wrong> {
         let what = "empty; name a directory, or leave the key out";
         return Err(Wrong::at("state_dir", what.to_owned(), &root));
     }
+    let https = file.https.map(|https| check_https(https, file.listen, &root)).transpose()?;
     let mut streams: Vec<StreamConfig> = Vec::with_capacity(file.stream.len());
     for (index, stream) in file.stream.into_iter().enumerate() {
         let check = Check { root: &root, index };
@@ -133,10 +152,29 @@ pub(super) fn read(text: &str) -> Result<Config, Wrong> {
     }
     Ok(Config {
         listen: file.listen,
+        https,
         state_dir: file.state_dir,
         allowed_origin: file.allowed_origin,
         streams,
     })
+}
+
+fn check_https(https: Https, listen: Listen, root: &Spanned<DeTable<'_>>) -> Result<HttpsSettings, Wrong> {
+    let wrong = |key: &str, what: &str| Err(Wrong::at(&format!("https.{key}"), what.to_owned(), root));
+    if https.listen == listen && listen.0.port() != 0 {
+        return wrong("listen", "HTTP is served there; take another port, such as 8443");
+    }
+    let certificate = match (https.certificate, https.key) {
+        (None, None) => Certificate::Own,
+        (Some(certificate), Some(key)) => Certificate::Files { certificate, key },
+        (Some(_), None) => {
+            return wrong("certificate", "its key is missing; name the file it is in, as `key`");
+        }
+        (None, Some(_)) => {
+            return wrong("key", "its certificate is missing; name the file it is in, as `certificate`");
+        }
+    };
+    Ok(HttpsSettings { listen: https.listen, certificate })
 }
 
 /// What used to be called otherwise: whoever wrote it is told the new words, not that the old ones are unknown.
