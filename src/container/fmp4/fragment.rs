@@ -63,7 +63,7 @@ pub enum MuxError {
 /// How time is told.
 #[derive(Clone, Copy, Debug)]
 enum Timeline {
-    /// In ticks: a unit lasts until the next would be decoded if it came in time.
+    /// In ticks of 90 kHz.
     Pictures {
         /// How long one lasts when all is well.
         usual: Span,
@@ -88,10 +88,11 @@ struct Sample {
 
 /// Makes chunks of one track's units.
 ///
-/// A chunk must be complete with its last unit, before the next is seen; so how long a unit lasts is predicted, and
-/// where it then lies on the timeline of decoding may be wrong by what the source jitters. The composition offsets
-/// make it right: each picture is shown at its PTS, and the timeline runs on from chunk to chunk without a gap.
-/// A unit's bytes are copied once, into the chunk; no memory is taken but for them.
+/// A chunk must be complete with its last unit, before it is known when the next one comes. So a picture is written as
+/// decoded when the one before it was due, and lasts until it is due itself: the timeline of decoding runs on from
+/// chunk to chunk without a gap, however the source jitters, and composition offsets show each picture at its PTS.
+/// They are hardly ever negative, which ffmpeg would take for a delay of the whole track. A unit's bytes are copied
+/// once, into the chunk; no memory is taken but for them.
 #[derive(Clone, Debug)]
 pub struct Mux {
     timeline: Timeline,
@@ -160,8 +161,8 @@ impl Mux {
         let (at, duration, composition) = match self.timeline {
             Timeline::Pictures { usual } => {
                 let dts = unit.dts.ticks();
-                let at = self.next.unwrap_or(dts);
-                (at, dts + usual.ticks() - at, unit.pts.ticks() - at)
+                let at = self.next.unwrap_or(dts - usual.ticks());
+                (at, dts - at, unit.pts.ticks() - at)
             }
             Timeline::Sound { rate, frame } => (self.place(unit.pts, rate, frame), i64::from(frame), 0),
         };
