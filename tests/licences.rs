@@ -13,6 +13,7 @@ const ALLOWED: &[&str] = &[
     "Apache-2.0 OR MIT",
     "Apache-2.0 WITH LLVM-exception OR Apache-2.0 OR MIT",
     "Apache-2.0/MIT",
+    "BSD-3-Clause",
     "BSD-3-Clause OR Apache-2.0",
     "MIT",
     "MIT OR Apache-2.0",
@@ -25,7 +26,7 @@ const ALLOWED: &[&str] = &[
 ];
 
 /// Terms that may stand in what only builds the program, and is not in it.
-const ALLOWED_IN_BUILD: &[&str] = &["Apache-2.0 WITH LLVM-exception", "BSD-3-Clause", "ISC"];
+const ALLOWED_IN_BUILD: &[&str] = &["Apache-2.0 WITH LLVM-exception", "ISC"];
 
 /// Terms that may stand in test programs only, which nobody is given.
 const ALLOWED_IN_TESTS: &[&str] = &["(MIT OR Apache-2.0) AND ISC", "MPL-2.0"];

@@ -4,6 +4,7 @@
 //! playlist is written, or HTTP.
 
 pub mod collector;
+pub mod crypt;
 pub mod driver;
 pub mod part;
 pub mod sequence;
@@ -18,6 +19,7 @@ use crate::base::{Monotonic, Pts, Span, Sync, WallReading, WallTime};
 use crate::container::ts::Join;
 
 pub use crate::ring::Supply;
+pub use crypt::{Keyring, Seal, Vault, VaultError};
 pub use driver::{Records, Segmenter, WindowStats};
 pub use part::{Edge, Init, Part};
 pub use sequence::{Ledger, Sequence, counted_at};

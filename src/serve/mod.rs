@@ -4,6 +4,7 @@
 //! answered, the embedded page, limits on what a client may cost. Does not: how a playlist is written, what
 //! the status says, or anything that changes the appliance: every request only reads.
 
+mod access;
 mod body;
 mod connection;
 mod handler;
@@ -23,6 +24,7 @@ mod text;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
+pub use access::{Access, Pass, Token};
 pub use rendition::{Renderer, Rendition};
 pub use route::{RESERVED, is_stream_name};
 pub use server::{BindError, Server, Site, is_origin};
