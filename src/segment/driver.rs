@@ -182,9 +182,6 @@ impl Segmenter {
             Event::Finished(finished) => self.list(finished),
             Event::Lost(reason) => {
                 self.stats.lost.increment();
-                if let Some(seal) = &mut self.seal {
-                    seal.discard();
-                }
                 warn!(rendition = self.sequence.key(), "gave up a segment: {reason}");
             }
         }

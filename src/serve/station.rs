@@ -8,6 +8,7 @@ use std::time::Instant;
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 
+use super::access::Access;
 use super::listeners::Listeners;
 use super::rendition::Rendition;
 use super::snapshot::Snapshots;
@@ -65,6 +66,7 @@ pub struct Station {
     ordinary: Lineup,
     low_latency: Option<Lineup>,
     snapshots: Snapshots,
+    access: Access,
     listeners: Mutex<Listeners>,
 }
 
@@ -86,8 +88,19 @@ impl Station {
             ordinary,
             low_latency,
             snapshots,
+            access: Access::Open,
             listeners: Mutex::new(Listeners::new(patience.unwrap_or_default())),
         }
+    }
+
+    /// The same, of which what is guarded is guarded so.
+    pub fn with_access(self, access: Access) -> Self {
+        Self { access, ..self }
+    }
+
+    /// Who may have what is guarded of it: keys, the endless streams, photos.
+    pub(super) fn access(&self) -> &Access {
+        &self.access
     }
 
     /// Its place in the URLs.

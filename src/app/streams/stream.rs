@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::protection::Protection;
 use super::sources::{kind, params};
 use super::{BuildError, Feed};
 use crate::app::config::{AudioSettings, Step, StreamConfig, VideoSettings};
@@ -44,7 +45,8 @@ pub(super) struct Built {
 }
 
 /// Builds a stream. `camera` tells how its camera's pictures come and holds that camera's figures, `capture` those
-/// of its sound card.
+/// of its sound card;
+/// `protection` keeps it from those it is not for.
 ///
 /// # Errors
 /// If an encoder refuses its parameters or the system has no descriptors left.
@@ -52,6 +54,7 @@ pub(super) fn build(
     stream: &StreamConfig,
     camera: Option<(Coding, &Arc<CameraStats>)>,
     capture: Option<&Arc<CaptureStats>>,
+    protection: Protection,
     ledger: &Arc<Ledger>,
     clock: &Arc<dyn Clock>,
 ) -> Result<Built, BuildError> {
@@ -115,7 +118,7 @@ pub(super) fn build(
         });
         audio = Some(AudioStream::new(name, settings.channels, encoder, grid, outlet, pump));
     }
-    let feed = Serving { stream, coding, ring_stats, audience, ledger, clock }.feed(
+    let feed = Serving { stream, coding, protection, ring_stats, audience, ledger, clock }.feed(
         picture_figures,
         sound_figures,
         ring,
@@ -178,6 +181,7 @@ fn ring_packets(bitrate: u32, coding: Option<Coding>) -> usize {
 struct Serving<'a> {
     stream: &'a StreamConfig,
     coding: Option<Coding>,
+    protection: Protection,
     ring_stats: Arc<SinkStats>,
     audience: Audience,
     ledger: &'a Arc<Ledger>,
@@ -191,7 +195,7 @@ impl Serving<'_> {
         sound: Option<SoundFigures>,
         ring: ring::Consumer<Record>,
     ) -> Feed {
-        let Self { stream, coding, ring_stats, audience, ledger, clock } = self;
+        let Self { stream, coding, protection, ring_stats, audience, ledger, clock } = self;
         let name = stream.name.as_str();
         let longest = longest_segment(stream, coding);
         let window = SegmentConfig {
@@ -211,13 +215,16 @@ impl Serving<'_> {
         let shelf = Rendition::new(rendition, target, Box::new(playlist::media)).with_audience(audience);
         let shelf = Arc::new(shelf);
         let lineup = Lineup::new(vec![Arc::clone(&shelf)], multivariant(rendition, codecs, pictures));
-        let station = Arc::new(Station::new(name, &stream.title, lineup, None, snapshots));
+        let seal = protection.seal();
+        let station = Station::new(name, &stream.title, lineup, None, snapshots);
+        let station = Arc::new(station.with_access(protection.access));
         let pulse = Arc::new(Pulse::new(clock.now()));
         // A stream with pictures begins with one, and those are not held back.
         let delay = sound.as_ref().filter(|_| picture.is_none()).map_or(Span::ZERO, |it| it.encoder_delay);
         let counted = counted_at(&clock.wall(), delay);
         let sequence = ledger.sequence(&format!("{name}/{rendition}"), counted);
-        let segmenter = Segmenter::new(window, sequence, Arc::clone(clock), shelf as _, Arc::clone(&pulse));
+        let segmenter = Segmenter::new(window, sequence, Arc::clone(clock), shelf as _, Arc::clone(&pulse))
+            .with_seal(seal);
         let figures = StreamFigures {
             name: name.to_owned(),
             title: stream.title.clone(),

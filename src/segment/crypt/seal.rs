@@ -31,6 +31,8 @@ pub struct Seal {
 
 struct Open {
     sequence: u64,
+    /// The first chunk of the clear segment, by which it is known again.
+    first: Option<Bytes>,
     encryptor: Encryptor<Aes128>,
     /// How many chunks of the clear segment are done.
     done: usize,
@@ -51,21 +53,18 @@ impl Seal {
 
     /// Enciphers ahead what is there of the segment being written, which will probably have this number.
     pub(in crate::segment) fn advance(&mut self, sequence: u64, clear: &[Bytes]) {
-        if self.open.as_ref().is_some_and(|open| open.sequence != sequence) {
-            self.discard();
-        }
         let Self { keys, open, slab } = self;
-        let open = open.get_or_insert_with(|| Open::new(keys, sequence));
+        let first = clear.first();
+        // What was begun may have been given up since.
+        if !open.as_ref().is_some_and(|open| open.sequence == sequence && open.begins_with(first)) {
+            slab.clear();
+            *open = None;
+        }
+        let open = open.get_or_insert_with(|| Open::new(keys, sequence, first.cloned()));
         for chunk in clear.iter().skip(open.done) {
             open.encipher(chunk, slab);
         }
-        open.done = open.done.max(clear.len());
-    }
-
-    /// The segment being written was given up: what comes next is another.
-    pub(in crate::segment) fn discard(&mut self) {
-        self.open = None;
-        self.slab.clear();
+        open.done = clear.len();
     }
 
     /// The whole segment enciphered, and with which key. If it has another number than was thought, all of it is
@@ -81,11 +80,12 @@ impl Seal {
 }
 
 impl Open {
-    fn new(keys: &Keyring, sequence: u64) -> Self {
+    fn new(keys: &Keyring, sequence: u64, first: Option<Bytes>) -> Self {
         // RFC 8216, 5.2: without an IV attribute it is the media sequence number, big-endian, in 16 bytes.
         let iv = u128::from(sequence).to_be_bytes();
         Self {
             sequence,
+            first,
             encryptor: Encryptor::new(&keys.of(sequence).secret.into(), &iv.into()),
             done: 0,
             rest: [0; BLOCK_LEN],
@@ -93,6 +93,11 @@ impl Open {
             chunks: Vec::new(),
             len: 0,
         }
+    }
+
+    /// Whether this is the memory its first chunk lies in; held, it is no other's meanwhile.
+    fn begins_with(&self, first: Option<&Bytes>) -> bool {
+        self.first.as_ref().map(|it| it.as_ptr()) == first.map(|it| it.as_ptr())
     }
 
     fn encipher(&mut self, mut clear: &[u8], slab: &mut BytesMut) {
@@ -189,7 +194,7 @@ mod tests {
         let clear = (0x0001_0203_0405_0607_0809_0a0b_0c0d_0e0f_u128
             ^ 0x6bc1_bee2_2e40_9f96_e93d_7e11_7393_172a_u128)
             .to_be_bytes();
-        let mut open = Open::new(&seal().keys, 0);
+        let mut open = Open::new(&seal().keys, 0, None);
         open.encryptor = Encryptor::new(&key.into(), &[0; 16].into());
         let mut slab = BytesMut::new();
         open.encipher(&clear, &mut slab);
@@ -205,7 +210,6 @@ mod tests {
     fn a_segment_given_up_or_numbered_otherwise_leaves_nothing_behind() {
         let mut seal = seal();
         seal.advance(7, &[Bytes::from_static(b"what is given up, and long enough for two blocks")]);
-        seal.discard();
         let first = body(&[vec![1; 188]]);
         seal.advance(7, &first.chunks);
         let (key, enciphered) = seal.close(7, &first);

@@ -4,6 +4,7 @@
 //! that we, and not the parser, say what is missing and why.
 
 mod audio;
+mod protection;
 mod video;
 
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use toml::Spanned;
 use toml::de::DeTable;
 
 use self::audio::Audio;
+use self::protection::{Access, Encryption};
 use self::video::Video;
 use super::fault::Wrong;
 use super::keys;
@@ -45,6 +47,8 @@ struct Stream {
     audio: Option<Audio>,
     #[serde(default)]
     window: Window,
+    encryption: Option<Encryption>,
+    access: Option<Access>,
 }
 
 #[derive(Clone, Copy, Default, Deserialize)]
@@ -103,6 +107,8 @@ pub(super) fn all_keys() -> Vec<String> {
         ("stream.audio.", keys::of::<Audio>()),
         ("stream.audio.input.", keys::of::<audio::Input>()),
         ("stream.window.", keys::of::<Window>()),
+        ("stream.encryption.", keys::of::<Encryption>()),
+        ("stream.access.", keys::of::<Access>()),
     ];
     tables.iter().flat_map(|(path, keys)| keys.iter().map(move |key| format!("{path}{key}"))).collect()
 }
@@ -178,8 +184,10 @@ impl Check<'_, '_> {
         }
         let usual = if video.is_some() { WindowConfig::with_pictures() } else { WindowConfig::default() };
         let window = self.window(stream.window, usual, total(video.as_ref(), audio.as_ref()))?;
+        let encryption = stream.encryption.map(|it| self.encryption(it)).transpose()?;
+        let access = self.access(stream.access, encryption.as_ref())?;
         let title = stream.title.map_or_else(|| name.to_string(), |title| title.0.0);
-        Ok(StreamConfig { name, title, video, audio, window })
+        Ok(StreamConfig { name, title, video, audio, window, encryption, access })
     }
 
     /// Refuses keys that another kind of source would have; those that are there are marked.
