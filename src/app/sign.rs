@@ -7,7 +7,7 @@ use crate::serve::Pass;
 
 /// Why an address cannot be signed.
 #[derive(Debug, thiserror::Error)]
-pub enum SignError {
+pub(super) enum SignError {
     /// No stream has this name.
     #[error("there is no stream {name} in the configuration; there is {known}")]
     Unknown {

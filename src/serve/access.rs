@@ -7,12 +7,15 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
 use hyper::HeaderMap;
 use hyper::header::AUTHORIZATION;
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
+use super::negotiate::Coding;
+use super::text::Text;
 use crate::base::{Clock, WallTime};
 
 /// How long a token is, in characters: what can be tried out by whoever has a signature is the shorter ones.
@@ -214,26 +217,28 @@ fn bearer(credentials: &[u8]) -> Option<&[u8]> {
     scheme.eq_ignore_ascii_case(b"Bearer ").then(|| token.trim_ascii())
 }
 
-/// A media playlist whose EXT-X-KEY tags hand on the pass; all else is as it was.
-pub(super) fn with_pass(playlist: &str, pass: &Pass) -> String {
-    const KEY: &str = "#EXT-X-KEY:";
-    const URI: &str = "URI=\"";
-    let pass = pass.to_string();
+/// A media playlist whose EXT-X-KEY tags hand on the pass; all else is as it was. Made for each request, as each
+/// guest may have a pass of their own.
+pub(super) fn with_pass(playlist: &Text, pass: &Pass) -> Text {
+    let text = std::str::from_utf8(playlist.bytes(Coding::Identity)).unwrap_or_default();
+    Text::new(Bytes::from(pass_to_keys(text, &pass.to_string())))
+}
+
+fn pass_to_keys(playlist: &str, pass: &str) -> String {
     let mut text = String::with_capacity(playlist.len() + 4 * pass.len());
-    let mut rest = playlist;
-    while let Some(at) = rest.find(KEY) {
-        let line = at + rest[at..].find('\n').unwrap_or(rest.len() - at);
-        let begin = rest[at..line].find(URI).map_or(line, |uri| at + uri + URI.len());
-        let end = begin + rest[begin..line].find('"').unwrap_or(line - begin);
-        text.push_str(&rest[..end]);
-        if begin < line {
-            text.push(if rest[begin..end].contains('?') { '&' } else { '?' });
-            text.push_str(&pass);
-        }
-        text.push_str(&rest[end..line]);
-        rest = &rest[line..];
+    for line in playlist.split_inclusive('\n') {
+        // An URI is a quoted string (RFC 8216, 4.2), and holds no quotation mark.
+        let uri = line.strip_prefix("#EXT-X-KEY:").and_then(|attributes| attributes.split_once("URI=\""));
+        let Some((uri, rest)) = uri.and_then(|(_, rest)| rest.split_once('"')) else {
+            text.push_str(line);
+            continue;
+        };
+        text.push_str(&line[..line.len() - rest.len() - 1]);
+        text.push(if uri.contains('?') { '&' } else { '?' });
+        text.push_str(pass);
+        text.push('"');
+        text.push_str(rest);
     }
-    text.push_str(rest);
     text
 }
 
@@ -356,10 +361,10 @@ mod tests {
                         #EXT-X-KEY:METHOD=AES-128,URI=\"https://a/?k=8.key\",KEYFORMAT=\"identity\"\n3.ts\n";
         let expected =
             playlist.replace("7.key", &format!("7.key?{query}")).replace("8.key", &format!("8.key&{query}"));
-        assert_eq!(with_pass(playlist, &pass), expected);
-        assert_eq!(with_pass("#EXTM3U\n1.ts\n", &pass), "#EXTM3U\n1.ts\n");
+        assert_eq!(pass_to_keys(playlist, &pass.to_string()), expected);
+        assert_eq!(pass_to_keys("#EXTM3U\n1.ts\n", &query), "#EXTM3U\n1.ts\n");
         for cut in 0..playlist.len() {
-            let _ = with_pass(&playlist[..cut], &pass);
+            let _ = pass_to_keys(&playlist[..cut], &query);
         }
     }
 
