@@ -7,6 +7,7 @@ use std::process::{Command, Output};
 use std::time::Duration;
 
 use m3u8_rs::{KeyMethod, MediaPlaylist};
+use outpost::container::ts::PACKET_LEN;
 
 use crate::ear;
 use crate::endless::whole;
@@ -144,7 +145,9 @@ fn who_has_the_token_or_a_signed_address_is_let_in_and_nobody_else() {
     // The endless stream is in the clear, and whole where segments meet.
     let (status, sound) = with_token(&station, "/radio/live.ts");
     assert_eq!(status, 200);
-    assert!(whole(&sound) > 3.0, "{} bytes", sound.len());
+    // Cut off anywhere.
+    let sound = &sound[..sound.len() / PACKET_LEN * PACKET_LEN];
+    assert!(whole(sound) > 3.0, "{} bytes", sound.len());
 
     let address = signed(&station, "1h");
     assert_eq!(ear::probe(&address), "aac,LC,48000,1");

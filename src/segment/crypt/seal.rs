@@ -52,7 +52,7 @@ impl Seal {
     }
 
     /// Enciphers ahead what is there of the segment being written, which will probably have this number.
-    pub(in crate::segment) fn advance(&mut self, sequence: u64, clear: &[Bytes]) {
+    pub fn advance(&mut self, sequence: u64, clear: &[Bytes]) {
         let Self { keys, open, slab } = self;
         let first = clear.first();
         // What was begun may have been given up since.
@@ -69,7 +69,7 @@ impl Seal {
 
     /// The whole segment enciphered, and with which key. If it has another number than was thought, all of it is
     /// done now.
-    pub(in crate::segment) fn close(&mut self, sequence: u64, clear: &Body) -> (Arc<Key>, Body) {
+    pub fn close(&mut self, sequence: u64, clear: &Body) -> (Arc<Key>, Body) {
         self.advance(sequence, &clear.chunks);
         let body = match self.open.take() {
             Some(open) => open.finish(&mut self.slab),
