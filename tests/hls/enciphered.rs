@@ -20,7 +20,8 @@ fn decipher(segment: &Segment) -> Vec<u8> {
     let key = segment.key.as_ref().expect("a key");
     let iv = u128::from(segment.sequence).to_be_bytes();
     let decryptor = Decryptor::<Aes128>::new(&key.secret.into(), &iv.into());
-    decryptor.decrypt_padded_vec::<Pkcs7>(&segment.body.chunks.concat()).expect("padded as it should be")
+    let mut bytes = segment.body.chunks.concat();
+    decryptor.decrypt_padded::<Pkcs7>(&mut bytes).expect("padded as it should be").to_vec()
 }
 
 /// A segment of two seconds, number `n`, all its packets but the first made of `byte`.

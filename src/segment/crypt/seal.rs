@@ -179,7 +179,8 @@ mod tests {
         assert_eq!(body.chunks.iter().map(Bytes::len).sum::<usize>(), body.len);
         let iv = u128::from(sequence).to_be_bytes();
         let decryptor = Decryptor::<Aes128>::new(&key.secret.into(), &iv.into());
-        decryptor.decrypt_padded_vec::<Pkcs7>(&body.chunks.concat()).expect("padded as it should be")
+        let mut bytes = body.chunks.concat();
+        decryptor.decrypt_padded::<Pkcs7>(&mut bytes).expect("padded as it should be").to_vec()
     }
 
     fn body(chunks: &[Vec<u8>]) -> Body {
