@@ -17,6 +17,7 @@ mod pulse;
 mod rest;
 mod segments;
 mod table;
+mod waiters;
 
 use std::error::Error;
 use std::fs;
@@ -56,6 +57,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     rows.extend(overhead::rows(dir)?);
     rows.extend(camera::rows(dir)?);
     rows.extend(rest::rows(dir)?);
+    rows.extend(waiters::rows()?);
     rows.extend(live(dir)?);
     table::print(&rows);
     let missed = rows.iter().filter(|row| row.verdict != Verdict::Met).count();
