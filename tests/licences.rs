@@ -29,7 +29,7 @@ const ALLOWED: &[&str] = &[
 ];
 
 /// Terms that may stand in what only builds the program, and is not in it.
-const ALLOWED_IN_BUILD: &[&str] = &["Apache-2.0 WITH LLVM-exception"];
+const ALLOWED_IN_BUILD: &[&str] = &["Apache-2.0 WITH LLVM-exception", "ISC"];
 
 /// Terms that may stand in test programs only, which nobody is given.
 const ALLOWED_IN_TESTS: &[&str] = &["(MIT OR Apache-2.0) AND ISC", "MPL-2.0"];

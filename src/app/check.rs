@@ -7,7 +7,7 @@ use std::time::Duration;
 use nix::unistd::{AccessFlags, access};
 
 use super::address::{Reach, Scheme};
-use super::config::{AudioSettings, Config, Rung, StreamConfig, VideoSettings};
+use super::config::{AudioSettings, Config, EncryptionSettings, Rung, StreamConfig, VideoSettings};
 use super::https::https;
 use super::screen::Screen;
 use crate::base::Chain;
@@ -156,7 +156,7 @@ fn plan<'a>(
     reach: &Reach,
     out: &mut impl Write,
 ) -> io::Result<()> {
-    let StreamConfig { name, title, video, ladder, audio, window } = stream;
+    let StreamConfig { name, title, video, ladder, audio, window, encryption, access } = stream;
     writeln!(out, "\n{name}: {title}")?;
     if let Some(video) = video {
         let VideoSettings { source, size, rate, bitrate, .. } = video;
@@ -188,6 +188,16 @@ fn plan<'a>(
     } else {
         let percent = memory.0 * 100 / full.0.max(1);
         writeln!(out, "but {memory} hold only about {percent} % of it: it would take {full}")?;
+    }
+    if let Some(EncryptionSettings { rotate, keys }) = encryption {
+        let place = keys.as_ref().map(|keys| format!(", fetched from {keys}")).unwrap_or_default();
+        writeln!(out, "  keys      AES-128, a new one every {rotate} segments{place}")?;
+        let who = match access.token() {
+            Ok(None) => "everybody may fetch keys; [stream.access] changes that".to_owned(),
+            Ok(Some(_)) => "who knows the token, or has a signed address (`outpost sign`)".to_owned(),
+            Err(error) => format!("nobody: {}", Chain(&error)),
+        };
+        writeln!(out, "  access    {who}")?;
     }
     writeln!(out, "  address   {}{name}/index.m3u8", reach.best())
 }

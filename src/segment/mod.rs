@@ -4,6 +4,7 @@
 //! playlist is written, or HTTP.
 
 pub mod collector;
+pub mod crypt;
 pub mod dates;
 pub mod driver;
 pub mod ledger;
@@ -20,6 +21,7 @@ use crate::base::{Pts, Span};
 use crate::container::ts::Join;
 
 pub use crate::ring::Supply;
+pub use crypt::{Keyring, Seal, Vault, VaultError};
 pub use dates::{Correction, Dates};
 pub use driver::{Records, Segmenter, WindowStats};
 pub use ledger::Ledger;

@@ -4,6 +4,7 @@
 //! answered, the embedded page, limits on what a client may cost. Does not: how a playlist is written, what
 //! the status says, or anything that changes the appliance: every request only reads.
 
+mod access;
 mod body;
 mod certificate;
 mod connection;
@@ -28,6 +29,7 @@ mod tls;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
+pub use access::{Access, Pass, Token};
 pub use certificate::{CertificateError, Identity};
 pub use rendition::Rendition;
 pub use route::{RESERVED, is_rendition_name, is_stream_name};

@@ -505,6 +505,40 @@ fn faults_are_told_with_place_and_remedy() {
              give more, or make the segments shorter\n  4 | window.memory = \"50KiB\"\n    |                 ^^^^^^^",
         ),
         (
+            synth("encryption.rotate = 0"),
+            "outpost.toml:4: stream.encryption.rotate: 0 is out of range; a key serves for 1 segment or more\n\
+             \x20 4 | encryption.rotate = 0\n    |                     ^",
+        ),
+        (
+            synth("encryption.keys = \"keys.example.org\""),
+            "outpost.toml:4: stream.encryption.keys: \"keys.example.org\" is no place for keys; write the address that is \
+             to stand before a key's name, with a slash at its end, as \"https://keys.example.org/radio/\"\n\
+             \x20 4 | encryption.keys = \"keys.example.org\"\n    |                   ^^^^^^^^^^^^^^^^^^",
+        ),
+        (
+            synth("access.token = \"0123456789abcdef\""),
+            "outpost.toml:4: stream.access: it guards the keys, and there are none: segments are sent in the clear; add \
+             [stream.encryption], or remove this\n\
+             \x20 4 | access.token = \"****************\"\n    | ^^^^^^",
+        ),
+        (
+            synth("encryption = {}\n[stream.access]"),
+            "outpost.toml:5: stream.access: there is nothing to be let in by; write a token, or a token_file in which one \
+             stands (`openssl rand -hex 16` makes one)\n\
+             \x20 5 | [stream.access]\n    | ^^^^^^^^^^^^^^^",
+        ),
+        (
+            synth("encryption = {}\n[stream.access]\ntoken = \"0123456789abcdef\"\ntoken_file = \"/token\""),
+            "outpost.toml:7: stream.access.token_file: there is a token already; remove one of the two\n\
+             \x20 7 | token_file = \"/token\"\n    |              ^^^^^^^^",
+        ),
+        (
+            synth("encryption = {}\naccess = { token = \"too short\" }"),
+            "outpost.toml:5: stream.access.token: 9 characters are out of range; a token has from 16 to 512; `openssl \
+             rand -hex 16` makes one\n\
+             \x20 5 | access = { token = \"*** *****\" }\n    |                    ^^^^^^^^^^^",
+        ),
+        (
             synth("title = \"größer\" # é\n\twindow.length\t= true"),
             "outpost.toml:5: stream.window.length: \"true\" is no length of time; write it with its unit, as \"2s\", \
              \"15min\" or \"1h 30m\"\n\

@@ -165,6 +165,8 @@ fn every_default_is_what_the_documentation_spells_out() {
         name = "demo"
         video = { kind = "synth" }
         audio = { kind = "synth" }
+        encryption = {}
+        access.token = "0123456789abcdef"
         [[stream]]
         name = "programs"
         video = { kind = "command", command = ["rpicam-vid", "-t", "0", "--inline", "-o", "-"], output = "h264" }
@@ -172,6 +174,10 @@ fn every_default_is_what_the_documentation_spells_out() {
         kind = "command"
         command = ["rtl_fm", "-f", "145.5M", "-s", "48k", "-"]
         input = { rate = 48000, channels = 1 }
+        [stream.encryption]
+        keys = "https://keys.example.org/programs/"
+        [stream.access]
+        token_file = "/etc/outpost/programs.token"
         "#,
     );
     // Where state lies depends on who asks.

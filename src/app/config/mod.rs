@@ -6,6 +6,7 @@
 mod audio;
 mod fault;
 mod keys;
+mod protection;
 mod read;
 mod values;
 mod video;
@@ -17,6 +18,7 @@ use bytesize::ByteSize;
 
 pub use audio::{AudioSettings, SoundSource};
 pub use fault::Fault;
+pub use protection::{AccessSettings, EncryptionSettings, KeyPrefix, TokenError};
 pub use values::{BitRate, Length, Listen, Name, Origin, Step};
 pub use video::{Encoder, PictureSource, Rung, VideoSettings};
 
@@ -82,6 +84,10 @@ pub struct StreamConfig {
     pub audio: Option<AudioSettings>,
     /// What of it can be fetched.
     pub window: WindowConfig,
+    /// How its segments are enciphered, if they are.
+    pub encryption: Option<EncryptionSettings>,
+    /// Who may have what is in the clear of it, if they are.
+    pub access: AccessSettings,
 }
 
 /// What can be fetched: bounded by time and by memory, whichever is reached first.

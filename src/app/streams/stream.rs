@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::protection::Protection;
 use super::rendition::{Common, Made, longest_segment};
 use super::sources::{kind, params, wanted};
 use super::{BuildError, Feed};
@@ -54,7 +55,8 @@ struct Offered {
 }
 
 /// Builds a stream. `camera` tells how its camera's pictures come and holds that camera's figures, `capture` those
-/// of its sound card.
+/// of its sound card;
+/// `protection` keeps it from those it is not for.
 ///
 /// # Errors
 /// If an encoder refuses its parameters or the system has no descriptors left.
@@ -62,6 +64,7 @@ pub(super) fn build(
     stream: &StreamConfig,
     camera: Option<(Coding, &Arc<CameraStats>)>,
     capture: Option<&Arc<CaptureStats>>,
+    protection: Protection,
     ledger: &Arc<Ledger>,
     clock: &Arc<dyn Clock>,
 ) -> Result<Built, BuildError> {
@@ -70,7 +73,7 @@ pub(super) fn build(
     let sound = sound.map(|(audio, capture)| Ok((audio, capture, aac(stream.name.as_str(), audio)?)));
     let sound = sound.transpose()?;
     let delay = sound.as_ref().map_or(Span::ZERO, |(.., encoder)| encoder.delay());
-    let common = Common::new(stream, coding, delay, ledger, clock);
+    let common = Common::new(stream, coding, delay, &protection, ledger, clock);
     let heard = sound.as_ref().map(|(.., encoder)| encoder.config().clone());
 
     let mut parts = Parts::default();
@@ -229,7 +232,8 @@ fn feed(
         renditions.push(figures);
     }
     let lineup = Lineup::new(shelves, multivariant);
-    let station = Arc::new(Station::new(name, &stream.title, lineup, None, snapshots));
+    let station = Station::new(name, &stream.title, lineup, None, snapshots);
+    let station = Arc::new(station.with_access(common.protection.access.clone()));
     let figures = StreamFigures {
         name: name.to_owned(),
         title: stream.title.clone(),

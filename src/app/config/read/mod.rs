@@ -5,6 +5,7 @@
 
 mod audio;
 mod ladder;
+mod protection;
 mod video;
 
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ use toml::de::DeTable;
 
 use self::audio::Audio;
 use self::ladder::Rendition;
+use self::protection::{Access, Encryption};
 use self::video::Video;
 use super::fault::Wrong;
 use super::keys;
@@ -60,6 +62,8 @@ struct Stream {
     audio: Option<Audio>,
     #[serde(default)]
     window: Window,
+    encryption: Option<Encryption>,
+    access: Option<Access>,
 }
 
 #[derive(Clone, Copy, Default, Deserialize)]
@@ -126,6 +130,8 @@ pub(super) fn all_keys() -> Vec<String> {
         ("stream.audio.", keys::of::<Audio>()),
         ("stream.audio.input.", keys::of::<audio::Input>()),
         ("stream.window.", keys::of::<Window>()),
+        ("stream.encryption.", keys::of::<Encryption>()),
+        ("stream.access.", keys::of::<Access>()),
     ];
     tables.iter().flat_map(|(path, keys)| keys.iter().map(move |key| format!("{path}{key}"))).collect()
 }
@@ -222,7 +228,9 @@ impl Check<'_, '_> {
         let ladder = self.ladder(&stream.rendition, video.as_ref())?;
         let usual = if video.is_some() { WindowConfig::with_pictures() } else { WindowConfig::default() };
         let title = stream.title.map_or_else(|| name.to_string(), |title| title.0.0);
-        let mut config = StreamConfig { name, title, video, ladder, audio, window: usual };
+        let encryption = stream.encryption.map(|it| self.encryption(it)).transpose()?;
+        let access = self.access(stream.access, encryption.as_ref())?;
+        let mut config = StreamConfig { name, title, video, ladder, audio, window: usual, encryption, access };
         config.window = self.window(stream.window, usual, config.total())?;
         Ok(config)
     }
