@@ -83,7 +83,9 @@ fn what_is_guarded_is_given_to_those_who_may() {
 #[test]
 fn keys_can_be_had_as_long_as_segments_need_them() {
     let server = closed();
-    for (number, there) in [(1, false), (2, true), (3, true), (4, true), (5, true), (6, false), (u64::MAX, false)] {
+    for (number, there) in
+        [(1, false), (2, true), (3, true), (4, true), (5, true), (6, false), (u64::MAX, false)]
+    {
         let answer = server.get(&format!("/closed/keys/{number}.key"), &[BEARER]);
         assert_eq!(answer.status, if there { 200 } else { 404 }, "{number}");
         if there {
@@ -94,7 +96,8 @@ fn keys_can_be_had_as_long_as_segments_need_them() {
     assert_eq!(server.get("/radio/keys/4.key", &[]).status, 404, "a stream in the clear");
     assert_eq!(server.get("/other/keys/4.key", &[]).status, 404, "no stream");
     assert_eq!(server.get("/closed/keys/99.key", &[]).status, 401, "nobody is told which there are");
-    let counted = |class| server.stats.requests().find(|it| (it.0, it.1) == (Kind::Key, class)).map(|it| it.2);
+    let counted =
+        |class| server.stats.requests().find(|it| (it.0, it.1) == (Kind::Key, class)).map(|it| it.2);
     assert_eq!((counted(Class::Success), counted(Class::ClientError)), (Some(4), Some(6)));
 }
 
@@ -106,10 +109,16 @@ fn a_signature_is_handed_on_from_playlist_to_playlist_to_key() {
         let lines = text(answer).lines().filter(|line| !line.starts_with('#'));
         lines.map(str::to_owned).collect::<Vec<_>>()
     };
-    assert_eq!(uris(&server.get(&format!("/closed/index.m3u8?{good}"), &[])), [format!("0/index.m3u8?{good}")]);
+    assert_eq!(
+        uris(&server.get(&format!("/closed/index.m3u8?{good}"), &[])),
+        [format!("0/index.m3u8?{good}")]
+    );
     let piece = "from=2020-01-01T00:00:00Z";
     let answer = server.get(&format!("/closed/index.m3u8?{piece}&{good}"), &[]);
-    assert!(uris(&answer)[0].contains("?from=2020-01-01T00:00:00") && uris(&answer)[0].ends_with(&format!("&{good}")));
+    assert!(
+        uris(&answer)[0].contains("?from=2020-01-01T00:00:00")
+            && uris(&answer)[0].ends_with(&format!("&{good}"))
+    );
 
     let plain = server.get(MEDIA, &[]);
     assert!(text(&plain).contains("URI=\"../keys/4.key\""), "{}", text(&plain));
@@ -121,10 +130,16 @@ fn a_signature_is_handed_on_from_playlist_to_playlist_to_key() {
     GzDecoder::new(&packed.body[..]).read_to_string(&mut unpacked).expect("gzip");
     assert_eq!(unpacked, text(&signed));
     let recorded = server.get(&format!("{MEDIA}?{piece}&{good}"), &[]);
-    assert!(text(&recorded).contains(&format!(".key?{good}\"")) && text(&recorded).contains("#EXT-X-ENDLIST"));
+    assert!(
+        text(&recorded).contains(&format!(".key?{good}\"")) && text(&recorded).contains("#EXT-X-ENDLIST")
+    );
     // One that is good for nothing is not handed on, nor is what somebody would have others read.
     for query in [pass("closed", 0), pass("radio", 60), "expires=1&signature=%22%0a%23EXT".to_owned()] {
         assert_eq!(text(&server.get(&format!("{MEDIA}?{query}"), &[])), text(&plain), "{query}");
-        assert_eq!(uris(&server.get(&format!("/closed/index.m3u8?{query}"), &[])), ["0/index.m3u8"], "{query}");
+        assert_eq!(
+            uris(&server.get(&format!("/closed/index.m3u8?{query}"), &[])),
+            ["0/index.m3u8"],
+            "{query}"
+        );
     }
 }

@@ -1,5 +1,6 @@
 //! The HTTP server from outside, over real sockets: what clients get, and what bad ones cannot do.
 
+mod access;
 mod flood;
 mod held;
 mod live;

@@ -15,9 +15,14 @@ use outpost::media::Entry;
 use outpost::playlist::{Format, Latency, Style};
 use outpost::segment::{Body, Dates, Edge, Init, Part, Rate, Segment, Shelf, Snapshot, Tail, TargetDuration};
 use outpost::serve::{
-    Health, Lineup, Photos, Rendition, Report, ServeConfig, ServeStats, Server, Site, Snapshots, Station,
+    Access, Health, Lineup, Photos, Rendition, Report, ServeConfig, ServeStats, Server, Site, Snapshots,
+    Station,
 };
 use tokio::sync::oneshot;
+
+/// What opens `/closed`, and what time it is there.
+pub(crate) const TOKEN: &str = "0123456789abcdef";
+pub(crate) const NOW: WallTime = WallTime::from_unix_nanos(1_700_000_000_000_000_000);
 
 /// The port of the site: any free one of this machine alone.
 const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
@@ -64,6 +69,8 @@ pub(crate) struct Running {
     pub(crate) https: Option<SocketAddr>,
     pub(crate) station: Arc<Station>,
     pub(crate) rendition: Arc<Rendition>,
+    /// `/closed`, whose keys are guarded.
+    pub(crate) closed: Arc<Rendition>,
     /// `ll/video` and `ll/audio`.
     pub(crate) low: [Arc<Rendition>; 2],
     pub(crate) stats: Arc<ServeStats>,
@@ -97,11 +104,20 @@ impl Running {
         let lineup = Lineup::new(vec![silent], Box::new(multivariant));
         let none = Snapshots::None("it has sound alone");
         let deaf = Arc::new(Station::new("sound", "Sound", lineup, None, none));
+        let closed = rendition("audio", Latency::Ordinary);
+        let lineup = Lineup::new(vec![closed.clone()], Box::new(multivariant));
+        let snapshots = Snapshots::of(Arc::new(Camera::default()));
+        let clock = Arc::new(SimClock::new(Monotonic::default(), NOW));
+        let guarded = Station::new("closed", "Closed", lineup, None, snapshots)
+            .with_access(Access::Token(TOKEN.parse().expect("a token"), clock));
         let stats = Arc::new(ServeStats::default());
         let mut config = ServeConfig { listen: ANY_PORT, ..ServeConfig::default() };
         adjust(&mut config);
-        let site =
-            Site { stations: vec![station.clone(), deaf], report: Arc::new(Told), stats: stats.clone() };
+        let site = Site {
+            stations: vec![station.clone(), deaf, Arc::new(guarded)],
+            report: Arc::new(Told),
+            stats: stats.clone(),
+        };
         let server = Server::bind(&config, site).expect("a free port");
         let (address, https) = (server.local_addr(), server.https_addr());
         let (stop, stopped) = oneshot::channel();
@@ -110,7 +126,17 @@ impl Running {
             let stopped = async { drop(stopped.await) };
             runtime.expect("a runtime").block_on(server.run(stopped)).expect("the server runs");
         });
-        Self { address, https, station, rendition: audio, low, stats, stop: Some(stop), thread: Some(thread) }
+        Self {
+            address,
+            https,
+            station,
+            rendition: audio,
+            closed,
+            low,
+            stats,
+            stop: Some(stop),
+            thread: Some(thread),
+        }
     }
 
     /// Starts with these segments listed, in the middle of a stream: there were others before.
