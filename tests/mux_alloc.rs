@@ -4,11 +4,13 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
+use bytes::BytesMut;
 use outpost::base::{Pts, Span};
+use outpost::container::fmp4::{self, TrackConfig};
 use outpost::container::ts::{Mark, Mux, PACKET_LEN, Sink};
 use outpost::encode::copy::{Copy, CopyNews};
 use outpost::media::FrameRate;
-use outpost::media::h264::{self, AccessUnits, NalType};
+use outpost::media::h264::{self, AccessUnits, NalType, ParameterSets};
 use outpost::media::packet::VideoConfig;
 use outpost::media::{AacConfig, Entry, Packet, Program, Track};
 
@@ -60,7 +62,7 @@ fn not_one_allocation_however_units_come() {
     for program in
         [Program::audio_only(audio.clone()), Program { video: Some(video), audio: Some(audio.clone()) }]
     {
-        let (mut mux, mut sink) = (Mux::new(&program), Count(0, [0; PACKET_LEN]));
+        let (mut mux, mut sink) = (Mux::with_notes(&program), Count(0, [0; PACKET_LEN]));
         let before = ALLOCATIONS.get();
         let mut units = 0_usize;
         for n in 0..6_000 {
@@ -78,9 +80,41 @@ fn not_one_allocation_however_units_come() {
             let data = &data[..n as usize * 37 % 8_190];
             let unit = Packet { track: Track::Audio, pts, dts: pts, entry: Entry::Key, data };
             units += usize::from(mux.write(&unit, &mut sink).is_ok());
+            mux.note(pts, &data[..n as usize % 300], &mut sink).expect("it is short");
         }
         assert_eq!(ALLOCATIONS.get() - before, 0);
         assert!(units > 5_900 && sink.0 > 20_000, "{units} units, {} packets", sink.0);
+    }
+}
+
+#[test]
+fn not_one_allocation_however_units_come_into_fragments() {
+    let unit = [film(), vec![1; 60_000]].concat();
+    let sets = ParameterSets::of(&unit).expect("it begins with them");
+    let film = TrackConfig::Video { sets: sets.clone(), rate: FrameRate::new(25, 1).expect("a rate") };
+    let sound = TrackConfig::Audio(AacConfig::parse(&[0x11, 0x88]).expect("valid"));
+    for (track, step) in [(film, 3_600), (sound, 1_920)] {
+        let mut mux = fmp4::Mux::new(&track);
+        let mut out = BytesMut::with_capacity(4 << 20);
+        let mut units = 0;
+        let mut play = |from: i64, to: i64| {
+            for n in from..to {
+                let pts = Pts::from_ticks(n * step + n % 7);
+                let data = &unit[..20 + n as usize * 7919 % 59_000];
+                let packet = Packet { track: Track::Video, pts, dts: pts, entry: Entry::Key, data };
+                units += usize::from(sets.cover(data) && mux.push(&packet).is_ok());
+                if n % 8 == 7 {
+                    mux.note(pts, &[0; 64]);
+                    out.clear();
+                    mux.finish(&mut out);
+                }
+            }
+        };
+        play(0, 1_000);
+        let before = ALLOCATIONS.get();
+        play(1_000, 10_000);
+        assert_eq!(ALLOCATIONS.get() - before, 0);
+        assert!(units > 9_900, "{units} units");
     }
 }
 

@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use outpost::base::{Pts, Span};
+use outpost::container::id3;
 use outpost::container::ts::{Mark, Mux, PACKET_LEN, Sink};
 use outpost::media::FrameRate;
 use outpost::media::aac::adts_frame_len;
 use outpost::media::grid::Cutter;
 use outpost::media::h264::{NalType, nal_units};
 use outpost::media::packet::VideoConfig;
-use outpost::media::{AacConfig, CutGrid, Entry, Packet, Program, Track};
+use outpost::media::{AacConfig, CutGrid, Entry, Field, Packet, Program, Track};
 
 /// A transport stream, as one would record it.
 struct File {
@@ -246,4 +247,35 @@ fn picture_and_sound_are_read_without_a_word_of_complaint() {
         run("ffmpeg", &make)
     };
     assert_eq!(digest(text(&path)), digest(PICTURES));
+}
+
+#[test]
+fn the_time_is_found_beside_the_sound() {
+    let scratch = Scratch::new("mux-notes");
+    let frames = tone(&scratch, 4, "64k");
+    let (mut mux, mut file) = (Mux::with_notes(&Program::audio_only(mono())), File::new());
+    let mut tag = Vec::new();
+    id3::write([Field { name: Field::WALL_TIME, text: "2026-11-21T12:00:00.000Z" }], &mut tag);
+    let mut expected = Vec::new();
+    for (n, data) in frames.iter().enumerate() {
+        let pts = Pts::from_ticks(900_000 + n as i64 * 1920);
+        let unit = Packet { track: Track::Audio, pts, dts: pts, entry: Entry::Key, data };
+        mux.write(&unit, &mut file).expect("in order");
+        if n % 94 == 0 {
+            mux.note(pts, &tag, &mut file).expect("it is short");
+            expected.push(vec![pts.ticks().to_string(), tag.len().to_string()]);
+        }
+    }
+    mux.flush(&mut file);
+    let path = scratch.file("radio.ts");
+    std::fs::write(&path, &file.bytes).expect("room on the disk");
+    let about = "stream=codec_name,codec_tag_string,id";
+    let about = run("ffprobe", &["-v", "error", "-show_entries", about, "-of", "csv=p=0", text(&path)]);
+    assert!(about.contains("timed_id3,ID3 ,0x102"), "{about}");
+    assert_eq!(packets(&path, "d:0", "pts,size"), expected);
+    // The tag itself comes out whole.
+    let copy = ["-v", "error", "-i", text(&path), "-map", "0:d", "-c", "copy", "-f", "data", "-"];
+    let copied = run("ffmpeg", &copy);
+    assert_eq!(copied.as_bytes(), tag.repeat(expected.len()));
+    run("ffmpeg", &["-v", "warning", "-i", text(&path), "-map", "0:a", "-f", "null", "-"]);
 }

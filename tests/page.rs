@@ -74,6 +74,8 @@ fn the_page_stays_small_beside_its_player_library() {
     assert!(size(".css") < 13_000, "our styles: {} bytes", size(".css"));
     let library = fs::metadata(asset("hls.light.min.js")).expect("hls.js").len();
     assert!(library < 450_000, "hls.js: {library} bytes");
+    let library = fs::metadata(asset("hls.min.js")).expect("all of hls.js").len();
+    assert!(library < 650_000, "all of hls.js, for those who want low delay: {library} bytes");
     assert!(asset("hls.LICENSE").is_file(), "its licence lies beside hls.js");
 }
 

@@ -1,51 +1,262 @@
 //! The media playlist: what the window lists at one moment.
 
 use std::fmt::{self, Write};
+use std::ops::Range;
+use std::sync::Arc;
 
-use super::tag::Tag;
+use super::query::Piece;
+use super::style::{Extent, Format, Latency, Report, Style};
+use super::tag::{Hold, PartName, Tag};
+use crate::base::{Pts, Span};
 use crate::container::ts::Join;
-use crate::segment::{Segment, Snapshot};
+use crate::segment::{Edge, Init, Key, Part, Presence, Segment, Snapshot};
 
 /// Room for the tags before the first segment, and for a segment's EXTINF and URI.
-const HEAD_LEN: usize = 256;
+const HEAD_LEN: usize = 512;
 const SEGMENT_LEN: usize = 48;
+/// And for what stands at the live edge of a low-latency playlist.
+const EDGE_LEN: usize = 8192;
 
 /// The live playlist of one rendition (RFC 8216, 4.3.3). Segments are named relative to it,
-/// `{media sequence}.ts`.
+/// `{media sequence}.ts` or `.m4s`.
 ///
 /// It carries no EXT-X-PLAYLIST-TYPE, because segments leave it (6.2.1), and always a discontinuity
-/// sequence, because a discontinuity may come (HLS Authoring Specification, 8.17).
-pub fn media(snapshot: &Snapshot) -> String {
-    let mut text = String::with_capacity(HEAD_LEN + SEGMENT_LEN * snapshot.listed.len());
+/// sequence, because a discontinuity may come (HLS Authoring Specification, 8.17). It always offers deltas:
+/// an offer that came and went with the window's length would be a change nobody may make (6.2.1).
+///
+/// A delta that would leave nothing out is the whole playlist. `reports` are told at low latency only.
+pub fn media(snapshot: &Snapshot, style: &Style, extent: Extent, reports: &[Report]) -> String {
+    let skipped = match extent {
+        Extent::Whole => 0,
+        Extent::Delta => skippable(snapshot),
+    };
+    let shown = skipped..snapshot.listed.len();
+    let edge = snapshot.edge.as_deref().filter(|_| style.latency == Latency::Low);
+    let mut writer = Writer::new(snapshot, style, &shown);
     // Writing to a String cannot fail.
-    let _ = write_media(&mut text, snapshot);
-    text
+    let _ = writer.live(shown, edge, reports);
+    writer.text
 }
 
-fn write_media(text: &mut String, snapshot: &Snapshot) -> fmt::Result {
-    writeln!(text, "{}", Tag::ExtM3u)?;
-    writeln!(text, "{}", Tag::Version)?;
-    writeln!(text, "{}", Tag::TargetDuration(snapshot.target.0))?;
-    // Nothing listed, nothing numbered: the number to come is not known here, and a zero would be a step back.
-    if let Some(first) = snapshot.listed.first() {
-        writeln!(text, "{}", Tag::MediaSequence(first.sequence))?;
-    }
-    writeln!(text, "{}", Tag::DiscontinuitySequence(snapshot.discontinuity_sequence))?;
-    writeln!(text, "{}", Tag::IndependentSegments)?;
-    for (index, segment) in snapshot.listed.iter().enumerate() {
-        write_segment(text, snapshot, index, segment)?;
-    }
-    Ok(())
+/// A finished playlist of what is listed and overlaps `piece`. `None` if nothing of it can be fetched.
+pub fn recording(snapshot: &Snapshot, style: &Style, piece: &Piece) -> Option<String> {
+    let Snapshot { listed, dates, .. } = snapshot;
+    let over = |it: &Segment| piece.from.is_some_and(|from| dates.at(it.start + it.duration) <= from);
+    let begun = |it: &Segment| piece.to.is_none_or(|to| dates.at(it.start) < to);
+    let first = listed.iter().position(|it| !over(it))?;
+    let count = listed[first..].iter().take_while(|it| begun(it)).count();
+    let shown = first..first + count;
+    there(&listed[shown.clone()]).next()?;
+    let mut writer = Writer::new(snapshot, style, &shown);
+    // Writing to a String cannot fail.
+    let _ = writer.finished(shown);
+    Some(writer.text)
 }
 
-fn write_segment(text: &mut String, snapshot: &Snapshot, index: usize, segment: &Segment) -> fmt::Result {
-    if segment.join == Join::Broken {
-        writeln!(text, "{}", Tag::Discontinuity)?;
+/// The skip boundary: so far from the end, everything is told in full (rfc8216bis, 4.4.3.8: no less than six
+/// target durations).
+fn skip_until(snapshot: &Snapshot) -> Span {
+    Span::from_ticks(6 * snapshot.target.span().ticks())
+}
+
+/// How many segments a delta leaves out: those further from the end of the last than the skip boundary
+/// (rfc8216bis, 6.2.5.1).
+fn skippable(snapshot: &Snapshot) -> usize {
+    let Some(last) = snapshot.listed.last() else { return 0 };
+    let boundary = last.start + last.duration - skip_until(snapshot);
+    let told = snapshot.listed.iter().rev().take_while(|it| it.start + it.duration >= boundary).count();
+    snapshot.listed.len() - told
+}
+
+/// Those that can be fetched.
+fn there(segments: &[Arc<Segment>]) -> impl DoubleEndedIterator<Item = &Arc<Segment>> {
+    segments.iter().filter(|it| it.presence == Presence::There)
+}
+
+/// What EXT-X-KEY says of the segments that follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cipher {
+    /// It must be told before the next segment.
+    Untold,
+    /// They are in the clear, as they are without the tag.
+    Clear,
+    /// They are enciphered with the key of this number.
+    Key(u64),
+}
+
+/// Writes segment after segment, and remembers what holds on for the next.
+struct Writer<'a> {
+    snapshot: &'a Snapshot,
+    style: &'a Style,
+    text: String,
+    /// What the last told EXT-X-KEY says.
+    cipher: Cipher,
+    /// Number of the initialisation section that holds.
+    init: Option<u64>,
+    /// Whether the date of what follows can be reckoned from one above: within a discontinuity, media time and
+    /// civil time run alike.
+    dated: bool,
+}
+
+impl<'a> Writer<'a> {
+    fn new(snapshot: &'a Snapshot, style: &'a Style, shown: &Range<usize>) -> Self {
+        let edge = if snapshot.edge.is_some() { EDGE_LEN } else { 0 };
+        let text = String::with_capacity(HEAD_LEN + edge + SEGMENT_LEN * shown.len());
+        Self { snapshot, style, text, cipher: Cipher::Clear, init: None, dated: false }
     }
-    // One date holds until the next discontinuity: within, media time and civil time run alike.
-    if index == 0 || segment.join == Join::Broken {
-        writeln!(text, "{}", Tag::ProgramDateTime(snapshot.dates.at(segment.start)))?;
+
+    fn live(&mut self, shown: Range<usize>, edge: Option<&Edge>, reports: &[Report]) -> fmt::Result {
+        let listed = &self.snapshot.listed;
+        self.head(self.version(&shown))?;
+        let parts = match (self.style.latency, edge) {
+            (Latency::Ordinary, _) => None,
+            (Latency::Low, None) => Some(Hold::Segments),
+            (Latency::Low, Some(edge)) => Some(Hold::Parts(edge.part_target)),
+        };
+        self.line(Tag::ServerControl { skip: skip_until(self.snapshot), parts })?;
+        if let Some(edge) = edge {
+            self.line(Tag::PartInf(edge.part_target))?;
+        }
+        // Nothing listed, nothing numbered: the number to come is not known here, and a zero would be a step back.
+        if let Some(first) = listed.first().map(|it| it.sequence).or(edge.map(|it| it.sequence)) {
+            self.line(Tag::MediaSequence(first))?;
+        }
+        self.line(Tag::DiscontinuitySequence(self.snapshot.discontinuity_sequence))?;
+        self.line(Tag::IndependentSegments)?;
+        if shown.start > 0 {
+            self.line(Tag::Skip(shown.start))?;
+            // The tags of what is left out are left out with it (rfc8216bis, 4.4.5.2). What still holds is told
+            // again, so that a reader need not carry it over.
+            if there(&listed[..shown.start]).next_back().is_some_and(|it| it.key.is_some()) {
+                self.cipher = Cipher::Untold;
+            }
+        }
+        let parts_from = edge.map(|edge| self.parts_from(edge));
+        for segment in &listed[shown] {
+            self.segment(segment, parts_from)?;
+        }
+        if let Some(edge) = edge {
+            self.edge(edge)?;
+        }
+        // rfc8216bis, appendix B.1: of every other rendition.
+        let reports = if self.style.latency == Latency::Low { reports } else { &[] };
+        reports.iter().try_for_each(|report| self.line(Tag::RenditionReport(report)))
     }
-    writeln!(text, "{}", Tag::Inf { start: segment.start, end: segment.start + segment.duration })?;
-    writeln!(text, "{}.ts", segment.sequence)
+
+    fn finished(&mut self, shown: Range<usize>) -> fmt::Result {
+        let listed = &self.snapshot.listed;
+        let broken = listed[..shown.start].iter().filter(|it| it.join == Join::Broken).count() as u64;
+        self.head(self.version(&shown))?;
+        self.line(Tag::Vod)?;
+        if let Some(first) = listed.get(shown.start) {
+            self.line(Tag::MediaSequence(first.sequence))?;
+        }
+        self.line(Tag::DiscontinuitySequence(self.snapshot.discontinuity_sequence + broken))?;
+        self.line(Tag::IndependentSegments)?;
+        for segment in &listed[shown] {
+            self.segment(segment, None)?;
+        }
+        self.line(Tag::EndList)
+    }
+
+    fn head(&mut self, version: u8) -> fmt::Result {
+        self.line(Tag::ExtM3u)?;
+        self.line(Tag::Version(version))?;
+        self.line(Tag::TargetDuration(self.snapshot.target.0))
+    }
+
+    /// The lowest that has all that is used (rfc8216bis, section 8): old readers refuse higher ones.
+    fn version(&self, shown: &Range<usize>) -> u8 {
+        let Snapshot { listed, .. } = self.snapshot;
+        match self.style {
+            // What a low-latency playlist uses from time to time it has room for always.
+            Style { latency: Latency::Low, .. } => 9,
+            _ if shown.start > 0 && shown.end == listed.len() => 9,
+            _ if listed[shown.clone()].iter().any(|it| it.presence == Presence::Gap) => 8,
+            Style { format: Format::Fmp4, .. } => 6,
+            Style { format: Format::TransportStream, .. } => 3,
+        }
+    }
+
+    fn segment(&mut self, segment: &Segment, parts_from: Option<Pts>) -> fmt::Result {
+        let Segment { sequence, start, join, presence, .. } = *segment;
+        let end = start + segment.duration;
+        self.join(join)?;
+        match presence {
+            Presence::There => self.open(start, segment.key.as_deref(), segment.init.as_deref())?,
+            Presence::Gap => self.date(start)?,
+        }
+        if parts_from.is_some_and(|from| end > from) {
+            self.parts(sequence, &segment.parts, presence)?;
+        }
+        if presence == Presence::Gap {
+            self.line(Tag::Gap)?;
+            // Whoever comes out of it is told anew where he is.
+            self.dated = false;
+        }
+        self.line(Tag::Inf { start, end })?;
+        match self.style.format {
+            Format::TransportStream => writeln!(self.text, "{sequence}.ts"),
+            Format::Fmp4 => writeln!(self.text, "{sequence}.m4s"),
+        }
+    }
+
+    /// The segment being written: its parts, and the one to come.
+    fn edge(&mut self, edge: &Edge) -> fmt::Result {
+        let Edge { sequence, start, join, init, parts, .. } = edge;
+        if !parts.is_empty() {
+            self.join(*join)?;
+            self.open(*start, None, Some(init))?;
+            self.parts(*sequence, parts, Presence::There)?;
+        }
+        self.line(Tag::PreloadHint(PartName { sequence: *sequence, part: parts.len() }))
+    }
+
+    fn join(&mut self, join: Join) -> fmt::Result {
+        if join == Join::Continuous {
+            return Ok(());
+        }
+        self.dated = false;
+        self.line(Tag::Discontinuity)
+    }
+
+    /// What must stand before a segment and before its first part (rfc8216bis, 4.4.4.9).
+    fn open(&mut self, start: Pts, key: Option<&Key>, init: Option<&Init>) -> fmt::Result {
+        let cipher = key.map_or(Cipher::Clear, |key| Cipher::Key(key.number));
+        if self.cipher != cipher {
+            self.cipher = cipher;
+            self.line(Tag::Key { key, prefix: &self.style.keys })?;
+        }
+        if let Some(init) = init.filter(|init| self.init != Some(init.number)) {
+            self.init = Some(init.number);
+            self.line(Tag::Map(init.number))?;
+        }
+        self.date(start)
+    }
+
+    fn date(&mut self, start: Pts) -> fmt::Result {
+        if self.dated {
+            return Ok(());
+        }
+        self.dated = true;
+        self.line(Tag::ProgramDateTime(self.snapshot.dates.at(start)))
+    }
+
+    fn parts(&mut self, sequence: u64, parts: &[Part], presence: Presence) -> fmt::Result {
+        for (index, part) in parts.iter().enumerate() {
+            self.line(Tag::Part { name: PartName { sequence, part: index }, part, presence })?;
+        }
+        Ok(())
+    }
+
+    /// Segments that end by then are told without their parts: three target durations before the end of the
+    /// playlist (rfc8216bis, 6.2.2).
+    fn parts_from(&self, edge: &Edge) -> Pts {
+        let end = edge.parts.last().map_or(edge.start, |last| last.start + last.duration);
+        end - Span::from_ticks(3 * self.snapshot.target.span().ticks())
+    }
+
+    fn line(&mut self, tag: Tag<'_>) -> fmt::Result {
+        writeln!(self.text, "{tag}")
+    }
 }

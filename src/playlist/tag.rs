@@ -2,20 +2,22 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use super::multivariant::Variant;
+use super::multivariant::{Group, Variant};
+use super::style::Report;
 use crate::base::time::TICKS_PER_SECOND;
-use crate::base::{Pts, WallTime};
-
-/// The protocol version whose features the playlists need: EXTINF with decimals (RFC 8216, section 7).
-pub const VERSION: u8 = 3;
+use crate::base::{Pts, Span, WallTime};
+use crate::media::Entry;
+use crate::segment::{Key, Part, Presence};
 
 /// A line that begins with `#`, without its line feed.
+///
+/// Clauses are of RFC 8216, from `ServerControl` on of rfc8216bis.
 #[derive(Clone, Copy, Debug)]
 pub enum Tag<'a> {
     /// EXTM3U (4.3.1.1): the first line of every playlist.
     ExtM3u,
     /// EXT-X-VERSION (4.3.1.2).
-    Version,
+    Version(u8),
     /// EXT-X-INDEPENDENT-SEGMENTS (4.3.5.1): decoding can begin with every segment.
     IndependentSegments,
     /// EXT-X-TARGETDURATION (4.3.3.1), in seconds.
@@ -24,8 +26,22 @@ pub enum Tag<'a> {
     MediaSequence(u64),
     /// EXT-X-DISCONTINUITY-SEQUENCE (4.3.3.3).
     DiscontinuitySequence(u64),
+    /// EXT-X-PLAYLIST-TYPE (4.3.3.5): everything is there, and nothing will change.
+    Vod,
+    /// EXT-X-ENDLIST (4.3.3.4).
+    EndList,
     /// EXT-X-DISCONTINUITY (4.3.2.3).
     Discontinuity,
+    /// EXT-X-KEY (4.3.2.4); without a key, what follows is in the clear. The initialisation vector is the
+    /// media sequence number, as it is where none is told.
+    Key {
+        /// What the segments that follow are enciphered with.
+        key: Option<&'a Key>,
+        /// What stands before its name.
+        prefix: &'a str,
+    },
+    /// EXT-X-MAP (4.3.2.5): `init-{number}.mp4`.
+    Map(u64),
     /// EXT-X-PROGRAM-DATE-TIME (4.3.2.6).
     ProgramDateTime(WallTime),
     /// EXTINF (4.3.2.1), between two instants.
@@ -37,40 +53,140 @@ pub enum Tag<'a> {
     },
     /// EXT-X-STREAM-INF (4.3.4.2).
     StreamInf(&'a Variant),
+    /// EXT-X-MEDIA (4.3.4.1), for sound.
+    Media {
+        /// The sound.
+        group: &'a Group,
+        /// What is appended to its URI.
+        query: Option<&'a str>,
+    },
+    /// EXT-X-SERVER-CONTROL (4.4.3.8).
+    ServerControl {
+        /// CAN-SKIP-UNTIL.
+        skip: Span,
+        /// CAN-BLOCK-RELOAD and PART-HOLD-BACK.
+        parts: Option<Hold>,
+    },
+    /// EXT-X-PART-INF (4.4.3.7): PART-TARGET.
+    PartInf(Span),
+    /// EXT-X-GAP (4.4.4.7): what follows was lost.
+    Gap,
+    /// EXT-X-PART (4.4.4.9).
+    Part {
+        /// Where it is found.
+        name: PartName,
+        /// How long it is, and whether decoding can begin with it.
+        part: &'a Part,
+        /// Whether it can be fetched.
+        presence: Presence,
+    },
+    /// EXT-X-SKIP (4.4.5.2): so many segments are as they were.
+    Skip(usize),
+    /// EXT-X-PRELOAD-HINT (4.4.5.3): the part that comes next.
+    PreloadHint(PartName),
+    /// EXT-X-RENDITION-REPORT (4.4.5.4).
+    RenditionReport(&'a Report),
+}
+
+/// That requests are held, and how far behind the end of the playlist its readers stay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// By whole segments.
+    Segments,
+    /// By parts, whose PART-TARGET this is.
+    Parts(Span),
+}
+
+/// Where a part is found: `{sequence}.{part}.m4s`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PartName {
+    /// Media sequence number of its segment.
+    pub sequence: u64,
+    /// Counted from 0.
+    pub part: usize,
 }
 
 impl Display for Tag<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Self::ExtM3u => f.write_str("#EXTM3U"),
-            Self::Version => write!(f, "#EXT-X-VERSION:{VERSION}"),
+            Self::Version(version) => write!(f, "#EXT-X-VERSION:{version}"),
             Self::IndependentSegments => f.write_str("#EXT-X-INDEPENDENT-SEGMENTS"),
             Self::TargetDuration(seconds) => write!(f, "#EXT-X-TARGETDURATION:{seconds}"),
             Self::MediaSequence(number) => write!(f, "#EXT-X-MEDIA-SEQUENCE:{number}"),
             Self::DiscontinuitySequence(number) => write!(f, "#EXT-X-DISCONTINUITY-SEQUENCE:{number}"),
+            Self::Vod => f.write_str("#EXT-X-PLAYLIST-TYPE:VOD"),
+            Self::EndList => f.write_str("#EXT-X-ENDLIST"),
             Self::Discontinuity => f.write_str("#EXT-X-DISCONTINUITY"),
-            Self::ProgramDateTime(wall) => write!(f, "#EXT-X-PROGRAM-DATE-TIME:{wall}"),
-            Self::Inf { start, end } => {
-                let micros = micros(*end).saturating_sub(micros(*start)).max(0);
-                write!(f, "#EXTINF:{}.{:06},", micros / 1_000_000, micros % 1_000_000)
+            Self::Key { key: None, .. } => f.write_str("#EXT-X-KEY:METHOD=NONE"),
+            Self::Key { key: Some(key), prefix } => {
+                let number = key.number;
+                write!(f, "#EXT-X-KEY:METHOD=AES-128,URI={}", Quoted(format_args!("{prefix}{number}.key")))
             }
+            Self::Map(number) => write!(f, "#EXT-X-MAP:URI=\"init-{number}.mp4\""),
+            Self::ProgramDateTime(wall) => write!(f, "#EXT-X-PROGRAM-DATE-TIME:{wall}"),
+            Self::Inf { start, end } => write!(f, "#EXTINF:{},", Seconds(micros(*end) - micros(*start))),
             Self::StreamInf(variant) => stream_inf(f, variant),
+            Self::Media { group, query } => media(f, group, *query),
+            Self::ServerControl { skip, parts } => server_control(f, *skip, *parts),
+            Self::PartInf(target) => write!(f, "#EXT-X-PART-INF:PART-TARGET={}", ceiling(*target)),
+            Self::Gap => f.write_str("#EXT-X-GAP"),
+            Self::Part { name, part, presence } => {
+                // Rounded down, and the target up: no part may seem longer than it.
+                let duration = Seconds(scaled(part.duration.ticks()).div_euclid(TICKS_PER_SECOND.into()));
+                write!(f, "#EXT-X-PART:DURATION={duration},URI=\"{name}\"")?;
+                if part.entry == Entry::Key {
+                    f.write_str(",INDEPENDENT=YES")?;
+                }
+                if *presence == Presence::Gap {
+                    f.write_str(",GAP=YES")?;
+                }
+                Ok(())
+            }
+            Self::Skip(count) => write!(f, "#EXT-X-SKIP:SKIPPED-SEGMENTS={count}"),
+            Self::PreloadHint(name) => write!(f, "#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"{name}\""),
+            Self::RenditionReport(Report { uri, sequence, part }) => {
+                write!(f, "#EXT-X-RENDITION-REPORT:URI={},LAST-MSN={sequence}", Quoted(uri))?;
+                part.map_or(Ok(()), |part| write!(f, ",LAST-PART={part}"))
+            }
         }
     }
 }
 
+impl Display for PartName {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.m4s", self.sequence, self.part)
+    }
+}
+
+/// Millionths of ticks.
+fn scaled(ticks: i64) -> i128 {
+    i128::from(ticks) * 1_000_000
+}
+
 /// Microseconds of an instant. EXTINF is the difference of two rounded instants rather than a rounded
 /// difference, so that the sum over any number of segments is off by a microsecond at most.
-fn micros(instant: Pts) -> i64 {
-    let (seconds, rest) =
-        (instant.ticks().div_euclid(TICKS_PER_SECOND), instant.ticks().rem_euclid(TICKS_PER_SECOND));
-    seconds
-        .saturating_mul(1_000_000)
-        .saturating_add((rest * 1_000_000 + TICKS_PER_SECOND / 2) / TICKS_PER_SECOND)
+fn micros(instant: Pts) -> i128 {
+    let ticks = i128::from(TICKS_PER_SECOND);
+    (scaled(instant.ticks()) + ticks / 2).div_euclid(ticks)
+}
+
+fn ceiling(span: Span) -> Seconds {
+    Seconds(-(-scaled(span.ticks())).div_euclid(TICKS_PER_SECOND.into()))
+}
+
+/// A decimal number of seconds (4.2), told as microseconds.
+struct Seconds(i128);
+
+impl Display for Seconds {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let micros = u64::try_from(self.0).unwrap_or(0);
+        write!(f, "{}.{:06}", micros / 1_000_000, micros % 1_000_000)
+    }
 }
 
 fn stream_inf(f: &mut Formatter<'_>, variant: &Variant) -> fmt::Result {
-    let Variant { rate, codecs, resolution, frame_rate, .. } = variant;
+    let Variant { uri: _, rate, codecs, resolution, frame_rate, audio } = variant;
     write!(f, "#EXT-X-STREAM-INF:BANDWIDTH={},AVERAGE-BANDWIDTH={}", rate.peak, rate.average)?;
     write!(f, ",CODECS={}", Quoted(codecs))?;
     if let Some(resolution) = resolution {
@@ -79,19 +195,64 @@ fn stream_inf(f: &mut Formatter<'_>, variant: &Variant) -> fmt::Result {
     if let Some(frame_rate) = frame_rate {
         write!(f, ",FRAME-RATE={frame_rate:.3}")?;
     }
+    if let Some(audio) = audio {
+        write!(f, ",AUDIO={}", Quoted(audio))?;
+    }
     Ok(())
 }
 
-/// A quoted-string (4.2), without the characters it must not contain.
-struct Quoted<'a>(&'a str);
+fn media(f: &mut Formatter<'_>, group: &Group, query: Option<&str>) -> fmt::Result {
+    let Group { id, name, language, channels, uri } = group;
+    write!(f, "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID={},NAME={}", Quoted(id), Quoted(name))?;
+    if let Some(language) = language {
+        write!(f, ",LANGUAGE={}", Quoted(language))?;
+    }
+    write!(f, ",DEFAULT=YES,AUTOSELECT=YES,CHANNELS=\"{channels}\"")?;
+    write!(f, ",URI={}", Quoted(Bare { uri, query }))
+}
 
-impl Display for Quoted<'_> {
+fn server_control(f: &mut Formatter<'_>, skip: Span, parts: Option<Hold>) -> fmt::Result {
+    f.write_str("#EXT-X-SERVER-CONTROL:")?;
+    if parts.is_some() {
+        f.write_str("CAN-BLOCK-RELOAD=YES,")?;
+    }
+    if let Some(Hold::Parts(target)) = parts {
+        // HLS Authoring Specification, 14.3: three times the target, as it is told.
+        write!(f, "PART-HOLD-BACK={},", Seconds(3 * ceiling(target).0))?;
+    }
+    write!(f, "CAN-SKIP-UNTIL={}", ceiling(skip))
+}
+
+/// A URI, with a query if there is one, on a line of its own.
+pub(super) struct Bare<'a> {
+    pub(super) uri: &'a str,
+    pub(super) query: Option<&'a str>,
+}
+
+impl Display for Bare<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(self.uri)?;
+        self.query.map_or(Ok(()), |query| write!(f, "?{query}"))
+    }
+}
+
+/// A quoted-string (4.2), without the characters it must not contain.
+struct Quoted<T>(T);
+
+impl<T: Display> Display for Quoted<T> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        use fmt::Write;
         f.write_str("\"")?;
-        for allowed in self.0.split(|c: char| c == '"' || c.is_control()) {
-            f.write_str(allowed)?;
-        }
+        write!(Allowed(f), "{}", self.0)?;
         f.write_str("\"")
+    }
+}
+
+struct Allowed<'a, 'b>(&'a mut Formatter<'b>);
+
+impl fmt::Write for Allowed<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        text.split(|c: char| c == '"' || c.is_control()).try_for_each(|allowed| self.0.write_str(allowed))
     }
 }
 
@@ -110,10 +271,11 @@ mod tests {
             codecs: codecs.to_owned(),
             resolution: None,
             frame_rate: None,
+            audio: None,
         };
         let inf = |start, end| Tag::Inf { start: Pts::from_ticks(start), end: Pts::from_ticks(end) };
         let table = [
-            (Tag::Version, "#EXT-X-VERSION:3"),
+            (Tag::Version(3), "#EXT-X-VERSION:3"),
             (Tag::TargetDuration(2), "#EXT-X-TARGETDURATION:2"),
             (inf(0, 180_000), "#EXTINF:2.000000,"),
             (inf(0, 1), "#EXTINF:0.000011,"),

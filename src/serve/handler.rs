@@ -9,18 +9,20 @@ use std::time::Instant;
 
 use hyper::header::{HOST, HeaderValue, USER_AGENT};
 use hyper::http::request::Parts;
-use hyper::{HeaderMap, Method, Request, StatusCode, Version};
+use hyper::{HeaderMap, Request, StatusCode, Version};
 
 use super::body::Body;
 use super::connection::Busy;
+use super::hold::{Held, Wait};
 use super::live::Live;
-use super::rendition::{Rendition, Shown};
-use super::reply::{self, Reply};
-use super::route::{self, Refusal, Route, Verb};
+use super::rendition::{PartOf, Rendition};
+use super::reply::{self, Lasting, Media, Reply};
+use super::route::{self, Folder, Refusal, Route, Verb};
 use super::snapshot::{Gallery, Snapshots};
 use super::station::{Lineup, Station};
 use super::stats::{Kind, ServeStats};
 use super::{Health, Report, page};
+use crate::playlist::{self, Directives, Latency, Piece, Verdict};
 
 /// Everything requests are answered from.
 pub(super) struct Handler {
@@ -35,6 +37,7 @@ pub(super) struct Handler {
 struct Asked<'a> {
     verb: Verb,
     client: IpAddr,
+    query: &'a str,
     headers: &'a HeaderMap,
     busy: &'a Busy,
 }
@@ -56,62 +59,74 @@ impl Future for Answer<'_> {
     }
 }
 
-/// What must be waited for before there is a reply.
-enum Wait {
-    /// The rendition asked for has nothing on its shelf yet.
-    Beginning(Arc<Rendition>),
-    /// A photo is made.
-    Picture(Arc<Station>),
+/// What a request was for, the reply as things stand, and what to wait for if there could be a better one.
+struct Attempt<'a> {
+    kind: Kind,
+    reply: Reply,
+    wait: Option<Wait<'a>>,
 }
 
 impl Handler {
-    /// Answers at once, unless the stream asked for has not begun or a photo is to be made: that is waited
-    /// for, within bounds.
+    /// Answers at once, unless what is asked for is about to come: that is waited for, within bounds.
     pub(super) fn answer<B>(&self, client: IpAddr, request: Request<B>, busy: Busy) -> Answer<'_> {
         let (request, _) = request.into_parts();
-        let count = |kind, reply: Reply| {
-            self.stats.count(kind, reply.status());
-            reply
-        };
         match self.attempt(client, &request, &busy) {
-            (kind, reply, None) => Answer::Ready(Some(count(kind, reply))),
-            (.., Some(Wait::Beginning(rendition))) => Answer::Waiting(Box::pin(async move {
-                rendition.beginning().await;
-                let (kind, reply, _) = self.attempt(client, &request, &busy);
-                count(kind, reply)
-            })),
-            (kind, _, Some(Wait::Picture(station))) => Answer::Waiting(Box::pin(async move {
+            Attempt { kind, reply, wait: None } => Answer::Ready(Some(self.count(kind, reply))),
+            Attempt { kind, wait: Some(Wait::Picture(station)), .. } => Answer::Waiting(Box::pin(async move {
                 let _busy = busy;
                 let Snapshots::Of(gallery) = station.snapshots() else { return unknown() };
-                let verb = if request.method == Method::HEAD { Verb::Head } else { Verb::Get };
-                count(kind, self.finish(verb, Sharing::Origin, pictured(gallery).await))
+                let verb = Verb::of(&request.method).unwrap_or(Verb::Get);
+                self.count(kind, self.finish(verb, Sharing::Origin, pictured(gallery).await))
+            })),
+            Attempt { wait: Some(wait), .. } => Answer::Waiting(Box::pin(async move {
+                let _held = Held::new(&self.stats);
+                let mut wait = wait;
+                loop {
+                    let came = wait.over().await;
+                    let attempt = self.attempt(client, &request, &busy);
+                    match (came, attempt.wait) {
+                        (Ok(()), Some(next)) => wait = next,
+                        _ => return self.count(attempt.kind, attempt.reply),
+                    }
+                }
             })),
         }
     }
 
-    /// The reply as things stand, and what to wait for if there could be a better one.
-    fn attempt(&self, client: IpAddr, request: &Parts, busy: &Busy) -> (Kind, Reply, Option<Wait>) {
+    fn count(&self, kind: Kind, reply: Reply) -> Reply {
+        self.stats.count(kind, reply.status());
+        reply
+    }
+
+    fn attempt(&self, client: IpAddr, request: &Parts, busy: &Busy) -> Attempt<'_> {
+        let refused = |reply| Attempt { kind: Kind::Refused, reply, wait: None };
         if request.version == Version::HTTP_11 && !request.headers.contains_key(HOST) {
-            return (Kind::Refused, reply::no_host(), None);
+            return refused(reply::no_host());
         }
-        match route::parse(&request.method, request.uri.path()) {
-            Err(refusal) => (Kind::Refused, refuse(refusal), None),
-            Ok((verb, route)) => {
-                let asked = Asked { verb, client, headers: &request.headers, busy };
-                let (reply, wait) = match self.find(&route, &asked) {
-                    Ok(reply) => (reply, None),
-                    Err(wait) => {
-                        let seconds = match &wait {
-                            Wait::Beginning(rendition) => rendition.retry_after(),
-                            Wait::Picture(_) => 1,
-                        };
-                        (reply::not_yet(seconds), Some(wait))
-                    }
+        let path = request.uri.path();
+        let route = match route::parse(path) {
+            Ok(route) => route,
+            Err(refusal) => {
+                // A player on another page is to see that there is nothing, not that it may not know.
+                let first = route::first_piece(path);
+                let sharing = match first.and_then(|name| self.station(&name)) {
+                    Some(_) => Sharing::Origin,
+                    None => Sharing::Own,
                 };
-                let (kind, sharing) = classify(&route);
-                (kind, self.finish(verb, sharing, reply), wait)
+                return refused(self.finish(Verb::Get, sharing, refuse(refusal)));
             }
-        }
+        };
+        let (kind, sharing) = classify(&route);
+        let Some(verb) = Verb::of(&request.method) else {
+            return refused(self.finish(Verb::Get, sharing, reply::wrong_method()));
+        };
+        let query = request.uri.query().unwrap_or_default();
+        let asked = Asked { verb, client, query, headers: &request.headers, busy };
+        let (reply, wait) = match self.find(&route, &asked) {
+            Ok(reply) => (reply, None),
+            Err(wait) => (wait.in_vain(), Some(wait)),
+        };
+        Attempt { kind, reply: self.finish(verb, sharing, reply), wait }
     }
 
     /// What every reply gets in the end.
@@ -125,57 +140,76 @@ impl Handler {
         reply
     }
 
-    fn find(&self, route: &Route<'_>, asked: &Asked<'_>) -> Result<Reply, Wait> {
+    fn find(&self, route: &Route<'_>, asked: &Asked<'_>) -> Result<Reply, Wait<'_>> {
         if asked.verb == Verb::Options {
             return Ok(reply::options());
         }
-        let headers = asked.headers;
+        let (verb, headers) = (asked.verb, asked.headers);
         let reply = match route {
             Route::Page { stream } => {
                 if stream.as_ref().is_some_and(|name| self.station(name).is_none()) {
                     return Ok(unknown());
                 }
                 let index = page::index();
-                reply::page(headers, &index.text, index.kind.clone())
+                reply::page(headers, index.text(), index.kind.clone())
             }
             Route::Asset { name } => page::find(name)
-                .map_or_else(unknown, |file| reply::asset(headers, &file.text, file.kind.clone())),
-            Route::Multivariant { stream } => {
+                .map_or_else(unknown, |file| reply::asset(headers, file.text(), file.kind.clone())),
+            Route::Multivariant { stream, latency } => {
                 let Some(station) = self.station(stream) else { return Ok(unknown()) };
                 heard(station, asked);
-                return multivariant(headers, station.ordinary());
+                return station.lineup(*latency).map_or_else(|| Ok(unknown()), |it| multivariant(asked, it));
             }
-            Route::Media { stream, rendition } => {
-                let Some((station, rendition)) = self.rendition(stream, rendition) else {
-                    return Ok(unknown());
-                };
-                heard(station, asked);
-                let shown = rendition.playlists().ok_or_else(|| Wait::Beginning(rendition.clone()))?;
-                playlist(headers, &shown, &shown.media)
+            Route::Media { folder } => {
+                return self.within(folder, asked).map_or_else(
+                    || Ok(unknown()),
+                    |(lineup, rendition)| media_playlist(asked, lineup, rendition),
+                );
             }
-            Route::Segment { stream, rendition, sequence } => {
-                let Some((station, rendition)) = self.rendition(stream, rendition) else {
-                    return Ok(unknown());
-                };
-                heard(station, asked);
+            Route::Segment { folder, sequence } => {
+                let Some((_, rendition)) = self.within(folder, asked) else { return Ok(unknown()) };
                 let shown = rendition.shown();
                 let found = shown.as_ref().and_then(|shown| Some((shown, shown.segment(*sequence)?)));
                 found.map_or_else(unknown, |(shown, segment)| {
-                    reply::segment(asked.verb, headers, segment, shown.completed(segment))
+                    reply::media(verb, headers, Media::segment(rendition, shown, segment))
                 })
             }
-            Route::Live { stream } => {
-                let Some(rendition) = self.station(stream).and_then(|station| station.first()) else {
-                    return Ok(unknown());
+            Route::Part { folder, sequence, part } => {
+                let Some((_, rendition)) = self.within(folder, asked) else { return Ok(unknown()) };
+                let Some(shown) = rendition.shown() else { return Ok(unknown()) };
+                let number = (*sequence, *part);
+                match shown.part(*sequence, *part) {
+                    PartOf::There(part) => {
+                        reply::media(verb, headers, Media::part(rendition, &shown, number, part))
+                    }
+                    PartOf::Next => return Err(Wait::Part(rendition, *sequence, *part)),
+                    PartOf::Unknown => unknown(),
+                }
+            }
+            Route::Init { folder, number } => {
+                let Some((_, rendition)) = self.within(folder, asked) else { return Ok(unknown()) };
+                let shown = rendition.shown();
+                let bytes = shown.as_ref().and_then(|shown| Some(shown.init(*number)?.bytes.clone()));
+                bytes.map_or_else(unknown, |bytes| {
+                    reply::media(verb, headers, Media::init(rendition, &Arc::from([bytes])))
+                })
+            }
+            Route::Key { .. } => unknown(),
+            Route::Live { stream, rendition } => {
+                let Some(station) = self.station(stream) else { return Ok(unknown()) };
+                let found = match rendition {
+                    Some(name) => station.ordinary().find(name),
+                    None => station.first(),
                 };
-                let shown = rendition.shown().ok_or_else(|| Wait::Beginning(rendition.clone()))?;
+                let Some(rendition) = found else { return Ok(unknown()) };
+                let shown = rendition.shown().ok_or(Wait::Beginning(rendition))?;
                 reply::live(Body::Live(Live::new(rendition, &shown, asked.busy.clone())))
             }
             Route::Snapshot { stream } => {
                 let Some(station) = self.station(stream) else { return Ok(unknown()) };
                 match station.snapshots() {
                     Snapshots::None(why) => reply::no_snapshots(why),
-                    Snapshots::Of(_) => return Err(Wait::Picture(station.clone())),
+                    Snapshots::Of(_) => return Err(Wait::Picture(station)),
                 }
             }
             Route::Health => match self.report.health() {
@@ -193,9 +227,13 @@ impl Handler {
         self.stations.iter().find(|station| station.name() == name)
     }
 
-    fn rendition(&self, stream: &str, rendition: &str) -> Option<(&Station, &Arc<Rendition>)> {
-        let station = self.station(stream)?;
-        Some((station, station.ordinary().find(rendition)?))
+    /// The rendition in this folder, and those it is offered with.
+    fn within(&self, folder: &Folder<'_>, asked: &Asked<'_>) -> Option<(&Lineup, &Arc<Rendition>)> {
+        let station = self.station(&folder.stream)?;
+        let lineup = station.lineup(folder.latency)?;
+        let rendition = lineup.find(&folder.rendition)?;
+        heard(station, asked);
+        Some((lineup, rendition))
     }
 }
 
@@ -214,6 +252,9 @@ fn classify(route: &Route<'_>) -> (Kind, Sharing) {
         Route::Multivariant { .. } => (Kind::Multivariant, Sharing::Origin),
         Route::Media { .. } => (Kind::Media, Sharing::Origin),
         Route::Segment { .. } => (Kind::Segment, Sharing::Origin),
+        Route::Part { .. } => (Kind::Part, Sharing::Origin),
+        Route::Init { .. } => (Kind::Init, Sharing::Origin),
+        Route::Key { .. } => (Kind::Key, Sharing::Origin),
         Route::Live { .. } => (Kind::Live, Sharing::Origin),
         Route::Snapshot { .. } => (Kind::Snapshot, Sharing::Origin),
         Route::Health => (Kind::Health, Sharing::Own),
@@ -234,15 +275,58 @@ async fn pictured(gallery: &Gallery) -> Reply {
     }
 }
 
-fn multivariant(asked: &HeaderMap, lineup: &Lineup) -> Result<Reply, Wait> {
-    let Some(first) = lineup.renditions().first() else { return Ok(unknown()) };
-    let shown = first.playlists().ok_or_else(|| Wait::Beginning(first.clone()))?;
-    Ok(playlist(asked, &shown, &lineup.multivariant()))
+fn multivariant<'a>(asked: &Asked<'_>, lineup: &'a Lineup) -> Result<Reply, Wait<'a>> {
+    let query = match Piece::parse(asked.query) {
+        Ok(piece) => piece.map(handed_on),
+        Err(error) => return Ok(reply::bad_query(&error)),
+    };
+    if lineup.renditions().is_empty() {
+        return Ok(unknown());
+    }
+    let begun = |rendition: &Arc<Rendition>| Some((rendition.clone(), rendition.playlists()?));
+    let first = lineup.renditions().iter().find_map(begun).filter(|_| lineup.is_complete());
+    let (first, shown) = first.ok_or(Wait::Lineup(lineup))?;
+    let text = lineup.multivariant(query.as_deref());
+    Ok(reply::playlist(asked.headers, &first, &shown, &text, Lasting::Live))
 }
 
-fn playlist(asked: &HeaderMap, shown: &Shown, text: &super::text::Text) -> Reply {
-    reply::text(asked, text, reply::PLAYLIST, shown.cache.clone(), shown.modified)
+/// The query with which the playlists of the same piece are asked for.
+fn handed_on(piece: Piece) -> String {
+    let Piece { from, to } = piece;
+    let ends = [("from", from), ("to", to)].into_iter().filter_map(|(name, at)| Some((name, at?)));
+    ends.map(|(name, at)| format!("{name}={at}")).collect::<Vec<_>>().join("&")
 }
+
+fn media_playlist<'a>(
+    asked: &Asked<'_>,
+    lineup: &Lineup,
+    rendition: &'a Arc<Rendition>,
+) -> Result<Reply, Wait<'a>> {
+    let (piece, directives) = match (Piece::parse(asked.query), Directives::parse(asked.query)) {
+        (Ok(piece), Ok(directives)) => (piece, directives),
+        (Err(error), _) | (_, Err(error)) => return Ok(reply::bad_query(&error)),
+    };
+    let shown = rendition.playlists().ok_or(Wait::Beginning(rendition))?;
+    let playlist = |text, lasting| Ok(reply::playlist(asked.headers, rendition, &shown, text, lasting));
+    if let Some(piece) = piece {
+        return match rendition.recording(&shown, &piece) {
+            Some(text) => playlist(&text, Lasting::Live),
+            None => Ok(reply::no_recording(shown.extent())),
+        };
+    }
+    // Those of ordinary latency do not offer to hold requests.
+    let holds = directives.awaits.is_some() && rendition.latency() == Latency::Low;
+    let lasting = if holds { Lasting::Held } else { Lasting::Live };
+    match playlist::judge(&shown.snapshot, &directives) {
+        Verdict::Wait if holds => return Err(Wait::Reload(rendition, directives)),
+        Verdict::TooFar if holds => return Ok(reply::bad_query(&TOO_FAR)),
+        _ => {}
+    }
+    let text = rendition.playlist(&shown, directives.extent, || lineup.reports(rendition));
+    playlist(text, lasting)
+}
+
+const TOO_FAR: &str = "the playlist will not have that for a while; ask for what comes next";
 
 fn unknown() -> Reply {
     reply::plain(StatusCode::NOT_FOUND, "nothing is here; the page is at /\n")
@@ -252,6 +336,5 @@ fn refuse(refusal: Refusal) -> Reply {
     match refusal {
         Refusal::Malformed => reply::plain(StatusCode::BAD_REQUEST, "this is not a path\n"),
         Refusal::Unknown => unknown(),
-        Refusal::Method => reply::wrong_method(),
     }
 }

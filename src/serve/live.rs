@@ -11,6 +11,7 @@ use tokio::sync::futures::OwnedNotified;
 use super::body::Pieces;
 use super::connection::Busy;
 use super::rendition::{Rendition, Shown, TunedIn};
+use crate::segment::Tail;
 
 /// A client may be this many segments behind the one being written; then it goes on with the newest.
 const LAG: u64 = 3;
@@ -57,8 +58,11 @@ impl Live {
     /// Everything between this client's place and the end of that segment, as far as it is written.
     fn next(&mut self) -> Option<Pieces> {
         let rendition = self.listener.rendition();
-        let tail = rendition.tail()?;
         let shown = rendition.shown()?;
+        // After the first segment is listed it can take a moment until there is anything of the second.
+        let tail = rendition.tail().unwrap_or_else(|| {
+            Arc::new(Tail { sequence: shown.newest() + 1, chunks: Arc::from([]) })
+        });
         loop {
             match tail.sequence.checked_sub(self.sequence) {
                 Some(0) => {
@@ -103,17 +107,21 @@ pub(super) mod tests {
     use super::*;
     use crate::base::{Clock, Monotonic, Pts, SimClock, Span, WallTime};
     use crate::container::ts::Join;
+    use crate::playlist::{Format, Latency, Style};
     use crate::segment::{Body, Dates, Rate, Segment, Shelf, Snapshot, Tail, TargetDuration};
     use crate::serve::connection::Activity;
     use std::task::Waker;
 
-    /// A rendition whose playlist is the sequence numbers listed.
     pub(in crate::serve) fn rendition() -> Rendition {
-        let media = |snapshot: &Snapshot| {
-            let listed = snapshot.listed.iter().map(|segment| format!(" {}", segment.sequence));
-            format!("media{}", listed.collect::<String>())
+        Rendition::new("audio", TargetDuration(2), style(Latency::Ordinary))
+    }
+
+    pub(in crate::serve) fn style(latency: Latency) -> Style {
+        let format = match latency {
+            Latency::Ordinary => Format::TransportStream,
+            Latency::Low => Format::Fmp4,
         };
-        Rendition::new("audio", TargetDuration(2), Box::new(media))
+        Style { format, latency, keys: "../keys/".to_owned() }
     }
 
     /// A segment of two seconds whose bytes are its sequence number, in three pieces.
@@ -190,6 +198,16 @@ pub(super) mod tests {
         let rendition = Arc::new(rendition());
         advance(&rendition, 10, 0);
         assert_eq!(drain(&mut tune_in(&rendition)), "9a 9b 9c ");
+    }
+
+    #[test]
+    fn a_client_need_not_wait_for_a_second_segment_to_hear_the_first() {
+        let rendition = Arc::new(rendition());
+        rendition.list(Arc::new(snapshot(vec![segment(9)])));
+        let mut live = tune_in(&rendition);
+        assert_eq!(drain(&mut live), "9a 9b 9c ");
+        advance(&rendition, 10, 1);
+        assert_eq!(drain(&mut live), "10a ");
     }
 
     #[test]

@@ -7,6 +7,7 @@
 mod body;
 mod connection;
 mod handler;
+mod hold;
 mod listeners;
 mod live;
 mod negotiate;
@@ -23,8 +24,8 @@ mod text;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-pub use rendition::{Renderer, Rendition};
-pub use route::{RESERVED, is_stream_name};
+pub use rendition::Rendition;
+pub use route::{RESERVED, is_rendition_name, is_stream_name};
 pub use server::{BindError, Server, Site, is_origin};
 pub use snapshot::{Photos, Snapshots};
 pub use station::{Lineup, MultivariantRenderer, Station};

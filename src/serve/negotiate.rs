@@ -63,7 +63,7 @@ pub(super) fn is_unchanged(headers: &HeaderMap, tag: &HeaderValue, modified: Opt
 
 /// Which bytes of a body are asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Part {
+pub(super) enum Slice {
     /// All of them: no range, or one that may be ignored (RFC 9110, 14.2).
     Whole,
     /// These, not empty and within the body.
@@ -76,20 +76,20 @@ pub(super) enum Part {
 ///
 /// One range at a time: several, or another unit, are answered with the whole, as RFC 9110, 14.2 allows. So
 /// is an If-Range that holds a date.
-pub(super) fn part(headers: &HeaderMap, tag: &HeaderValue, len: usize) -> Part {
+pub(super) fn part(headers: &HeaderMap, tag: &HeaderValue, len: usize) -> Slice {
     let asked = headers.get(RANGE).and_then(|value| value.to_str().ok());
-    let Some(spec) = asked.and_then(|text| text.strip_prefix("bytes=")) else { return Part::Whole };
+    let Some(spec) = asked.and_then(|text| text.strip_prefix("bytes=")) else { return Slice::Whole };
     if headers.get(IF_RANGE).is_some_and(|condition| condition != tag) {
-        return Part::Whole;
+        return Slice::Whole;
     }
-    let Some((first, last)) = spec.trim().split_once('-') else { return Part::Whole };
+    let Some((first, last)) = spec.trim().split_once('-') else { return Slice::Whole };
     match (position(first), position(last)) {
         (Position::At(first), Position::None) => slice(first, len, len),
         (Position::At(first), Position::At(last)) if first <= last => {
             slice(first, last.saturating_add(1), len)
         }
         (Position::None, Position::At(suffix)) => slice(len.saturating_sub(suffix), len, len),
-        _ => Part::Whole,
+        _ => Slice::Whole,
     }
 }
 
@@ -110,9 +110,9 @@ fn position(digits: &str) -> Position {
     Position::At(digits.parse().unwrap_or(usize::MAX))
 }
 
-fn slice(first: usize, end: usize, len: usize) -> Part {
+fn slice(first: usize, end: usize, len: usize) -> Slice {
     let end = end.min(len);
-    if first < end { Part::Bytes(first..end) } else { Part::Beyond }
+    if first < end { Slice::Bytes(first..end) } else { Slice::Beyond }
 }
 
 #[cfg(test)]
@@ -161,34 +161,34 @@ mod tests {
     #[test]
     fn one_range_at_a_time() {
         let table = [
-            ("bytes=0-0", Part::Bytes(0..1)),
-            ("bytes=0-", Part::Bytes(0..1000)),
-            ("bytes=10-19", Part::Bytes(10..20)),
-            ("bytes=999-", Part::Bytes(999..1000)),
-            ("bytes=990-5000", Part::Bytes(990..1000)),
-            ("bytes=-1", Part::Bytes(999..1000)),
-            ("bytes=-5000", Part::Bytes(0..1000)),
-            ("bytes=0-99999999999999999999999", Part::Bytes(0..1000)),
-            ("bytes=0-18446744073709551615", Part::Bytes(0..1000)),
-            ("bytes=1000-", Part::Beyond),
-            ("bytes=99999999999999999999999-", Part::Beyond),
-            ("bytes=-0", Part::Beyond),
-            ("bytes=20-10", Part::Whole),
-            ("bytes=0-1,5-6", Part::Whole),
-            ("bytes=-", Part::Whole),
-            ("bytes=", Part::Whole),
-            ("bytes=a-b", Part::Whole),
-            ("bytes=+1-2", Part::Whole),
-            ("bytes=--1", Part::Whole),
-            ("lines=1-2", Part::Whole),
+            ("bytes=0-0", Slice::Bytes(0..1)),
+            ("bytes=0-", Slice::Bytes(0..1000)),
+            ("bytes=10-19", Slice::Bytes(10..20)),
+            ("bytes=999-", Slice::Bytes(999..1000)),
+            ("bytes=990-5000", Slice::Bytes(990..1000)),
+            ("bytes=-1", Slice::Bytes(999..1000)),
+            ("bytes=-5000", Slice::Bytes(0..1000)),
+            ("bytes=0-99999999999999999999999", Slice::Bytes(0..1000)),
+            ("bytes=0-18446744073709551615", Slice::Bytes(0..1000)),
+            ("bytes=1000-", Slice::Beyond),
+            ("bytes=99999999999999999999999-", Slice::Beyond),
+            ("bytes=-0", Slice::Beyond),
+            ("bytes=20-10", Slice::Whole),
+            ("bytes=0-1,5-6", Slice::Whole),
+            ("bytes=-", Slice::Whole),
+            ("bytes=", Slice::Whole),
+            ("bytes=a-b", Slice::Whole),
+            ("bytes=+1-2", Slice::Whole),
+            ("bytes=--1", Slice::Whole),
+            ("lines=1-2", Slice::Whole),
         ];
         let tag = HeaderValue::from_static("\"t\"");
         for (field, expected) in table {
             assert_eq!(part(&headers(&[(RANGE, field)]), &tag, 1000), expected, "{field}");
         }
-        assert_eq!(part(&headers(&[(RANGE, "bytes=0-")]), &tag, 0), Part::Beyond);
+        assert_eq!(part(&headers(&[(RANGE, "bytes=0-")]), &tag, 0), Slice::Beyond);
         for (condition, expected) in
-            [("\"t\"", Part::Bytes(0..1)), ("W/\"t\"", Part::Whole), ("\"other\"", Part::Whole)]
+            [("\"t\"", Slice::Bytes(0..1)), ("W/\"t\"", Slice::Whole), ("\"other\"", Slice::Whole)]
         {
             let fields = headers(&[(RANGE, "bytes=0-0"), (IF_RANGE, condition)]);
             assert_eq!(part(&fields, &tag, 1000), expected, "{condition}");
@@ -235,7 +235,7 @@ mod tests {
         #[test]
         fn a_range_lies_within_the_body(spec in "[0-9]{0,3}-[0-9]{0,3}", len in 0usize..200) {
             let headers = headers(&[(RANGE, &format!("bytes={spec}"))]);
-            if let Part::Bytes(range) = part(&headers, &HeaderValue::from_static("\"a\""), len) {
+            if let Slice::Bytes(range) = part(&headers, &HeaderValue::from_static("\"a\""), len) {
                 prop_assert!(range.start < range.end && range.end <= len);
             }
         }

@@ -1,6 +1,6 @@
 //! The page and its files, embedded in the program.
 
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 use bytes::Bytes;
 use hyper::header::HeaderValue;
@@ -12,14 +12,21 @@ pub(super) struct Asset {
     name: &'static str,
     /// Its media type.
     pub(super) kind: HeaderValue,
-    /// What is in it.
-    pub(super) text: Text,
+    bytes: &'static [u8],
+    text: OnceLock<Text>,
+}
+
+impl Asset {
+    /// What is in it; compressed when somebody first asks for it, which not everybody does for all of them.
+    pub(super) fn text(&self) -> &Text {
+        self.text.get_or_init(|| Text::new(Bytes::from_static(self.bytes)))
+    }
 }
 
 static INDEX: LazyLock<Asset> =
     LazyLock::new(|| asset("index.html", "text/html; charset=utf-8", include_bytes!("page/index.html")));
 
-static ASSETS: LazyLock<[Asset; 11]> = LazyLock::new(|| {
+static ASSETS: LazyLock<[Asset; 12]> = LazyLock::new(|| {
     const SCRIPT: &str = "text/javascript; charset=utf-8";
     [
         asset("app.js", SCRIPT, include_bytes!("page/app.js")),
@@ -28,6 +35,7 @@ static ASSETS: LazyLock<[Asset; 11]> = LazyLock::new(|| {
         asset("player.js", SCRIPT, include_bytes!("page/player.js")),
         asset("words.js", SCRIPT, include_bytes!("page/words.js")),
         asset("hls.light.min.js", SCRIPT, include_bytes!("page/hls.light.min.js")),
+        asset("hls.min.js", SCRIPT, include_bytes!("page/hls.min.js")),
         asset("hls.LICENSE", "text/plain; charset=utf-8", include_bytes!("page/hls.LICENSE")),
         asset("style.css", "text/css; charset=utf-8", include_bytes!("page/style.css")),
         asset("icon.svg", "image/svg+xml", include_bytes!("page/icon.svg")),
@@ -41,7 +49,7 @@ static ASSETS: LazyLock<[Asset; 11]> = LazyLock::new(|| {
 });
 
 fn asset(name: &'static str, kind: &'static str, bytes: &'static [u8]) -> Asset {
-    Asset { name, kind: HeaderValue::from_static(kind), text: Text::new(Bytes::from_static(bytes)) }
+    Asset { name, kind: HeaderValue::from_static(kind), bytes, text: OnceLock::new() }
 }
 
 /// The page itself.
@@ -61,7 +69,7 @@ mod tests {
 
     #[test]
     fn everything_the_page_asks_for_is_there() {
-        let html = INDEX.text.bytes(Coding::Identity);
+        let html = INDEX.text().bytes(Coding::Identity);
         let html = std::str::from_utf8(html).expect("the page is UTF-8");
         let names = html.split("\"/assets/").skip(1).filter_map(|rest| rest.split('"').next());
         let names: Vec<_> = names.collect();

@@ -1,44 +1,47 @@
-//! One rendition as the server holds it: what was last put on its shelf, rendered once, and who takes from it.
+//! One rendition as the server holds it: what was last put on its shelf, written once for all, and who takes from it.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
-use hyper::header::HeaderValue;
 use jiff::Timestamp;
 use tokio::sync::Notify;
 use tokio::sync::futures::OwnedNotified;
+use tokio::time::Instant;
 
+use super::hold::{InVain, targets};
 use super::text::Text;
-use crate::base::{Counter, Sync, WallTime};
+use crate::base::{Counter, Pts, Sync, WallTime};
+use crate::playlist::{self, Extent, Format, Latency, Piece, Report, Style};
 use crate::ring::Audience;
-use crate::segment::{Segment, Shelf, Snapshot, Tail, TargetDuration};
+use crate::segment::{Init, Part, Presence, Segment, Shelf, Snapshot, Tail, TargetDuration};
 
 /// How long a request waits at most for a rendition to begin.
 const LONGEST_WAIT: Duration = Duration::from_secs(15);
 /// So much is enough to begin with, in however few segments.
 const ENOUGH: Duration = Duration::from_secs(12);
-
-/// A media playlist's text from what is on the shelf.
-pub type Renderer = Box<dyn Fn(&Snapshot) -> String + Send + std::marker::Sync>;
+/// The rendition of sound alone.
+const SOUND: &str = "audio";
 
 /// One rendition of a stream: a [`Shelf`] on one side, replies on the other.
 pub struct Rendition {
     name: String,
     target: TargetDuration,
-    render: Renderer,
+    style: Style,
     shown: ArcSwapOption<Shown>,
     tail: ArcSwapOption<Tail>,
     changed: Arc<Notify>,
-    /// Whether there was ever enough for a player to begin with.
-    begun: AtomicBool,
+    /// Since when there is enough for a player to begin with.
+    begun: OnceLock<Instant>,
     closing: AtomicBool,
     /// Of the endless stream.
     audience: Audience,
-    /// How often its playlist was rendered.
+    /// How often there was something new on its shelf.
+    pub(super) changes: Counter,
+    /// How often its live playlist was written, whole or as a delta.
     pub renders: Counter,
     /// How often a listener of the endless stream was too slow and lost some of it.
     pub skips: Counter,
@@ -47,33 +50,80 @@ pub struct Rendition {
 /// What requests are answered from, replaced whole.
 pub(super) struct Shown {
     pub(super) snapshot: Arc<Snapshot>,
-    pub(super) media: Text,
-    /// When it was put up; only if the clock is to be believed.
-    pub(super) modified: Option<Timestamp>,
-    /// How long a cache may give out the playlists.
-    pub(super) cache: HeaderValue,
+    /// The playlist and its delta update, written when the first asks.
+    whole: OnceLock<Text>,
+    delta: OnceLock<Text>,
+}
+
+/// What there is of a part.
+pub(super) enum PartOf<'a> {
+    /// All of it.
+    There(&'a Part),
+    /// Nothing: it is the one being made, which playlists hint at.
+    Next,
+    /// Nothing, and it is not the next.
+    Unknown,
 }
 
 impl Shown {
+    fn new(snapshot: Arc<Snapshot>) -> Self {
+        Self { snapshot, whole: OnceLock::new(), delta: OnceLock::new() }
+    }
+
     /// The sequence number of the newest segment; something is always listed.
     pub(super) fn newest(&self) -> u64 {
         self.snapshot.listed.last().map_or(0, |newest| newest.sequence)
     }
 
-    /// A segment that is listed, or retired and not yet gone.
+    /// A segment that is listed, or retired and not yet gone; of a gap there is nothing.
     pub(super) fn segment(&self, sequence: u64) -> Option<&Arc<Segment>> {
         let find = |segments: &[Arc<Segment>]| {
             segments.binary_search_by_key(&sequence, |segment| segment.sequence).ok()
         };
         let Snapshot { listed, retired, .. } = &*self.snapshot;
-        find(listed).map(|at| &listed[at]).or_else(|| find(retired).map(|at| &retired[at]))
+        let found = find(listed).map(|at| &listed[at]).or_else(|| find(retired).map(|at| &retired[at]));
+        found.filter(|segment| segment.presence == Presence::There)
     }
 
-    /// When a segment was complete; only if the clock is to be believed.
-    pub(super) fn completed(&self, segment: &Segment) -> Option<Timestamp> {
+    /// A part of the segment being written, or of one that can be fetched.
+    pub(super) fn part(&self, sequence: u64, index: u64) -> PartOf<'_> {
+        let edge = self.snapshot.edge.as_deref();
+        let (next, written) = edge.map_or((self.newest() + 1, &[][..]), |edge| (edge.sequence, &edge.parts));
+        if (sequence, index) == (next, written.len() as u64) {
+            return PartOf::Next;
+        }
+        let parts = match self.segment(sequence) {
+            _ if sequence == next => written,
+            Some(segment) => &segment.parts,
+            None => &[],
+        };
+        let part = usize::try_from(index).ok().and_then(|index| parts.get(index));
+        part.map_or(PartOf::Unknown, PartOf::There)
+    }
+
+    /// An initialisation section that something needs which can be fetched.
+    pub(super) fn init(&self, number: u64) -> Option<&Arc<Init>> {
+        let Snapshot { listed, retired, edge, .. } = &*self.snapshot;
+        let segments = listed.iter().rev().chain(retired).filter_map(|segment| segment.init.as_ref());
+        edge.iter().map(|edge| &edge.init).chain(segments).find(|init| init.number == number)
+    }
+
+    /// When what ends there was complete; only if the clock is to be believed.
+    pub(super) fn completed(&self, end: Pts) -> Option<Timestamp> {
         let dates = &self.snapshot.dates;
-        let wall = dates.at(segment.start + segment.duration);
-        matches!(dates.sync, Sync::Synchronised).then(|| timestamp(wall)).flatten()
+        matches!(dates.sync, Sync::Synchronised).then(|| timestamp(dates.at(end))).flatten()
+    }
+
+    /// When the newest segment was complete; only if the clock is to be believed.
+    pub(super) fn modified(&self) -> Option<Timestamp> {
+        self.snapshot.listed.last().and_then(|newest| self.completed(newest.start + newest.duration))
+    }
+
+    /// From when to when there is something listed.
+    pub(super) fn extent(&self) -> Option<(WallTime, WallTime)> {
+        let Snapshot { listed, dates, .. } = &*self.snapshot;
+        let (first, last) = (listed.first()?, listed.last()?);
+        Some((dates.at(first.start), dates.at(last.start + last.duration)))
     }
 }
 
@@ -84,19 +134,19 @@ fn timestamp(wall: WallTime) -> Option<Timestamp> {
 impl Rendition {
     /// A rendition with nothing on its shelf yet.
     ///
-    /// `name` is its folder in the URLs: `video`, `audio`, `ll/video`. `render` writes its playlist, whose segments
-    /// are named relative to it.
-    pub fn new(name: &str, target: TargetDuration, render: Renderer) -> Self {
+    /// `name` is its folder in the URLs, within that of its lineup: `video`, `720p`; `audio` is sound alone.
+    pub fn new(name: &str, target: TargetDuration, style: Style) -> Self {
         Self {
             name: name.to_owned(),
             target,
-            render,
+            style,
             shown: ArcSwapOption::empty(),
             tail: ArcSwapOption::empty(),
             changed: Arc::new(Notify::new()),
-            begun: AtomicBool::new(false),
+            begun: OnceLock::new(),
             closing: AtomicBool::new(false),
             audience: Audience::default(),
+            changes: Counter::default(),
             renders: Counter::default(),
             skips: Counter::default(),
         }
@@ -110,6 +160,19 @@ impl Rendition {
     /// Its folder in the URLs.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Whether it is sound alone.
+    pub(super) fn is_sound(&self) -> bool {
+        self.name == SOUND
+    }
+
+    pub(super) fn format(&self) -> Format {
+        self.style.format
+    }
+
+    pub(super) fn latency(&self) -> Latency {
+        self.style.latency
     }
 
     /// What is on the shelf now; `None` until the first segment is listed.
@@ -130,7 +193,35 @@ impl Rendition {
 
     /// What playlists are answered from; `None` until there is enough for a player to begin with.
     pub(super) fn playlists(&self) -> Option<Arc<Shown>> {
-        self.shown().filter(|_| self.begun.load(Relaxed))
+        self.shown().filter(|_| self.begun.get().is_some())
+    }
+
+    /// Since when there are playlists.
+    pub(super) fn begun(&self) -> Option<Instant> {
+        self.begun.get().copied()
+    }
+
+    /// The live playlist of what is shown: written once for all who ask for it. `reports` tells of the other
+    /// renditions.
+    pub(super) fn playlist<'a>(
+        &self,
+        shown: &'a Shown,
+        extent: Extent,
+        reports: impl FnOnce() -> Vec<Report>,
+    ) -> &'a Text {
+        let text = match extent {
+            Extent::Whole => &shown.whole,
+            Extent::Delta => &shown.delta,
+        };
+        text.get_or_init(|| {
+            self.renders.increment();
+            Text::new(Bytes::from(playlist::media(&shown.snapshot, &self.style, extent, &reports())))
+        })
+    }
+
+    /// A finished playlist of a piece of what is shown; `None` if nothing of it is.
+    pub(super) fn recording(&self, shown: &Shown, piece: &Piece) -> Option<Text> {
+        playlist::recording(&shown.snapshot, &self.style, piece).map(|text| Text::new(Bytes::from(text)))
     }
 
     /// What is listed now; `None` until the first segment is.
@@ -148,27 +239,43 @@ impl Rendition {
         self.changed.clone().notified_owned()
     }
 
-    /// Waits until there are playlists, but not for ever.
-    pub(super) async fn beginning(&self) -> Option<Arc<Shown>> {
-        let patience = tokio::time::sleep(targets(self.target, 5).min(LONGEST_WAIT));
+    /// Waits until that holds of it, but not for ever, nor for a server that stops.
+    pub(super) async fn until(
+        &self,
+        patience: Duration,
+        holds: impl Fn(&Self) -> bool,
+    ) -> Result<(), InVain> {
+        let patience = tokio::time::sleep(patience);
         tokio::pin!(patience);
         loop {
+            // Made before the look: no change is missed.
             let change = self.change();
-            if let Some(shown) = self.playlists() {
-                return Some(shown);
+            if holds(self) {
+                return Ok(());
             }
             if self.is_closing() {
-                return None;
+                return Err(InVain);
             }
             tokio::select! {
                 () = change => {}
-                () = &mut patience => return None,
+                () = &mut patience => return Err(InVain),
             }
         }
     }
 
-    /// How long a listener who fetches nothing is still one.
+    /// How long a request waits for it to begin.
+    pub(super) fn first_patience(&self) -> Duration {
+        targets(self.target, 5).min(LONGEST_WAIT)
+    }
+
+    /// How long a request waits for what comes next: after three target durations something is wrong
+    /// (rfc8216bis, 6.2.5.2).
     pub(super) fn patience(&self) -> Duration {
+        targets(self.target, 3)
+    }
+
+    /// How long a listener who fetches nothing is still one.
+    pub(super) fn memory(&self) -> Duration {
         targets(self.target, 4)
     }
 
@@ -194,17 +301,10 @@ impl Shelf for Rendition {
             return;
         }
         if suffices(&snapshot) {
-            self.begun.store(true, Relaxed);
+            self.begun.get_or_init(Instant::now);
         }
-        let now = snapshot.listed.last().map(|newest| snapshot.dates.at(newest.start + newest.duration));
-        let shown = Shown {
-            media: Text::new(Bytes::from((self.render)(&snapshot))),
-            modified: now.filter(|_| snapshot.dates.sync == Sync::Synchronised).and_then(timestamp),
-            cache: half_a_target(snapshot.target),
-            snapshot,
-        };
-        self.shown.store(Some(Arc::new(shown)));
-        self.renders.increment();
+        self.shown.store(Some(Arc::new(Shown::new(snapshot))));
+        self.changes.increment();
         self.changed.notify_waiters();
     }
 
@@ -221,16 +321,6 @@ fn suffices(snapshot: &Snapshot) -> bool {
     let listed: Duration = snapshot.listed.iter().map(|segment| segment.duration.to_duration()).sum();
     // The grid's first segment is a short one: what counts is the rounding to whole segments.
     listed + targets(snapshot.target, 1) / 2 >= targets(snapshot.target, 3).min(ENOUGH)
-}
-
-/// A live playlist may be kept for half a target duration: a new one is due no later than after one and a
-/// half (RFC 8216, 6.2.1), and players come back after a half (6.3.4).
-fn half_a_target(target: TargetDuration) -> HeaderValue {
-    HeaderValue::try_from(format!("public, max-age={}", target.0 / 2)).expect("digits are a field value")
-}
-
-fn targets(target: TargetDuration, count: u32) -> Duration {
-    Duration::from_secs(u64::from(target.0.max(1)) * u64::from(count))
 }
 
 impl fmt::Debug for Rendition {
@@ -260,9 +350,22 @@ mod tests {
     use super::super::live::tests::{rendition, segment, snapshot};
     use super::super::negotiate::Coding;
     use super::*;
+    use crate::base::Span;
+    use crate::container::ts::Join;
+    use crate::media::Entry;
+    use crate::segment::{Body, Edge};
+
+    fn written<'a>(rendition: &Rendition, shown: &'a Shown, extent: Extent) -> &'a Text {
+        rendition.playlist(shown, extent, Vec::new)
+    }
+
+    fn names(text: &Text) -> Vec<&str> {
+        let text = std::str::from_utf8(text.bytes(Coding::Identity)).expect("text");
+        text.lines().filter(|line| !line.starts_with('#')).collect()
+    }
 
     #[test]
-    fn playlists_are_rendered_once_per_change() {
+    fn playlists_are_written_once_per_change_when_somebody_asks() {
         let rendition = rendition();
         assert!(rendition.shown().is_none() && rendition.snapshot().is_none());
         rendition.list(Arc::new(snapshot(vec![])));
@@ -271,44 +374,110 @@ mod tests {
         let first = rendition.shown().expect("listed");
         rendition.list(Arc::new(snapshot(vec![segment(7), segment(8)])));
         let second = rendition.shown().expect("listed");
+        assert_eq!(rendition.renders.get(), 0, "nobody asked");
+        let (one, two) =
+            (written(&rendition, &first, Extent::Whole), written(&rendition, &second, Extent::Whole));
+        assert_eq!((names(one), names(two)), (vec!["7.ts"], vec!["7.ts", "8.ts"]));
+        assert_ne!(one.tag(Coding::Identity), two.tag(Coding::Identity));
+        written(&rendition, &second, Extent::Whole);
         assert_eq!(rendition.renders.get(), 2);
-        assert_eq!(first.media.bytes(Coding::Identity), "media 7");
-        assert_eq!(second.media.bytes(Coding::Identity), "media 7 8");
-        assert_ne!(first.media.tag(Coding::Identity), second.media.tag(Coding::Identity));
-        assert_eq!(second.cache, "public, max-age=1");
+        written(&rendition, &second, Extent::Delta);
+        written(&rendition, &second, Extent::Delta);
+        assert_eq!(rendition.renders.get(), 3);
     }
 
     #[test]
-    fn listed_and_retired_segments_are_found_and_no_others() {
+    fn listed_and_retired_segments_are_found_and_neither_gaps_nor_others() {
         let rendition = rendition();
-        let mut shelf = snapshot(vec![segment(7), segment(8)]);
+        let gap = Segment { presence: Presence::Gap, ..segment(8) };
+        let mut shelf = snapshot(vec![segment(7), gap, segment(9)]);
         shelf.retired = vec![Arc::new(segment(5)), Arc::new(segment(6))];
         rendition.list(Arc::new(shelf));
         let shown = rendition.shown().expect("listed");
         for sequence in 0..12 {
             let found = shown.segment(sequence).map(|segment| segment.sequence);
-            assert_eq!(found, (5..=8).contains(&sequence).then_some(sequence));
+            assert_eq!(found, [5, 6, 7, 9].contains(&sequence).then_some(sequence));
         }
+    }
+
+    #[test]
+    fn parts_are_there_or_next_or_unknown() {
+        let parted = |sequence, count| Segment { parts: parts(count).into(), ..segment(sequence) };
+        let init = |number| Arc::new(Init { number, bytes: Bytes::from_static(b"init") });
+        let edge = |sequence, count| Edge {
+            sequence,
+            start: Pts::default(),
+            join: Join::Continuous,
+            init: init(2),
+            parts: parts(count),
+            part_target: Span::from_millis(210),
+        };
+        let shelf = |edge: Option<Edge>| {
+            let listed = Segment { init: Some(init(1)), ..parted(8, 3) };
+            let mut snapshot = snapshot(vec![parted(7, 2), listed]);
+            snapshot.retired = vec![Arc::new(parted(6, 2))];
+            snapshot.edge = edge.map(Arc::new);
+            Shown::new(Arc::new(snapshot))
+        };
+        /// Segments and parts that are there, and the one that is next.
+        type Case = (Option<(u64, usize)>, &'static [(u64, u64)], (u64, u64));
+        let table: [Case; 3] = [
+            (None, &[(6, 0), (6, 1), (7, 0), (7, 1), (8, 0), (8, 1), (8, 2)], (9, 0)),
+            (Some((9, 0)), &[(6, 0), (6, 1), (7, 0), (7, 1), (8, 0), (8, 1), (8, 2)], (9, 0)),
+            (Some((9, 2)), &[(6, 0), (6, 1), (7, 0), (7, 1), (8, 0), (8, 1), (8, 2), (9, 0), (9, 1)], (9, 2)),
+        ];
+        for (written, there, next) in table {
+            let shown = shelf(written.map(|(sequence, count)| edge(sequence, count)));
+            for number in (5..12).flat_map(|sequence| (0..5).map(move |part| (sequence, part))) {
+                match shown.part(number.0, number.1) {
+                    PartOf::There(_) => assert!(there.contains(&number), "{written:?} {number:?}"),
+                    PartOf::Next => assert_eq!(number, next, "{written:?}"),
+                    PartOf::Unknown => assert!(!there.contains(&number) && number != next, "{number:?}"),
+                }
+            }
+            assert!(matches!(shown.part(u64::MAX, u64::MAX), PartOf::Unknown));
+            let found = [0, 1, 2].map(|number| shown.init(number).is_some());
+            assert_eq!(found, [false, true, written.is_some()]);
+        }
+    }
+
+    fn parts(count: usize) -> Vec<Part> {
+        let duration = Span::from_millis(200);
+        vec![Part { start: Pts::default(), duration, entry: Entry::Key, body: Body::default() }; count]
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_beginning_is_waited_for_but_not_for_ever() {
         let rendition = Arc::new(rendition());
-        let start = tokio::time::Instant::now();
-        assert!(rendition.beginning().await.is_none());
+        let beginning = |rendition: Arc<Rendition>| async move {
+            rendition.until(rendition.first_patience(), |it| it.playlists().is_some()).await
+        };
+        let start = Instant::now();
+        assert_eq!(beginning(rendition.clone()).await, Err(InVain));
         assert_eq!(start.elapsed(), Duration::from_secs(10));
 
-        let waiter = tokio::spawn({
-            let rendition = rendition.clone();
-            async move { rendition.beginning().await.is_some() }
-        });
+        let waiter = tokio::spawn(beginning(rendition.clone()));
         tokio::task::yield_now().await;
         rendition.list(Arc::new(snapshot(vec![segment(7), segment(8)])));
         assert!(rendition.shown().is_some() && rendition.playlists().is_none(), "a player would stutter");
         rendition.list(Arc::new(snapshot(vec![segment(7), segment(8), segment(9)])));
-        assert!(waiter.await.expect("no panic"));
+        assert_eq!(waiter.await.expect("no panic"), Ok(()));
         rendition.list(Arc::new(snapshot(vec![segment(9)])));
         assert!(rendition.playlists().is_some(), "who has begun goes on");
         assert_eq!(start.elapsed(), Duration::from_secs(10));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_for_a_server_that_stops() {
+        let rendition = Arc::new(rendition());
+        let waiter = tokio::spawn({
+            let rendition = rendition.clone();
+            async move { rendition.until(Duration::from_secs(60), |_| false).await }
+        });
+        tokio::task::yield_now().await;
+        rendition.close();
+        let start = Instant::now();
+        assert_eq!(waiter.await.expect("no panic"), Err(InVain));
+        assert_eq!(start.elapsed(), Duration::ZERO);
     }
 }

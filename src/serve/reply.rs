@@ -1,5 +1,7 @@
 //! Replies: status, header fields, body.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use hyper::header::{
     ACCEPT_RANGES, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
@@ -11,11 +13,14 @@ use hyper::{HeaderMap, Response, StatusCode};
 use jiff::Timestamp;
 
 use super::body::{Body, Pieces};
-use super::negotiate::{self, Coding, Part};
+use super::negotiate::{self, Coding, Slice};
 use super::route::{METHODS, Verb};
-use super::text::Text;
+use super::rendition::{Rendition, Shown};
+use super::text::{self, Text};
+use crate::base::WallTime;
 use crate::observe::metrics;
-use crate::segment::Segment;
+use crate::playlist::{Format, Latency};
+use crate::segment::{Part, Segment};
 
 pub(super) type Reply = Response<Body>;
 
@@ -122,34 +127,81 @@ pub(super) fn page(asked: &HeaderMap, text_of: &Text, kind: HeaderValue) -> Repl
     reply
 }
 
-/// A segment, or the part of it that was asked for.
-pub(super) fn segment(
-    verb: Verb,
-    asked: &HeaderMap,
-    segment: &Segment,
+/// Media that never change under their name.
+pub(super) struct Media<'a> {
+    kind: HeaderValue,
+    tag: HeaderValue,
+    chunks: &'a Arc<[Bytes]>,
+    len: usize,
+    /// When they were complete.
     completed: Option<Timestamp>,
-) -> Reply {
-    let len = segment.body.len;
-    // Sequence numbers are never used twice; the media time guards against a lost record of them.
-    let tag = formatted(format!("\"{:x}-{:x}-{len:x}\"", segment.sequence, segment.start.ticks()));
-    let chunks = || segment.body.chunks.clone();
-    let whole =
-        || reply(StatusCode::OK, TRANSPORT_STREAM, FOR_GOOD, Body::Chunks(Pieces::new(chunks(), 0..len)));
+}
+
+impl<'a> Media<'a> {
+    pub(super) fn segment(rendition: &Rendition, shown: &Shown, segment: &'a Segment) -> Self {
+        let Segment { sequence, start, duration, body, .. } = segment;
+        let [fragment, _] = fragmented(rendition);
+        let kind = match rendition.format() {
+            Format::TransportStream => TRANSPORT_STREAM,
+            Format::Fmp4 => fragment,
+        };
+        // Sequence numbers are never used twice; the media time guards against a lost record of them.
+        let tag = formatted(format!("\"{sequence:x}-{:x}-{:x}\"", start.ticks(), body.len));
+        let completed = shown.completed(*start + *duration);
+        Self { kind, tag, chunks: &body.chunks, len: body.len, completed }
+    }
+
+    /// Part number `index` of segment `sequence`.
+    pub(super) fn part(
+        rendition: &Rendition,
+        shown: &Shown,
+        (sequence, index): (u64, u64),
+        part: &'a Part,
+    ) -> Self {
+        let Part { start, duration, body, .. } = part;
+        let [kind, _] = fragmented(rendition);
+        let tag = formatted(format!("\"{sequence:x}.{index:x}-{:x}-{:x}\"", start.ticks(), body.len));
+        let completed = shown.completed(*start + *duration);
+        Self { kind, tag, chunks: &body.chunks, len: body.len, completed }
+    }
+
+    /// An initialisation section, whose bytes are all of `chunks`.
+    pub(super) fn init(rendition: &Rendition, chunks: &'a Arc<[Bytes]>) -> Self {
+        let (len, bytes) = (chunks.iter().map(Bytes::len).sum(), chunks.first().map_or(&[][..], |it| it));
+        let tag = formatted(format!("\"{:016x}\"", text::hash(bytes)));
+        let [_, kind] = fragmented(rendition);
+        Self { kind, tag, chunks, len, completed: None }
+    }
+}
+
+/// The types of what is fetched of fragmented MP4, and of what a decoder must have read before.
+fn fragmented(rendition: &Rendition) -> [HeaderValue; 2] {
+    let types = if rendition.is_sound() {
+        ["audio/iso.segment", "audio/mp4"]
+    } else {
+        ["video/iso.segment", "video/mp4"]
+    };
+    types.map(HeaderValue::from_static)
+}
+
+/// All of it, or the range that was asked for.
+pub(super) fn media(verb: Verb, asked: &HeaderMap, media: Media<'_>) -> Reply {
+    let Media { kind, tag, chunks, len, completed } = media;
+    let body = |range| Body::Chunks(Pieces::new(chunks.clone(), range));
     let mut reply = if negotiate::is_unchanged(asked, &tag, completed) {
         unchanged(FOR_GOOD)
     } else {
         // A range has a meaning for GET alone (RFC 9110, 14.2).
-        let part = if verb == Verb::Get { negotiate::part(asked, &tag, len) } else { Part::Whole };
-        match part {
-            Part::Whole => whole(),
-            Part::Bytes(range) => {
+        let slice = if verb == Verb::Get { negotiate::part(asked, &tag, len) } else { Slice::Whole };
+        match slice {
+            Slice::Whole => reply(StatusCode::OK, kind, FOR_GOOD, body(0..len)),
+            Slice::Bytes(range) => {
                 let extent = format!("bytes {}-{}/{len}", range.start, range.end - 1);
-                let body = Body::Chunks(Pieces::new(chunks(), range));
-                let mut part = reply(StatusCode::PARTIAL_CONTENT, TRANSPORT_STREAM, FOR_GOOD, body);
+                let mut part = reply(StatusCode::PARTIAL_CONTENT, kind, FOR_GOOD, body(range));
                 field(&mut part, CONTENT_RANGE, formatted(extent));
                 part
             }
-            Part::Beyond => {
+            Slice::Beyond => {
                 let mut beyond = plain(StatusCode::RANGE_NOT_SATISFIABLE, "no byte of that range is there\n");
                 field(&mut beyond, CONTENT_RANGE, formatted(format!("bytes */{len}")));
                 return beyond;
@@ -160,6 +212,37 @@ pub(super) fn segment(
     field(&mut reply, ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     modified_field(&mut reply, completed);
     reply
+}
+
+/// How long a cache may give out a playlist.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lasting {
+    /// Half a target duration: a new one is due no later than after one and a half (RFC 8216, 6.2.1), and players
+    /// come back after a half (6.3.4).
+    Live,
+    /// Six: it was held until it had what was asked for, and whoever asks for the same later wants no less
+    /// (rfc8216bis, appendix B.1).
+    Held,
+}
+
+/// A playlist. That of ordinary latency has a date; parts come too fast for one of whole seconds.
+pub(super) fn playlist(
+    asked: &HeaderMap,
+    rendition: &Rendition,
+    shown: &Shown,
+    text_of: &Text,
+    lasting: Lasting,
+) -> Reply {
+    let target = shown.snapshot.target.0;
+    let seconds = match lasting {
+        Lasting::Live => target / 2,
+        Lasting::Held => target.saturating_mul(6),
+    };
+    let modified = match rendition.latency() {
+        Latency::Ordinary => shown.modified(),
+        Latency::Low => None,
+    };
+    text(asked, text_of, PLAYLIST, formatted(format!("public, max-age={seconds}")), modified)
 }
 
 /// The endless transport stream.
@@ -205,6 +288,17 @@ pub(super) fn no_host() -> Reply {
     plain(StatusCode::BAD_REQUEST, "a request names the host it is for\n")
 }
 
+/// 400: the query cannot be answered, and why.
+pub(super) fn bad_query(why: &impl std::fmt::Display) -> Reply {
+    plain(StatusCode::BAD_REQUEST, format!("{why}\n"))
+}
+
+/// 404: nothing of the piece that was asked for is kept, and what is.
+pub(super) fn no_recording(kept: Option<(WallTime, WallTime)>) -> Reply {
+    let kept = kept.map_or_else(String::new, |(first, last)| format!(": there is from {first} to {last}"));
+    plain(StatusCode::NOT_FOUND, format!("nothing of that time is kept{kept}\n"))
+}
+
 /// 405, and which methods there are.
 pub(super) fn wrong_method() -> Reply {
     let mut reply = plain(StatusCode::METHOD_NOT_ALLOWED, "this server is only read: GET, HEAD or OPTIONS\n");
@@ -212,9 +306,9 @@ pub(super) fn wrong_method() -> Reply {
     reply
 }
 
-/// 503: the stream has not begun; ask again in so many seconds.
-pub(super) fn not_yet(seconds: u32) -> Reply {
-    let mut reply = plain(StatusCode::SERVICE_UNAVAILABLE, "the stream has not begun yet\n");
+/// 503: it did not come while it was waited for, and what that is; ask again in so many seconds.
+pub(super) fn not_yet(what: &str, seconds: u32) -> Reply {
+    let mut reply = plain(StatusCode::SERVICE_UNAVAILABLE, format!("{what}\n"));
     field(&mut reply, RETRY_AFTER, seconds);
     reply
 }

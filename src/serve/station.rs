@@ -3,19 +3,23 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
 
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
+use tokio::time::Instant;
 
+use super::hold::InVain;
 use super::listeners::Listeners;
 use super::rendition::Rendition;
 use super::snapshot::Snapshots;
 use super::text::Text;
+use crate::playlist::{Latency, Report};
 use crate::segment::Snapshot;
 
-/// A multivariant playlist's text from what the renditions of its lineup have on their shelves, in their order.
-pub type MultivariantRenderer = Box<dyn Fn(&[Option<Arc<Snapshot>>]) -> String + Send + std::marker::Sync>;
+/// A multivariant playlist's text from what the renditions of its lineup have on their shelves, in their order; none
+/// of those that have not begun. The query, without its `?`, is handed on to every playlist in it.
+pub type MultivariantRenderer =
+    Box<dyn Fn(&[Option<Arc<Snapshot>>], Option<&str>) -> String + Send + std::marker::Sync>;
 
 /// Renditions that one multivariant playlist offers.
 pub struct Lineup {
@@ -27,7 +31,7 @@ pub struct Lineup {
 /// A multivariant playlist, and after how many changes of its renditions it was written.
 struct Rendered {
     changes: u64,
-    text: Text,
+    text: Arc<Text>,
 }
 
 impl Lineup {
@@ -45,16 +49,57 @@ impl Lineup {
         self.renditions.iter().find(|rendition| rendition.name() == name)
     }
 
-    /// The multivariant playlist: rendered when it is asked for, once per change.
-    pub(super) fn multivariant(&self) -> Text {
-        let changes = self.renditions.iter().map(|rendition| rendition.renders.get()).sum();
-        if let Some(rendered) = self.rendered.load().as_ref().filter(|it| it.changes == changes) {
+    /// The multivariant playlist: written when it is asked for, once per change where no query is handed on.
+    pub(super) fn multivariant(&self, query: Option<&str>) -> Arc<Text> {
+        let changes = self.renditions.iter().map(|rendition| rendition.changes.get()).sum();
+        let rendered = self.rendered.load();
+        if let Some(rendered) = rendered.as_ref().filter(|it| it.changes == changes && query.is_none()) {
             return rendered.text.clone();
         }
-        let snapshots: Vec<_> = self.renditions.iter().map(|rendition| rendition.snapshot()).collect();
-        let text = Text::new(Bytes::from((self.render)(&snapshots)));
-        self.rendered.store(Some(Arc::new(Rendered { changes, text: text.clone() })));
+        let begun = |rendition: &Arc<Rendition>| Some(rendition.playlists()?.snapshot.clone());
+        let snapshots: Vec<_> = self.renditions.iter().map(begun).collect();
+        let text = Arc::new(Text::new(Bytes::from((self.render)(&snapshots, query))));
+        if query.is_none() {
+            self.rendered.store(Some(Arc::new(Rendered { changes, text: text.clone() })));
+        }
         text
+    }
+
+    /// How far the other renditions have come: every playlist of low latency tells of all the others (rfc8216bis,
+    /// appendix B.1).
+    pub(super) fn reports(&self, reporting: &Rendition) -> Vec<Report> {
+        let others = self.renditions.iter().filter(|it| it.name() != reporting.name());
+        let report = |other: &Arc<Rendition>| {
+            Report::of(&format!("../{}/index.m3u8", other.name()), &*other.snapshot()?)
+        };
+        match reporting.latency() {
+            Latency::Ordinary => Vec::new(),
+            Latency::Low => others.filter_map(report).collect(),
+        }
+    }
+
+    /// Whether nothing is to be waited for before it is offered: all renditions have begun, or the others had long
+    /// enough since the first did.
+    pub(super) fn is_complete(&self) -> bool {
+        let late = |since: Instant| self.renditions.iter().all(|it| since.elapsed() >= it.first_patience());
+        self.renditions.iter().all(|it| it.begun().is_some()) || self.begun().is_some_and(late)
+    }
+
+    /// Waits until all renditions have begun, within bounds; in vain if none has.
+    pub(super) async fn beginning(&self) -> Result<(), InVain> {
+        let since = self.begun().unwrap_or_else(Instant::now);
+        for rendition in &self.renditions {
+            let left = rendition.first_patience().saturating_sub(since.elapsed());
+            // Whether it came is told by what has begun in the end.
+            let _ = rendition.until(left, |it| it.begun().is_some()).await;
+        }
+        let closing = self.renditions.iter().any(|it| it.is_closing());
+        self.begun().filter(|_| !closing).map(|_| ()).ok_or(InVain)
+    }
+
+    /// Since when the first of them has begun.
+    fn begun(&self) -> Option<Instant> {
+        self.renditions.iter().filter_map(|it| it.begun()).min()
     }
 }
 
@@ -79,7 +124,7 @@ impl Station {
         low_latency: Option<Lineup>,
         snapshots: Snapshots,
     ) -> Self {
-        let patience = ordinary.renditions.iter().map(|rendition| rendition.patience()).max();
+        let patience = ordinary.renditions.iter().map(|rendition| rendition.memory()).max();
         Self {
             name: name.to_owned(),
             title: title.to_owned(),
@@ -110,6 +155,19 @@ impl Station {
         self.low_latency.as_ref()
     }
 
+    /// Every rendition, ordinary ones first.
+    pub fn renditions(&self) -> impl Iterator<Item = &Arc<Rendition>> {
+        std::iter::once(&self.ordinary).chain(&self.low_latency).flat_map(Lineup::renditions)
+    }
+
+    /// What is offered at this latency.
+    pub(super) fn lineup(&self, latency: Latency) -> Option<&Lineup> {
+        match latency {
+            Latency::Ordinary => Some(&self.ordinary),
+            Latency::Low => self.low_latency.as_ref(),
+        }
+    }
+
     /// The rendition that a player begins with, and whose endless stream is the stream's.
     pub(super) fn first(&self) -> Option<&Arc<Rendition>> {
         self.ordinary.renditions.first()
@@ -122,12 +180,12 @@ impl Station {
 
     /// How many listen: those who fetched a playlist or a segment within the last four target durations, told
     /// apart by address and user agent, and the connections of the endless streams.
-    pub fn listeners(&self, now: Instant) -> usize {
+    pub fn listeners(&self, now: std::time::Instant) -> usize {
         let endless: usize = self.ordinary.renditions.iter().map(|rendition| rendition.listeners()).sum();
         self.crowd().count(now) + endless
     }
 
-    pub(super) fn saw(&self, address: IpAddr, agent: &[u8], now: Instant) {
+    pub(super) fn saw(&self, address: IpAddr, agent: &[u8], now: std::time::Instant) {
         self.crowd().saw(address, agent, now);
     }
 
@@ -137,13 +195,72 @@ impl Station {
 
     /// The server stops: ends all that waits for more.
     pub(super) fn close(&self) {
-        let lineups = std::iter::once(&self.ordinary).chain(&self.low_latency);
-        lineups.flat_map(|lineup| &lineup.renditions).for_each(|rendition| rendition.close());
+        self.renditions().for_each(|rendition| rendition.close());
     }
 }
 
 impl fmt::Debug for Station {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Station").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::live::tests::{segment, snapshot, style};
+    use super::super::negotiate::Coding;
+    use super::*;
+    use crate::segment::{Shelf, TargetDuration};
+    use std::time::Duration;
+
+    fn lineup(latency: Latency) -> Arc<Lineup> {
+        let rendition = |name| Arc::new(Rendition::new(name, TargetDuration(2), style(latency)));
+        let offered = |snapshots: &[Option<Arc<Snapshot>>], query: Option<&str>| {
+            let begun = snapshots.iter().map(|it| if it.is_some() { "there " } else { "not " });
+            format!("{}{}", begun.collect::<String>(), query.unwrap_or("-"))
+        };
+        Arc::new(Lineup::new(vec![rendition("video"), rendition("audio")], Box::new(offered)))
+    }
+
+    fn begin(rendition: &Rendition) {
+        rendition.list(Arc::new(snapshot(vec![segment(7), segment(8), segment(9)])));
+    }
+
+    fn offered(lineup: &Lineup, query: Option<&str>) -> String {
+        String::from_utf8(lineup.multivariant(query).bytes(Coding::Identity).to_vec()).expect("text")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lineup_is_offered_when_all_have_begun_or_the_late_ones_had_their_time() {
+        let lineup = lineup(Latency::Ordinary);
+        let start = Instant::now();
+        assert_eq!(lineup.beginning().await, Err(InVain), "none has begun");
+        assert_eq!(start.elapsed(), Duration::from_secs(10));
+
+        begin(&lineup.renditions[1]);
+        assert!(!lineup.is_complete());
+        tokio::time::advance(Duration::from_secs(4)).await;
+        let begun = Instant::now();
+        assert_eq!(lineup.beginning().await, Ok(()));
+        assert_eq!(begun.elapsed(), Duration::from_secs(6), "since the first began, not since it was asked");
+        assert!(lineup.is_complete());
+        assert_eq!(offered(&lineup, None), "not there -");
+
+        begin(&lineup.renditions[0]);
+        assert_eq!(offered(&lineup, None), "there there -", "a change");
+        assert_eq!(offered(&lineup, Some("from=x")), "there there from=x");
+        assert_eq!(offered(&lineup, None), "there there -", "a query is nobody else's");
+    }
+
+    #[test]
+    fn playlists_of_low_latency_tell_of_the_others_in_their_lineup() {
+        let lineup = lineup(Latency::Low);
+        assert_eq!(lineup.reports(&lineup.renditions[0]), [], "it lists nothing yet");
+        begin(&lineup.renditions[1]);
+        let expected = Report { uri: "../audio/index.m3u8".to_owned(), sequence: 9, part: None };
+        assert_eq!(lineup.reports(&lineup.renditions[0]), [expected]);
+        let ordinary = self::lineup(Latency::Ordinary);
+        begin(&ordinary.renditions[1]);
+        assert_eq!(ordinary.reports(&ordinary.renditions[0]), []);
     }
 }

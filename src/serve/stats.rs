@@ -17,6 +17,12 @@ pub enum Kind {
     Media,
     /// A segment.
     Segment,
+    /// A part of a segment.
+    Part,
+    /// What a decoder must have read before segments.
+    Init,
+    /// A key that segments are enciphered with.
+    Key,
     /// The endless transport stream.
     Live,
     /// A photo.
@@ -32,12 +38,15 @@ pub enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 14] = [
         Self::Page,
         Self::Asset,
         Self::Multivariant,
         Self::Media,
         Self::Segment,
+        Self::Part,
+        Self::Init,
+        Self::Key,
         Self::Live,
         Self::Snapshot,
         Self::Health,
@@ -54,6 +63,9 @@ impl Kind {
             Self::Multivariant => "multivariant",
             Self::Media => "media",
             Self::Segment => "segment",
+            Self::Part => "part",
+            Self::Init => "init",
+            Self::Key => "key",
             Self::Live => "live",
             Self::Snapshot => "snapshot",
             Self::Health => "health",
@@ -120,6 +132,10 @@ pub struct ServeStats {
     pub slow_requests: Counter,
     /// Connections closed because the client did not take its reply.
     pub stalled: Counter,
+    /// Requests that had to wait for what they asked for: a beginning, a playlist that has come further, a part.
+    pub held: Counter,
+    /// Of those, the ones that have been answered, or whose client went away.
+    pub released: Counter,
     /// Requests hyper refused before they had a path: not HTTP, or too large.
     pub malformed: Counter,
 }
@@ -134,6 +150,12 @@ impl ServeStats {
         // Read in this order a connection that ends in between makes the difference too large, never negative.
         let closed = self.closed.get();
         self.opened.get().saturating_sub(closed)
+    }
+
+    /// Requests that wait now.
+    pub fn waiting(&self) -> u64 {
+        let released = self.released.get();
+        self.held.get().saturating_sub(released)
     }
 
     /// Requests answered, by what they were for and how it went.

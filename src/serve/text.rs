@@ -1,6 +1,7 @@
-//! A text made once and served often: as it is and compressed, each with its entity tag.
+//! A text made once and served often: as it is and, once somebody wants it so, compressed; each with its entity tag.
 
 use std::cell::RefCell;
+use std::sync::OnceLock;
 use std::hash::{DefaultHasher, Hasher};
 
 use bytes::Bytes;
@@ -13,26 +14,23 @@ use super::negotiate::Coding;
 const MAX_WINDOW_BITS: u8 = 15;
 
 /// Both forms of a text.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Text {
     identity: Bytes,
-    gzip: Bytes,
+    gzip: OnceLock<Bytes>,
     identity_tag: HeaderValue,
     gzip_tag: HeaderValue,
 }
 
 impl Text {
-    /// Compresses and tags it.
+    /// Tags it.
     pub(super) fn new(text: Bytes) -> Self {
-        // A tag only has to differ where the text differs: SipHash with a fixed key does.
-        let mut hasher = DefaultHasher::new();
-        hasher.write(&text);
-        let hash = hasher.finish();
+        let hash = hash(&text);
         let tag = |text: String| {
             HeaderValue::try_from(text).expect("hexadecimal digits within quotes are a field value")
         };
         Self {
-            gzip: gzip(&text),
+            gzip: OnceLock::new(),
             identity: text,
             identity_tag: tag(format!("\"{hash:016x}\"")),
             // Different bytes need a different strong tag (RFC 9110, 8.8.3.3).
@@ -44,7 +42,7 @@ impl Text {
     pub(super) fn bytes(&self, coding: Coding) -> &Bytes {
         match coding {
             Coding::Identity => &self.identity,
-            Coding::Gzip => &self.gzip,
+            Coding::Gzip => self.gzip.get_or_init(|| gzip(&self.identity)),
         }
     }
 
@@ -55,6 +53,13 @@ impl Text {
             Coding::Gzip => &self.gzip_tag,
         }
     }
+}
+
+/// What an entity tag is made of. It only has to differ where the bytes differ: SipHash with a fixed key does.
+pub(super) fn hash(bytes: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(bytes);
+    hasher.finish()
 }
 
 thread_local! {

@@ -13,6 +13,7 @@ mod eye;
 mod files;
 mod lost;
 mod radio;
+mod seek;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

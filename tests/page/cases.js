@@ -25,6 +25,10 @@ const cases = [
   ["hours", words.length(3725), "1:02:05"],
   ["never negative", words.length(-3), "0 s"],
 
+  ["a place in the window", words.place(Date.parse("2026-11-20T14:03:25.4Z"), 125), "14:03:25 · 2:05 back"],
+  ["a place without a clock", words.place(null, 30), "30 s back"],
+  ["the end of the window", words.place(Date.parse("2026-11-20T14:03:25Z"), 0.4), "14:03:25 · live"],
+
   ["nobody", words.listeners({ listeners: 0, picture: null }), "Nobody listening"],
   ["one", words.listeners({ listeners: 1, picture: null }), "1 listening"],
   ["two before a camera", words.listeners({ listeners: 2, picture: {} }), "2 watching"],

@@ -46,8 +46,11 @@ const OF_STREAMS: &[Figure<StreamFigures>] = &[
         "outpost_live_skips",
         "Times a listener of the endless stream was too slow and lost some of it",
         Counter,
-        |s| s.station.ordinary().renditions().iter().map(|it| it.skips.get()).sum::<u64>() as f64,
+        |s| s.station.renditions().map(|it| it.skips.get()).sum::<u64>() as f64,
     ),
+    ("outpost_playlist_renders", "Media playlists written, each for all who ask until the next change", Counter, |s| {
+        s.station.renditions().map(|it| it.renders.get()).sum::<u64>() as f64
+    }),
     ("outpost_listeners", "People who listen", Gauge, |s| s.station.listeners(Instant::now()) as f64),
 ];
 
@@ -264,6 +267,8 @@ fn of_server(serve: &ServeStats) -> Vec<Family> {
             "Connections closed because their reply was not taken",
             serve.stalled.get(),
         ),
+        count("outpost_http_held", "Requests that had to wait for what they asked for", serve.held.get()),
+        Family::gauge("outpost_http_waiting", "Requests that wait now").with(&[], serve.waiting() as f64),
         count("outpost_http_malformed", "Requests that were not HTTP, or too large", serve.malformed.get()),
         Family::gauge("outpost_http_open_connections", "Connections open now")
             .with(&[], serve.connections() as f64),

@@ -12,7 +12,7 @@ use crate::encode::choose::{self, EncoderKind};
 use crate::encode::{self, AacParams, AudioEncoder};
 use crate::media::{CutGrid, Program, VideoConfig};
 use crate::pixel;
-use crate::playlist::{self, Resolution, Variant};
+use crate::playlist::{self, Format, Latency, Resolution, Style, Variant};
 use crate::pump::audio::{AudioStream, PumpStats};
 use crate::pump::outlet::Outlet;
 use crate::pump::segments::Segments;
@@ -208,7 +208,9 @@ impl Serving<'_> {
         };
         let codecs = sound.as_ref().map(|sound| sound.codecs.clone());
         let pictures = picture.as_ref().map(|picture| Arc::clone(&picture.info));
-        let shelf = Rendition::new(rendition, target, Box::new(playlist::media)).with_audience(audience);
+        let (format, latency) = (Format::TransportStream, Latency::Ordinary);
+        let style = Style { format, latency, keys: "../keys/".to_owned() };
+        let shelf = Rendition::new(rendition, target, style).with_audience(audience);
         let shelf = Arc::new(shelf);
         let lineup = Lineup::new(vec![Arc::clone(&shelf)], multivariant(rendition, codecs, pictures));
         let station = Arc::new(Station::new(name, &stream.title, lineup, None, snapshots));
@@ -270,12 +272,12 @@ fn multivariant(
     sound: Option<String>,
     pictures: Option<Arc<VideoInfo>>,
 ) -> MultivariantRenderer {
-    Box::new(move |snapshots| {
+    Box::new(move |snapshots, query| {
         let sent = pictures.as_ref().and_then(|pictures| pictures.get());
         let config = sent.as_ref().map(|sent| &sent.config);
         let codecs: Vec<&str> =
             config.map(|config| &*config.codecs).into_iter().chain(sound.as_deref()).collect();
-        playlist::multivariant(&[Variant {
+        let variant = Variant {
             uri: format!("{rendition}/index.m3u8"),
             rate: snapshots.first().and_then(|it| it.as_ref()).map(|it| it.rate).unwrap_or_default(),
             codecs: codecs.join(","),
@@ -284,7 +286,9 @@ fn multivariant(
                 height: size.height() as u32,
             }),
             frame_rate: config.map(|config| config.rate.hertz()),
-        }])
+            audio: None,
+        };
+        playlist::multivariant(&[variant], &[], query)
     })
 }
 

@@ -189,7 +189,7 @@ impl Mux {
                 before.duration = duration as u32;
                 at + moved
             }
-            None if away > i64::from(frame) => truth,
+            None if away >= i64::from(frame) => truth,
             None => at,
         }
     }

@@ -30,3 +30,6 @@ pub enum TrackConfig {
     /// AAC, its timescale the rate of the decoded sound.
     Audio(AacConfig),
 }
+
+#[cfg(test)]
+mod tests;

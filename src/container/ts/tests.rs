@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::mux::PCR_INTERVAL;
 use super::packet::{self, Unit};
-use super::psi::{PMT_PID, pid_of};
+use super::psi::{NOTES_PID, PMT_PID, pid_of};
 use super::*;
 use crate::base::Span;
 use crate::media::FrameRate;
@@ -97,6 +97,60 @@ fn an_access_unit_without_delimiter_gets_one() {
     unit.data.drain(..6);
     let tape = mux(&with_video(), &[unit], Span::from_millis(2000));
     assert_eq!(judge(&tape, Pts::from_ticks(900_000)).units[0].data, whole);
+}
+
+#[test]
+fn notes_stand_in_a_segment_and_disturb_nobody() {
+    let (mut mux, mut tape) = (Mux::with_notes(&Program::audio_only(lc())), Tape::default());
+    let units: Vec<_> = (0..40).map(|n| Owned::audio(900_000 + n * 1920, 171)).collect();
+    // One that fits a packet, one that takes three.
+    let tags = [vec![b'x'; 170], vec![b'y'; 400]];
+    mux.note(units[0].pts, &tags[0], &mut tape).expect("it is short");
+    assert!(tape.records.is_empty(), "no segment is open");
+    for (n, unit) in units.iter().enumerate() {
+        mux.write(&unit.packet(), &mut tape).expect("in order");
+        if let Some(tag) = tags.get(n) {
+            mux.note(unit.pts, tag, &mut tape).expect("it is short");
+        }
+    }
+    let refused = mux.note(units[0].pts, &[0; 65_528], &mut tape);
+    assert_eq!(refused, Err(MuxError::Note(65_528)));
+    mux.note(units[39].pts, &[0; 65_527], &mut tape).expect("the longest");
+    mux.flush(&mut tape);
+    assert_eq!(judge(&tape, units[0].pts).units, units);
+
+    let notes = tape.packets().filter_map(packet::read).filter(|read| read.pid == NOTES_PID);
+    let notes: Vec<_> =
+        notes.filter_map(|read| Some((read.unit, read.counter.bits(), read.payload?))).collect();
+    let head = |n: usize| pes::Head::note(units[n].pts, tags[n].len());
+    assert_eq!(notes[0], (Unit::Starts, 0, &[head(0).bytes(), &tags[0]].concat()[..]));
+    let long: Vec<_> = notes[1..4].iter().flat_map(|(_, _, payload)| payload.iter().copied()).collect();
+    assert_eq!(long, [head(1).bytes(), &tags[1]].concat());
+    assert!(notes.iter().enumerate().all(|(n, note)| usize::from(note.1) == n % 16), "they are counted");
+}
+
+#[test]
+fn a_radio_that_tells_the_time_is_nearly_all_sound() {
+    let lens: Vec<_> = (0..28_125_usize).map(|n| 171 + n * 7919 % 81 - 40).collect();
+    let adts: usize = lens.iter().map(|len| len + 7).sum();
+    let (mut mux, mut tape) = (Mux::with_notes(&Program::audio_only(lc())), Tape::default());
+    let mut cutter = Cutter::new(CutGrid::new(Span::from_millis(2000)));
+    let mut cuts = 0;
+    for unit in radio(&lc(), 900_000, &lens) {
+        let begins = cutter.is_cut(unit.pts);
+        if begins {
+            mux.cut(unit.pts, &mut tape);
+        }
+        mux.write(&unit.packet(), &mut tape).expect("in order");
+        // As the pump does it: every twelve seconds.
+        if begins && cuts % 6 == 0 {
+            mux.note(unit.pts, &[0; 64], &mut tape).expect("it is short");
+        }
+        cuts += i64::from(begins);
+    }
+    mux.flush(&mut tape);
+    let ratio = (tape.packets().count() * PACKET_LEN) as f64 / adts as f64;
+    assert!(ratio <= 1.083, "{ratio}");
 }
 
 #[test]

@@ -98,3 +98,81 @@ fn push(out: &mut Vec<u8>, sets: &[Vec<u8>]) {
         out.extend_from_slice(set);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// 1280x720, as a camera writes it: constrained baseline.
+    const BASELINE: &[u8] = &[
+        0x67, 0x42, 0xC0, 0x1F, 0xDA, 0x01, 0x40, 0x16, 0xEC, 0x04, 0x40, 0, 0, 3, 0, 0x40, 0, 0, 0x0F, 0x23,
+        0xC6, 0x0C, 0xA8,
+    ];
+    const PPS: &[u8] = &[0x68, 0xCE, 0x3C, 0x80];
+    const IDR: &[u8] = &[0x65, 0x88, 0x84];
+
+    fn unit(nals: &[&[u8]]) -> Vec<u8> {
+        nals.iter().flat_map(|nal| [&[0, 0, 0, 1][..], nal].concat()).collect()
+    }
+
+    #[test]
+    fn records_byte_by_byte() {
+        let sets = ParameterSets::of(&unit(&[&[9, 0xF0], BASELINE, PPS, PPS, IDR])).expect("whole sets");
+        let expected = [&[1, 0x42, 0xC0, 0x1F, 0xFF, 0xE1, 0, 23], BASELINE, &[1, 0, 4][..], PPS].concat();
+        assert_eq!(sets.record(), expected);
+        assert_eq!(sets.sps().size.to_string(), "1280x720");
+
+        // High profile: 4:2:0, 8 bits.
+        let film: &[u8] = include_bytes!("../../../tests/data/ts/pictures.h264");
+        let record = ParameterSets::of(film).expect("whole sets").record();
+        assert_eq!(
+            (&record[..4], &record[record.len() - 4..]),
+            (&[1, 100, 0, 12][..], &[0xFD, 0xF8, 0xF8, 0][..])
+        );
+    }
+
+    #[test]
+    fn other_sets_are_noticed() {
+        let other = &[0x68, 0xCE, 0x3C, 0x90][..];
+        let sets = ParameterSets::of(&unit(&[BASELINE, PPS, IDR])).expect("whole sets");
+        for (nals, covered) in [
+            (&[IDR][..], true),
+            (&[&[9, 0xF0], BASELINE, PPS, IDR], true),
+            (&[BASELINE, other, IDR], false),
+            (&[&BASELINE[..20], PPS, IDR], false),
+        ] {
+            assert_eq!(sets.cover(&unit(nals)), covered, "{nals:02x?}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let of = |nals: &[&[u8]]| ParameterSets::of(&unit(nals)).map(|_| ());
+        assert_eq!(of(&[PPS, IDR]), Err(SetsError::Missing(SEQUENCE)));
+        assert_eq!(of(&[BASELINE, IDR, PPS]), Err(SetsError::Missing(PICTURE)));
+        assert_eq!(of(&[&[0x67, 0x42], PPS]), Err(SetsError::Sps(SpsError::Short)));
+        let long = [&[0x68][..], &[7; 65_535]].concat();
+        assert_eq!(of(&[BASELINE, &long]), Err(SetsError::TooMany(PICTURE)));
+        let many: Vec<_> = (1..=32).map(|n| [0x67, n]).collect();
+        let many: Vec<_> = many.iter().map(|set| &set[..]).collect();
+        assert_eq!(of(&many), Err(SetsError::TooMany(SEQUENCE)));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(
+            nals in proptest::collection::vec((0u8..12, proptest::collection::vec(any::<u8>(), 0..40)), 0..8),
+        ) {
+            let mut bytes = unit(&[BASELINE, PPS]);
+            for (kind, nal) in nals {
+                bytes.extend([0, 0, 1, kind]);
+                bytes.extend(nal);
+            }
+            if let Ok(sets) = ParameterSets::of(&bytes) {
+                prop_assert!(sets.cover(&bytes));
+                prop_assert!(sets.record().len() > 9);
+            }
+        }
+    }
+}

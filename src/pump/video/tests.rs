@@ -247,11 +247,11 @@ fn segments_begin_on_the_grid_and_end_before_the_next_is_encoded() {
         .flatten()
         .collect();
     assert_eq!(rig.marks, expected);
-    // A picture is one packet here; PAT and PMT begin a segment, and its End is there before the next IDR.
+    // A picture is one packet here; PAT, PMT and the time begin a segment, and its End is there before the next IDR.
     let places: Vec<_> =
         cuts.iter().map(|cut| stamps.iter().position(|pts| pts == cut).expect("it is one")).collect();
     let asked: Vec<_> =
-        places.iter().enumerate().map(|(n, place)| format!("first idr {}", place + 3 * n)).collect();
+        places.iter().enumerate().map(|(n, place)| format!("first idr {}", place + 4 * n)).collect();
     assert_eq!(rig.log(), asked);
     let stats = &rig.stats;
     let counted =

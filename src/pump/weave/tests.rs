@@ -376,7 +376,7 @@ fn the_thread_writes_everything_and_ends_with_its_tracks_or_when_stopped() {
             count += some;
             records.release(some);
         }
-        assert!(stopped || count == 2 + 30, "{count} packets");
+        assert!(stopped || count == 3 + 30, "{count} packets");
     }
 }
 

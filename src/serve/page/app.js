@@ -6,6 +6,7 @@ import { Player } from "./player.js";
 import * as words from "./words.js";
 
 const BACK = 30; // seconds per press
+const LEAST_WINDOW = 20; // seconds: less is not worth a line to seek on
 const UNHEARD = 1300; // ms: the newest level may be this old when the next poll brings more, so the meter runs smoothly
 
 const $ = (id) => document.getElementById(id);
@@ -17,6 +18,7 @@ const trace = new Trace($("trace"));
 let station = null; // the chosen one, as the status last described it
 let levels = new Levels("");
 let restarts = 0;
+let held = false; // a thumb is on the line of the window
 
 /** Writes only what differs: screen readers and the layout are left alone otherwise. */
 function write(id, text) {
@@ -44,6 +46,8 @@ function render() {
   $("play").dataset.act = player.active ? "pause" : "listen";
   $("play").setAttribute("aria-label", player.active ? "Pause" : words.invitation(station));
   $("play").disabled = !station;
+  $("quick").hidden = !station?.low_latency;
+  $("quick").setAttribute("aria-pressed", player.delay === "quick");
   renderScreen();
   renderPosition();
   renderNotice(status, reachable);
@@ -88,11 +92,28 @@ function renderPosition() {
   write("behind", seconds === null ? "" : `${words.length(seconds)} behind live`);
   $("back").disabled = !player.seekable;
   $("live").disabled = !away;
+  renderPlace();
   write("live-words", away ? "Back to live" : "Live");
   const badge = words.badge(player.state, station?.picture?.signal, away);
   $("badge").hidden = badge === "";
   $("badge").dataset.live = badge === "Live" ? "yes" : "no";
   write("badge", badge);
+}
+
+/** The window as a line, and where on it one is; while a thumb holds it, where that would lead. */
+function renderPlace() {
+  const place = player.place;
+  $("place").hidden = !place || place.end - place.start < LEAST_WINDOW;
+  if ($("place").hidden) return;
+  const seek = $("seek");
+  [seek.min, seek.max] = [place.start, place.end];
+  if (!held) seek.value = place.at;
+  const at = Number(seek.value);
+  const known = server.status?.clock === "synchronised";
+  const text = words.place(known ? player.dateAt(at) : null, place.end - at);
+  seek.setAttribute("aria-valuetext", text);
+  write("place-at", held ? text : "");
+  write("place-start", `−${words.length(place.end - place.start)}`);
 }
 
 function renderLamp(level) {
@@ -229,6 +250,16 @@ document.addEventListener("fullscreenchange", () => {
 });
 $("back").addEventListener("click", () => player.back(BACK));
 $("live").addEventListener("click", () => player.live());
+$("quick").addEventListener("click", () => player.hurry(player.delay === "quick" ? "ordinary" : "quick"));
+$("seek").addEventListener("input", () => {
+  held = true;
+  renderPlace();
+});
+$("seek").addEventListener("change", () => {
+  held = false;
+  player.goTo(Number($("seek").value));
+  renderPosition();
+});
 $("stations").addEventListener("click", (event) => {
   const link = event.target.closest("a");
   if (!link || event.metaKey || event.ctrlKey || event.shiftKey) return;

@@ -9,21 +9,22 @@ const APPLE = "getStartDate" in HTMLMediaElement.prototype && document.createEle
 
 const BACKOFF = [1000, 2000, 4000, 8000, 15000]; // ms before each further attempt
 
-let library = null;
+const LIBRARIES = { ordinary: "/assets/hls.light.min.js", quick: "/assets/hls.min.js" }; // only the larger one plays sound beside a picture
+const loading = {};
 
-function hlsLibrary() {
-  library ??= new Promise((resolve, reject) => {
+function hlsLibrary(delay) {
+  loading[delay] ??= new Promise((resolve, reject) => {
     const script = document.createElement("script");
-    script.src = "/assets/hls.light.min.js";
+    script.src = LIBRARIES[delay];
     script.onload = () => resolve(window.Hls);
     script.onerror = () => {
       script.remove();
-      library = null; // so that the next attempt asks again
+      delete loading[delay]; // so that the next attempt asks again
       reject(new Error("hls.js did not load"));
     };
     document.head.append(script);
   });
-  return library;
+  return loading[delay];
 }
 
 export class Player {
@@ -31,6 +32,8 @@ export class Player {
   state = "idle";
   /** Why nothing can be played in this browser at all, or null. */
   problem = null;
+  /** ordinary, or quick: as close behind live as the station offers. */
+  delay = "ordinary";
 
   #audio;
   #video;
@@ -64,7 +67,7 @@ export class Player {
     addEventListener("online", () => this.nudge());
     document.addEventListener("visibilitychange", () => document.hidden || this.#returned());
     setInterval(() => this.#watch(), 1000);
-    if (!APPLE) hlsLibrary().catch(() => {}); // early, so that the first tap starts at once
+    if (!APPLE) hlsLibrary(this.delay).catch(() => {}); // early, so that the first tap starts at once
   }
 
   /** Tunes to a station of the status; plays on if something was playing. */
@@ -72,6 +75,7 @@ export class Player {
     const same = this.#station?.playlist === station.playlist;
     this.#station = station;
     if (same) return this.#load();
+    if (!station.low_latency) this.delay = "ordinary";
     this.#release();
     const { muted } = this;
     this.#media = station.picture ? this.#video : this.#audio;
@@ -79,6 +83,14 @@ export class Player {
     this.#media.muted = muted && station.picture !== null;
     if (this.#wanted) this.#connect();
     else this.#settle("idle");
+  }
+
+  /** Plays on with another delay. */
+  hurry(delay) {
+    this.delay = delay;
+    if (this.active) this.#connect();
+    else this.#release();
+    this.#changed();
   }
 
   /** Shows the picture without sound, which browsers allow before the first tap. */
@@ -138,10 +150,25 @@ export class Player {
 
   /** Goes back by so many seconds, at most to the beginning of the window. */
   back(seconds) {
-    if (!this.seekable) return;
-    const range = this.#media.seekable;
-    this.#following = false;
-    this.#seek(Math.max(range.start(0) + this.#station.target_seconds, this.#media.currentTime - seconds));
+    const place = this.place;
+    if (place) this.goTo(place.at - seconds);
+  }
+
+  /** Where the window begins and live is, and what is heard between them, in seconds of the player's; or null. */
+  get place() {
+    if (!this.seekable) return null;
+    const [start, end, at] = [this.#media.seekable.start(0), this.#edge(), this.#media.currentTime];
+    if (end === null) return null;
+    const first = Math.min(start + this.#station.target_seconds, end); // what is older will be gone when it has arrived
+    return { start: first, end: Math.max(end, at), at: Math.max(first, at) };
+  }
+
+  /** Goes to a place within the window. */
+  goTo(position) {
+    const place = this.place;
+    if (!place) return;
+    this.#following = position > place.end - this.#station.target_seconds;
+    this.#seek(Math.min(Math.max(position, place.start), place.end));
   }
 
   /** Returns to the live edge, and plays. */
@@ -187,6 +214,12 @@ export class Player {
     return Number.isFinite(date) ? date : null;
   }
 
+  /** Wall time of another place in the window, or null if unknown. */
+  dateAt(position) {
+    const { date } = this;
+    return date === null ? null : date + 1000 * (position - this.#media.currentTime);
+  }
+
   /** Estimated seconds behind live where the playlist carries no dates, or null. */
   get latency() {
     return this.#hls?.latency || null;
@@ -194,6 +227,10 @@ export class Player {
 
   get #loaded() {
     return this.#hls !== null || this.#media.hasAttribute("src");
+  }
+
+  get #playlist() {
+    return this.delay === "quick" ? this.#station.low_latency : this.#station.playlist;
   }
 
   #edge() {
@@ -215,7 +252,7 @@ export class Player {
     this.#settle("connecting");
     if (APPLE) return this.#useBrowser();
     try {
-      const Hls = await hlsLibrary();
+      const Hls = await hlsLibrary(this.delay);
       if (visit !== this.#visit) return;
       if (Hls.isSupported()) this.#useHls(Hls);
       else if (this.#media.canPlayType(HLS)) this.#useBrowser();
@@ -226,7 +263,7 @@ export class Player {
   }
 
   #useBrowser() {
-    this.#media.src = this.#station.playlist;
+    this.#media.src = this.#playlist;
     this.#start();
   }
 
@@ -248,8 +285,8 @@ export class Player {
    */
   #load() {
     if (!this.#hls || this.#hls.url) return;
-    const { playlist, target_seconds, window } = this.#station;
-    if (window.seconds > 2.5 * target_seconds) this.#hls.loadSource(playlist); // the first segment may be shorter
+    const { target_seconds, window } = this.#station;
+    if (window.seconds > 2.5 * target_seconds) this.#hls.loadSource(this.#playlist); // the first segment may be shorter
   }
 
   #fatal(Hls, error) {

@@ -28,6 +28,17 @@ function since(then, now) {
   return `since ${day}, ${time}`;
 }
 
+/** "14:03:25": a time of day. */
+export function time(date) {
+  return new Date(date).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+}
+
+/** A place in the window: when that was, if the time of day is known, and how far behind live it is. */
+export function place(date, behind) {
+  const back = behind < 1 ? "live" : `${length(behind)} back`;
+  return date === null ? back : `${time(date)} · ${back}`;
+}
+
 export function listeners({ listeners, picture }) {
   return `${listeners || "Nobody"} ${picture ? "watching" : "listening"}`;
 }

@@ -143,8 +143,9 @@ pub(super) fn judge(tape: &Tape, near: Pts) -> Found {
         if let Mark::Begin { join, .. } = record.mark {
             let read = |n: usize| packet::read(&tape.records[n].packet).expect("a sound packet");
             assert_eq!((read(n).pid, read(n + 1).pid), (Pid::PAT, PMT_PID));
-            // After a hole there may be clocks on their own before it.
-            let first = (n + 2..).map(read).find(|read| read.payload.is_some()).expect("media");
+            // After a hole there may be clocks on their own before it, and a note anywhere.
+            let is_media = |read: &packet::Read<'_>| read.payload.is_some() && read.pid != NOTES_PID;
+            let first = (n + 2..).map(read).find(is_media).expect("media");
             assert_eq!((first.unit, first.entry, first.join), (Unit::Starts, Entry::Key, join));
             assert!(first.pcr.is_some());
         }

@@ -1,0 +1,150 @@
+//! What the query of a playlist's URL asks for.
+//!
+//! Names and values are percent-decoded; names nobody knows are somebody else's and ignored.
+
+use std::borrow::Cow;
+
+use jiff::Timestamp;
+
+use super::style::Extent;
+use crate::base::WallTime;
+
+/// What a reader wants to be told, and when: the delivery directives (rfc8216bis, 6.2.5).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Directives {
+    /// `_HLS_msn` and `_HLS_part`: what the playlist must have before it is sent.
+    pub awaits: Option<Awaited>,
+    /// `_HLS_skip`: YES and v2 are the same, as long as there are no date ranges to be skipped; what else it may
+    /// be one day is answered with the whole playlist, which helps every reader.
+    pub extent: Extent,
+}
+
+/// What a held request waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Awaited {
+    /// `_HLS_msn`: the media sequence number of a segment.
+    pub sequence: u64,
+    /// `_HLS_part`: one of its parts, counted from 0; or the whole segment.
+    pub part: Option<u64>,
+}
+
+/// From when to when. An end that is not said is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Piece {
+    /// `from`: nothing that ends before.
+    pub from: Option<WallTime>,
+    /// `to`: nothing that begins after.
+    pub to: Option<WallTime>,
+}
+
+/// What is wrong with a query, in words for its author.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum QueryError {
+    /// Once is enough.
+    #[error("{0} is there more than once")]
+    Twice(&'static str),
+    /// Digits, up to 2^64 − 1.
+    #[error("{name}={value} is no whole number from 0 up")]
+    Number {
+        /// Of the parameter.
+        name: &'static str,
+        /// As it was read.
+        value: String,
+    },
+    /// rfc8216bis, 6.2.5.2: it MUST be refused.
+    #[error("_HLS_part needs _HLS_msn beside it: a part of which segment?")]
+    PartOfNothing,
+    /// RFC 3339.
+    #[error("{name}={value} is no date with time and offset, as 2025-11-20T12:00:00Z")]
+    Date {
+        /// Of the parameter.
+        name: &'static str,
+        /// As it was read.
+        value: String,
+    },
+    /// The ends are in the wrong order.
+    #[error("from lies after to, or is the same")]
+    Backwards,
+    /// A percent sign without two hexadecimal digits, or bytes that are no UTF-8.
+    #[error("the value of {0} is not percent-encoded text")]
+    Encoding(&'static str),
+}
+
+impl Directives {
+    /// Reads a query, without its `?`.
+    ///
+    /// # Errors
+    /// As [`QueryError`] says; all of them are bad requests.
+    pub fn parse(query: &str) -> Result<Self, QueryError> {
+        let sequence = number(query, "_HLS_msn")?;
+        let part = number(query, "_HLS_part")?;
+        let awaits = match (sequence, part) {
+            (Some(sequence), part) => Some(Awaited { sequence, part }),
+            (None, Some(_)) => return Err(QueryError::PartOfNothing),
+            (None, None) => None,
+        };
+        let extent = match value(query, "_HLS_skip")?.as_deref() {
+            Some("YES" | "v2") => Extent::Delta,
+            _ => Extent::Whole,
+        };
+        Ok(Self { awaits, extent })
+    }
+}
+
+impl Piece {
+    /// Reads a query, without its `?`. `None` if it asks for no piece but for what is live.
+    ///
+    /// # Errors
+    /// As [`QueryError`] says; all of them are bad requests.
+    pub fn parse(query: &str) -> Result<Option<Self>, QueryError> {
+        let (from, to) = (date(query, "from")?, date(query, "to")?);
+        match (from, to) {
+            (None, None) => Ok(None),
+            (Some(from), Some(to)) if from >= to => Err(QueryError::Backwards),
+            _ => Ok(Some(Self { from, to })),
+        }
+    }
+}
+
+fn number(query: &str, name: &'static str) -> Result<Option<u64>, QueryError> {
+    let Some(value) = value(query, name)? else { return Ok(None) };
+    // Digits alone: the standard library would read `+5` as well.
+    let digits = value.bytes().all(|byte| byte.is_ascii_digit());
+    let number = digits.then(|| value.parse().ok()).flatten();
+    number.map(Some).ok_or_else(|| QueryError::Number { name, value: value.into_owned() })
+}
+
+/// RFC 3339. A plus is a plus, as in every URL that is no form.
+fn date(query: &str, name: &'static str) -> Result<Option<WallTime>, QueryError> {
+    let Some(value) = value(query, name)? else { return Ok(None) };
+    let nanos = value.parse().ok().and_then(|stamp: Timestamp| i64::try_from(stamp.as_nanosecond()).ok());
+    let wall = nanos.map(WallTime::from_unix_nanos);
+    wall.map(Some).ok_or_else(|| QueryError::Date { name, value: value.into_owned() })
+}
+
+/// The value of the parameter `name`, if it is there.
+fn value<'a>(query: &'a str, name: &'static str) -> Result<Option<Cow<'a, str>>, QueryError> {
+    let pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    let mut values = pairs.filter(|(raw, _)| decode(raw).is_some_and(|read| read == name));
+    let Some((_, raw)) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(QueryError::Twice(name));
+    }
+    decode(raw).map(Some).ok_or(QueryError::Encoding(name))
+}
+
+/// RFC 3986, 2.1.
+fn decode(raw: &str) -> Option<Cow<'_, str>> {
+    if !raw.contains('%') {
+        return Some(Cow::Borrowed(raw));
+    }
+    let mut pieces = raw.as_bytes().split(|byte| *byte == b'%');
+    let mut bytes = pieces.next()?.to_vec();
+    for piece in pieces {
+        let (digits, rest) = piece.split_first_chunk::<2>()?;
+        let digit = |at: usize| char::from(digits[at]).to_digit(16);
+        bytes.push(u8::try_from(digit(0)? * 16 + digit(1)?).ok()?);
+        bytes.extend_from_slice(rest);
+    }
+    String::from_utf8(bytes).ok().map(Cow::Owned)
+}
