@@ -16,7 +16,7 @@ const SEGMENTS: u64 = 450;
 fn window() -> Window {
     let monotonic = Monotonic::from_nanos(0);
     let wall = WallTime::from_unix_nanos(1_763_640_000_000_000_000);
-    let reading = WallReading { monotonic, wall, sync: Sync::Synchronised };
+    let reading = WallReading { monotonic, wall, sync: Sync::Synchronised, suspended: Duration::ZERO };
     let mut window = Window::new(&SegmentConfig::default(), 0, &reading);
     let duration = Span::from_samples(94 * 1024, 48_000);
     let mut start = Pts::default();

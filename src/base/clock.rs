@@ -24,6 +24,8 @@ pub struct WallReading {
     pub wall: WallTime,
     /// Whether `wall` deserves belief.
     pub sync: Sync,
+    /// How long the machine has been suspended since it was started, during which CLOCK_MONOTONIC stood still.
+    pub suspended: Duration,
 }
 
 impl WallReading {
@@ -34,8 +36,8 @@ impl WallReading {
         )
     }
 
-    /// Civil minus monotonic time in nanoseconds: constant until somebody sets the clock, because the
-    /// kernel slews both alike (adjtimex(2)).
+    /// Civil minus monotonic time in nanoseconds: constant until somebody sets the clock or suspends the machine,
+    /// because the kernel slews both alike (adjtimex(2)).
     pub fn offset_nanos(&self) -> i64 {
         self.wall.as_unix_nanos().saturating_sub(self.monotonic.as_nanos())
     }
@@ -60,7 +62,8 @@ pub struct SimClock(Mutex<WallReading>);
 impl SimClock {
     /// A pair of clocks that starts at these readings, synchronised.
     pub fn new(monotonic: Monotonic, wall: WallTime) -> Self {
-        Self(Mutex::new(WallReading { monotonic, wall, sync: Sync::Synchronised }))
+        let (sync, suspended) = (Sync::Synchronised, Duration::ZERO);
+        Self(Mutex::new(WallReading { monotonic, wall, sync, suspended }))
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut WallReading) -> T) -> T {
@@ -78,6 +81,14 @@ impl SimClock {
     /// Sets the civil clock, as a time service does; the monotonic one does not move.
     pub fn set_wall(&self, wall: WallTime, sync: Sync) {
         self.change(|now| (now.wall, now.sync) = (wall, sync));
+    }
+
+    /// Suspends the machine: civil time passes, monotonic time does not.
+    pub fn suspend(&self, by: Duration) {
+        self.change(|now| {
+            now.wall = now.at(now.monotonic + by);
+            now.suspended += by;
+        });
     }
 }
 

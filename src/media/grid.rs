@@ -19,10 +19,19 @@ impl CutGrid {
         self.target
     }
 
+    /// The cell that `pts` lies in: that from k × target to the next instant is cell k.
+    pub fn cell(&self, pts: Pts) -> i64 {
+        pts.ticks().div_euclid(self.target.ticks())
+    }
+
+    /// The instant with which a cell begins.
+    pub fn instant(&self, cell: i64) -> Pts {
+        Pts::from_ticks(cell.saturating_mul(self.target.ticks()))
+    }
+
     /// The first instant of the grid strictly after `pts`.
     pub fn after(&self, pts: Pts) -> Pts {
-        let target = self.target.ticks();
-        Pts::from_ticks((pts.ticks().div_euclid(target) + 1) * target)
+        self.instant(self.cell(pts) + 1)
     }
 }
 

@@ -61,7 +61,7 @@ impl Segments {
         self.lag.cut();
         self.dating.begin_segment(at);
         if self.sink.is_dropping() {
-            self.mux.interrupt(&mut self.sink);
+            self.mux.lose(at, &mut self.sink);
         } else {
             self.mux.cut(at, &mut self.sink);
         }

@@ -1,10 +1,11 @@
 //! From the multiplexer into the ring, and what becomes of packets when the ring is full.
 //!
 //! The writer never waits. When the ring is full it drops records until a segment begins again, so that
-//! the reader gets whole segments, and marks that beginning [`Join::Broken`]. What the reader can rely on:
+//! the reader gets whole segments, and marks that beginning [`Join::Lost`]; or [`Join::Broken`], if the stream broke
+//! among what was dropped. What the reader can rely on:
 //!
 //! * An End always ends a segment of which nothing is missing.
-//! * A segment whose End is missing is followed by a Begin that is Broken: its tail was dropped.
+//! * A segment whose End is missing is followed by a Begin that is not Continuous: its tail was dropped.
 //!
 //! Waking the reader for every picture would cost more than passing the picture on. Where nobody listens to the
 //! packets themselves it sleeps until a segment ends or much has come together.
@@ -32,8 +33,8 @@ pub struct SinkStats {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Flow {
     Carrying,
-    /// Until a segment begins and there is room.
-    Dropping,
+    /// Until a segment begins and there is room; it joins at best like this.
+    Dropping(Join),
 }
 
 /// So full, in parts of the whole, the ring gets before a reader in no hurry is woken.
@@ -69,10 +70,10 @@ impl RecordSink {
         Self { ring, flow: Flow::Carrying, scratch, written: 0, call: Call::IfWanted, audience, stats }
     }
 
-    /// Whether records are being dropped. [`Mux::interrupt`](crate::container::ts::Mux::interrupt) in
-    /// place of a cut then writes into the packets, too, that they do not follow.
+    /// Whether records are being dropped. [`Mux::lose`](crate::container::ts::Mux::lose) in place of a cut then
+    /// writes into the packets, too, that they do not follow.
     pub fn is_dropping(&self) -> bool {
-        self.flow == Flow::Dropping
+        matches!(self.flow, Flow::Dropping(_))
     }
 
     /// What `mark` becomes in the ring, if it may go there.
@@ -80,11 +81,13 @@ impl RecordSink {
         match (self.flow, mark) {
             (Flow::Carrying, mark) => Some(mark),
             // Into a ring that is nearly full still the next segment would not fit either.
-            (Flow::Dropping, Mark::Begin { at, .. }) if self.ring.free() * 2 >= self.ring.capacity() => {
-                self.flow = Flow::Carrying;
-                Some(Mark::Begin { at, join: Join::Broken })
+            (Flow::Dropping(worst), Mark::Begin { at, join }) => {
+                let join = join.max(worst);
+                let room = self.ring.free() * 2 >= self.ring.capacity();
+                self.flow = if room { Flow::Carrying } else { Flow::Dropping(join) };
+                room.then_some(Mark::Begin { at, join })
             }
-            (Flow::Dropping, _) => None,
+            (Flow::Dropping(_), _) => None,
         }
     }
 }
@@ -100,7 +103,8 @@ impl Sink for RecordSink {
                 record.mark = mark;
                 return &mut record.packet;
             }
-            self.flow = Flow::Dropping;
+            let join = if let Mark::Begin { join, .. } = mark { join } else { Join::Lost };
+            self.flow = Flow::Dropping(join.max(Join::Lost));
             self.stats.drops.increment();
         }
         self.stats.dropped.increment();
@@ -166,8 +170,8 @@ mod tests {
             sink.slot(mark);
             sink.publish();
         }
-        let broken = Mark::Begin { at: at(3), join: Join::Broken };
-        assert_eq!(marks(&mut consumer), [broken, Mark::Continue, end(4)]);
+        let lost = Mark::Begin { at: at(3), join: Join::Lost };
+        assert_eq!(marks(&mut consumer), [lost, Mark::Continue, end(4)]);
         assert_eq!((stats.drops.get(), stats.dropped.get(), stats.written.get()), (1, 5, 7));
     }
 

@@ -58,7 +58,7 @@ pub struct Finished {
 pub enum Event {
     /// A segment is complete.
     Finished(Finished),
-    /// A segment was given up; the next one follows it [`Join::Broken`].
+    /// A segment was given up; the next one is at best [`Join::Lost`].
     Lost(Loss),
 }
 
@@ -79,7 +79,7 @@ pub enum Loss {
 }
 
 impl Collector {
-    /// A collector that has seen nothing: its first segment is [`Join::Broken`].
+    /// A collector that has seen nothing: its first segment is [`Join::Lost`].
     pub fn new(config: &SegmentConfig) -> Self {
         Self {
             grid: config.target,
@@ -111,13 +111,13 @@ impl Collector {
         self.unfinished()
     }
 
-    /// The chunks of the segment being written, if there are more than when last asked.
-    pub fn tail(&mut self) -> Option<Arc<[Bytes]>> {
+    /// Where the segment being written begins, and its chunks, if there are more than when last asked.
+    pub fn tail(&mut self) -> Option<(Pts, Arc<[Bytes]>)> {
         let open = self.open.as_mut()?;
         open.take_from(&mut self.slab);
         let grown = open.told < open.chunks.len();
         open.told = open.chunks.len();
-        grown.then(|| open.chunks.as_slice().into())
+        grown.then(|| (open.start, open.chunks.as_slice().into()))
     }
 
     fn unfinished(&mut self) -> Option<Event> {
@@ -126,7 +126,7 @@ impl Collector {
 
     fn begin(&mut self, at: Pts, join: Join) {
         let follows = self.end == Some(at);
-        let join = if follows { join } else { Join::Broken };
+        let join = if follows { join } else { join.max(Join::Lost) };
         self.open = Some(Open { start: at, join, chunks: Vec::new(), len: 0, told: 0 });
     }
 
@@ -157,8 +157,8 @@ impl Collector {
         open.take_from(&mut self.slab);
         // On the grid a segment is longer than allowed only if its media has a hole; off it, if a camera
         // that codes itself sends key frames too seldom (`encode::copy` names that). The playlist cannot
-        // say so in EXTINF (RFC 8216, 4.3.3.1); a discontinuity with its own date can, and follows
-        // because the next segment does not begin where this one is said to end.
+        // say so in EXTINF (RFC 8216, 4.3.3.1); a gap or a discontinuity can, and follows because the next
+        // segment does not begin where this one is said to end.
         let duration = if self.target.allows(span) { span } else { self.grid };
         self.end = Some(open.start + duration);
         let body = Body { chunks: open.chunks.into(), len: open.len };
@@ -225,20 +225,16 @@ mod tests {
         let p = packet(7);
         let table: &[(&str, &[Record], &[&str])] = &[
             ("nothing", &[], &[]),
-            (
-                "the first segment follows nothing",
-                &[begin(0, Continuous), p, end(2000)],
-                &["0+2000 Broken 2"],
-            ),
+            ("the first segment follows nothing", &[begin(0, Continuous), p, end(2000)], &["0+2000 Lost 2"]),
             (
                 "segments that follow each other",
                 &[begin(0, Continuous), p, end(2000), begin(2000, Continuous), p, p, end(4005)],
-                &["0+2000 Broken 2", "2000+2005 Continuous 3"],
+                &["0+2000 Lost 2", "2000+2005 Continuous 3"],
             ),
             (
                 "the mux says something changed",
                 &[begin(0, Continuous), end(2000), begin(2000, Broken), end(4000)],
-                &["0+2000 Broken 1", "2000+2000 Broken 1"],
+                &["0+2000 Lost 1", "2000+2000 Broken 1"],
             ),
             (
                 "a begin without an end",
@@ -254,18 +250,18 @@ mod tests {
                     begin(4000, Continuous),
                     end(6000),
                 ],
-                &["0+2000 Broken 1", "NoEnd", "4000+2000 Broken 1"],
+                &["0+2000 Lost 1", "NoEnd", "4000+2000 Lost 1"],
             ),
             ("ends and packets of no segment", &[end(0), p, end(5), p, p], &[]),
             (
                 "a packet between an end and a begin",
                 &[begin(0, Continuous), end(2000), p, begin(2000, Continuous), end(4000)],
-                &["0+2000 Broken 1", "2000+2000 Broken 1"],
+                &["0+2000 Lost 1", "2000+2000 Lost 1"],
             ),
             (
                 "a begin that is not where the last segment ended",
                 &[begin(0, Continuous), end(2000), begin(2010, Continuous), end(4000)],
-                &["0+2000 Broken 1", "2010+1990 Broken 1"],
+                &["0+2000 Lost 1", "2010+1990 Lost 1"],
             ),
             (
                 "a segment that ends where it begins, or before",
@@ -277,17 +273,17 @@ mod tests {
                     begin(0, Continuous),
                     end(10),
                 ],
-                &["NoTime", "NoTime", "0+10 Broken 1"],
+                &["NoTime", "NoTime", "0+10 Lost 1"],
             ),
             (
                 "the longest that is allowed",
                 &[begin(0, Continuous), end(2499), begin(2499, Continuous), end(4000)],
-                &["0+2499 Broken 1", "2499+1501 Continuous 1"],
+                &["0+2499 Lost 1", "2499+1501 Continuous 1"],
             ),
             (
                 "a hole in the media",
                 &[begin(0, Continuous), p, end(9000), begin(9000, Continuous), end(10000)],
-                &["0+2000 Broken 2", "9000+1000 Broken 1"],
+                &["0+2000 Lost 2", "9000+1000 Lost 1"],
             ),
             (
                 "a segment that outgrows the memory",
@@ -297,7 +293,7 @@ mod tests {
                     &[end(2000), begin(2000, Continuous), p, end(4000)][..],
                 ]
                 .concat(),
-                &["TooLarge(1880)", "2000+2000 Broken 2"],
+                &["TooLarge(1880)", "2000+2000 Lost 2"],
             ),
         ];
         for (case, records, expected) in table {
@@ -315,7 +311,7 @@ mod tests {
             assert!(collector.push(&packet(n as u8)).is_none());
             expected.extend([n as u8; PACKET_LEN]);
             if n % 30 == 0 {
-                seen = collector.tail().expect("it grew").to_vec();
+                seen = collector.tail().expect("it grew").1.to_vec();
                 assert!(collector.tail().is_none(), "it did not grow since");
                 assert_eq!(seen.concat(), expected);
             }
@@ -337,7 +333,7 @@ mod tests {
         assert!(collector.interrupt().is_none());
         assert!(collector.tail().is_none());
         assert!(collector.push(&begin(10, Join::Continuous)).is_none());
-        assert_eq!(collector.tail().expect("a packet").concat(), [1; PACKET_LEN]);
+        assert_eq!(collector.tail().expect("a packet").1.concat(), [1; PACKET_LEN]);
     }
 
     #[test]
@@ -352,6 +348,6 @@ mod tests {
                 assert!(collector.interrupt().is_none());
             }
         }
-        assert_eq!(joins, [Join::Broken, Join::Continuous, Join::Broken, Join::Continuous]);
+        assert_eq!(joins, [Join::Lost, Join::Continuous, Join::Lost, Join::Continuous]);
     }
 }

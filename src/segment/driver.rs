@@ -3,6 +3,7 @@
 //! Belongs here: the order in which things happen, the figures, the log. Does not: a decision of its own
 //! about segments (`collector`) or the window (`window`).
 
+use std::fmt::Display;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use tracing::{info, warn};
 use super::collector::{Collector, Event, Finished};
 use super::sequence::Sequence;
 use super::window::{Bound, Window};
-use super::{Segment, SegmentConfig, Shelf, Tail};
+use super::{Before, Correction, Placed, Segment, SegmentConfig, Shelf, Tail};
 use crate::base::{Clock, Counter, Gauge, Monotonic, Pulse, Sync};
 use crate::container::ts::{Join, Record};
 use crate::ring::{Reader, Supply};
@@ -58,6 +59,8 @@ pub struct WindowStats {
     pub discontinuities: Counter,
     /// Segments given up before they were complete.
     pub lost: Counter,
+    /// Gaps listed in their places.
+    pub gaps: Counter,
     /// Segments that went sooner than time asked, because of the bytes.
     pub evictions: Counter,
     /// Segments in the playlist.
@@ -97,11 +100,10 @@ impl Segmenter {
         shelf: Arc<dyn Shelf>,
         pulse: Arc<Pulse>,
     ) -> Self {
-        let reading = clock.wall();
         Self {
             collector: Collector::new(&config),
-            window: Window::new(&config, sequence.next().discontinuity, &reading),
-            looked: reading.monotonic,
+            window: Window::new(&config, sequence.agreement().dates()),
+            looked: clock.now(),
             bound: Bound::Time,
             stats: Arc::default(),
             config,
@@ -152,25 +154,37 @@ impl Segmenter {
                 self.handle(event);
             }
         }
-        if let Some(chunks) = self.collector.tail() {
-            self.shelf.extend(Tail { sequence: self.sequence.next().media, chunks });
+        if let Some((start, chunks)) = self.collector.tail()
+            && let Some(sequence) = self.sequence.number_of(start)
+        {
+            self.shelf.extend(Tail { sequence, chunks });
         }
     }
 
     fn handle(&mut self, event: Event) {
         match event {
             Event::Finished(finished) => self.list(finished),
-            Event::Lost(reason) => {
-                self.stats.lost.increment();
-                warn!(rendition = self.sequence.key(), "gave up a segment: {reason}");
-            }
+            Event::Lost(reason) => self.give_up(&reason),
         }
+    }
+
+    fn give_up(&mut self, reason: &dyn Display) {
+        self.stats.lost.increment();
+        warn!(rendition = self.sequence.rendition(), "gave up a segment: {reason}");
     }
 
     fn list(&mut self, finished: Finished) {
         let Finished { start, duration, join, body } = finished;
-        let sequence = self.sequence.take(join);
-        let early = self.window.push(Segment::plain(sequence, start, duration, join, body), self.clock.now());
+        let Some(Placed { sequence, join, before }) = self.sequence.place(start, join, self.window.end())
+        else {
+            return self.give_up(&"its place in the list is taken by one that broke off");
+        };
+        if let Before::Gaps(gaps) = &before {
+            self.stats.gaps.add(gaps.len() as u64);
+        }
+        let now = self.clock.now();
+        let early = self.window.prepare(before, now)
+            + self.window.push(Segment::plain(sequence, start, duration, join, body), now);
         let snapshot = self.window.snapshot();
         let (listed, retired) = (snapshot.listed.len(), snapshot.retired.len());
         self.shelf.list(snapshot);
@@ -195,7 +209,7 @@ impl Segmenter {
         if std::mem::replace(&mut self.bound, bound) == bound {
             return;
         }
-        let rendition = self.sequence.key();
+        let rendition = self.sequence.rendition();
         let (seconds, configured) =
             (self.window.duration().as_secs_f64().round(), self.config.length.as_secs_f64());
         match bound {
@@ -216,16 +230,24 @@ impl Segmenter {
             return;
         }
         self.looked = now;
-        let Some(correction) = self.window.set_wall(&self.clock.wall()) else { return };
-        let synchronised = correction.sync == Sync::Synchronised;
-        info!(
-            rendition = self.sequence.key(),
-            seconds = correction.nanos as f64 / 1e9,
-            synchronised,
-            "the dates of the window follow the system clock, which was set or is trusted otherwise than before"
-        );
+        let (agreement, rendition) = (self.sequence.agreement(), self.sequence.rendition());
+        match agreement.look(&self.clock.wall()) {
+            None => {}
+            Some(Correction::Set { nanos, sync }) => info!(
+                rendition,
+                seconds = nanos as f64 / 1e9,
+                synchronised = sync == Sync::Synchronised,
+                "the dates of the stream follow the system clock, which was set or is trusted otherwise than before"
+            ),
+            Some(Correction::Suspended { nanos }) => info!(
+                rendition,
+                seconds = nanos as f64 / 1e9,
+                "the machine was suspended; the stream goes on with a discontinuity"
+            ),
+        }
+        let changed = self.window.set_dates(self.sequence.agreement().dates());
         let snapshot = self.window.snapshot();
-        if !snapshot.listed.is_empty() {
+        if changed && !snapshot.listed.is_empty() {
             self.shelf.list(snapshot);
         }
     }

@@ -4,7 +4,9 @@
 //! playlist is written, or HTTP.
 
 pub mod collector;
+pub mod dates;
 pub mod driver;
+pub mod ledger;
 pub mod part;
 pub mod sequence;
 pub mod window;
@@ -14,13 +16,15 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::base::time::TICKS_PER_SECOND;
-use crate::base::{Monotonic, Pts, Span, Sync, WallReading, WallTime};
+use crate::base::{Pts, Span};
 use crate::container::ts::Join;
 
 pub use crate::ring::Supply;
+pub use dates::{Correction, Dates};
 pub use driver::{Records, Segmenter, WindowStats};
+pub use ledger::Ledger;
 pub use part::{Edge, Init, Part};
-pub use sequence::{Ledger, Sequence, counted_at};
+pub use sequence::{Agreement, Before, Numbering, Placed, Sequence};
 
 /// How a stream is cut, and how much of it is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,6 +108,11 @@ impl Segment {
         let (presence, parts) = (Presence::There, Arc::from([]));
         Self { sequence, start, duration, join, presence, body, key: None, init: None, parts }
     }
+
+    /// A segment whose media were lost.
+    pub fn gap(sequence: u64, start: Pts, duration: Span, join: Join) -> Self {
+        Self { presence: Presence::Gap, ..Self::plain(sequence, start, duration, join, Body::default()) }
+    }
 }
 
 /// The bytes of a segment, in the pieces in which they came out of the ring; cloning copies nothing.
@@ -150,32 +159,6 @@ pub struct Rate {
     pub peak: u64,
     /// Of all segments in the window: AVERAGE-BANDWIDTH.
     pub average: u64,
-}
-
-/// The mapping from media time to civil time, for the whole window at once, so that setting the clock
-/// corrects every date and moves no media.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Dates {
-    offset_nanos: i64,
-    /// Whether the dates deserve belief.
-    pub sync: Sync,
-}
-
-impl Dates {
-    /// The mapping this reading shows.
-    pub fn of(reading: &WallReading) -> Self {
-        Self { offset_nanos: reading.offset_nanos(), sync: reading.sync }
-    }
-
-    /// Civil time of a media instant: PROGRAM-DATE-TIME.
-    pub fn at(&self, pts: Pts) -> WallTime {
-        self.at_monotonic(pts.to_monotonic())
-    }
-
-    /// Civil time of a monotonic instant.
-    pub fn at_monotonic(&self, instant: Monotonic) -> WallTime {
-        WallTime::from_unix_nanos(instant.as_nanos().saturating_add(self.offset_nanos))
-    }
 }
 
 /// What can be fetched at one moment: immutable, replaced whole.

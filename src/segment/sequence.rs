@@ -1,272 +1,341 @@
-//! Numbers that never go back: not after a restart, not after a power cut.
+//! What the renditions of a stream agree on: numbers, discontinuities, dates.
 //!
-//! Belongs here: media and discontinuity sequence numbers, and the small file that remembers them. Does
-//! not: what is numbered.
+//! Belongs here: which number a segment gets, what fills a hole before it, and where a discontinuity stands. Does
+//! not: making segments, or keeping them.
 //!
-//! The file does not hold the numbers used last, which would mean a write per segment on an SD card, but
-//! how far they are *reserved*. A run uses numbers below its reservation and extends it in time; the next
-//! run begins where the reservation ended. Players take a leap forward in their stride; a number that
-//! comes twice, for another segment, they do not.
+//! On the cut grid a segment's number is that of its cell, the time from one instant of the grid to the next. So
+//! every rendition has the same number for the same time, whatever became of its other segments, and nobody waits
+//! to learn a number. The price: a cell holds one segment. What begins where one has begun already is given up, and
+//! a cell without one is a gap.
 //!
-//! Where the file is missing or unreadable the media sequence begins with the seconds since 1970. That is
-//! no step back either: a run reserves no more numbers ahead than it has used (32 at least), and segments
-//! last a second or more, so that numbers grow no faster than seconds do, if these are counted where segments
-//! are cut ([`counted_at`]). (Without a set clock there is nothing to begin with but its word.)
+//! A discontinuity in one rendition is one in all, so that their discontinuity sequences match (rfc8216bis, 6.2.4).
+//! It stands before the cell it happened in, or, where another rendition has begun that one without, before the
+//! next; the rendition it happened in has a gap then.
 
-use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-use tracing::{info, warn};
-
-use crate::base::{Monotonic, Span, WallReading, WallTime};
+use super::dates::{Correction, Dates};
+use super::ledger::{Ledger, Numbers, Reservation, Stock, counted_at};
+use super::{Segment, SegmentConfig, TargetDuration};
+use crate::base::{Monotonic, Pts, Span, WallReading};
 use crate::container::ts::Join;
+use crate::media::CutGrid;
 
-/// The fewest and the most media sequence numbers reserved at a time; the most are twelve hours of 2 s.
-const FEWEST: u64 = 32;
-const MOST: u64 = 21_600;
-/// Discontinuities reserved at a time. They are rare, and their number has to stay small: hls.js keeps a
-/// list of that length, which it walks at each reload of the playlist and copies at each discontinuity. At
-/// 700 that takes microseconds; at 20,000, where V8 makes the list a hash table, 2 ms each on a PC.
-const DISCONTINUITIES: u64 = 8;
-/// 2025-01-01 in seconds since 1970: where nothing is known, discontinuities are counted in days from here,
-/// as from 1970 they would be 20,000 already.
-const COUNTED_FROM: u64 = 1_735_689_600;
-/// Larger numbers are not ours: players count in floating point, whole up to 2^53.
-const LARGEST: u64 = 1 << 53;
+/// So many discontinuities are remembered: more than happen while the slowest rendition is behind the others.
+const REMEMBERED: usize = 64;
 
-/// The civil time from which a stream's numbers are counted if it is begun at `now` and its first unit is dated
-/// `delay` back: that of the whole second of the media clock below. Segments begin and end there, so that not
-/// even the first one, be it as short as it may, has the number of a second that has not begun.
-pub fn counted_at(now: &WallReading, delay: Span) -> WallTime {
-    let first = now.monotonic - delay.to_duration();
-    now.at(Monotonic::from_nanos(first.as_nanos().div_euclid(1_000_000_000) * 1_000_000_000))
+/// How the segments of a stream are numbered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Numbering {
+    /// By the cell of the grid they begin in.
+    Aligned(CutGrid),
+    /// One after the other, each rendition for itself: where segments end when a camera's key frames come, or
+    /// pictures are further apart than instants of the grid.
+    Counted,
 }
 
-/// A media sequence number and a discontinuity sequence number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Numbers {
-    /// RFC 8216, 4.3.3.2.
-    pub media: u64,
-    /// RFC 8216, 4.3.3.3.
-    pub discontinuity: u64,
+/// What all renditions of one stream agree on.
+#[derive(Debug)]
+pub struct Agreement {
+    numbering: Numbering,
+    target: TargetDuration,
+    /// Of the window: a longer hole is not filled.
+    length: Span,
+    /// The cell of the first number.
+    origin: i64,
+    state: Mutex<State>,
 }
 
-impl Numbers {
-    /// Where to begin if nothing is known: the media sequence in seconds since 1970, the discontinuity
-    /// sequence, which has to stay small, in days since 2025.
-    fn from_clock(wall: WallTime) -> Self {
-        let seconds = u64::try_from(wall.as_unix_nanos()).unwrap_or(0) / 1_000_000_000;
-        Self { media: seconds, discontinuity: seconds.saturating_sub(COUNTED_FROM) / 86_400 }
+#[derive(Debug)]
+struct State {
+    stock: Stock,
+    /// Above all numbers used so far.
+    next: Numbers,
+    breaks: Breaks,
+    /// The last cell that any rendition has begun.
+    decided: i64,
+    dates: Dates,
+    /// When the clocks were looked at last, and how long the machine had been suspended then.
+    looked: Monotonic,
+    suspended: Duration,
+}
+
+/// Where discontinuities stand, oldest first.
+#[derive(Debug)]
+struct Breaks {
+    /// How many there were before these.
+    before: u64,
+    at: VecDeque<Pts>,
+}
+
+impl Breaks {
+    /// How many there are up to the beginning of a segment at `at`, its own included.
+    fn until(&self, at: Pts) -> u64 {
+        self.before + self.at.partition_point(|it| *it <= at) as u64
     }
 
-    fn max(self, other: Self) -> Self {
-        Self {
-            media: self.media.max(other.media),
-            discontinuity: self.discontinuity.max(other.discontinuity),
+    fn all(&self) -> u64 {
+        self.before + self.at.len() as u64
+    }
+
+    fn contain(&self, at: Pts) -> bool {
+        self.at.contains(&at)
+    }
+
+    /// Adds one, no earlier than those that are known.
+    fn push(&mut self, at: Pts) {
+        self.at.push_back(self.at.back().map_or(at, |last| at.max(*last)));
+        if self.at.len() > REMEMBERED {
+            self.at.pop_front();
+            self.before += 1;
         }
     }
 }
 
-/// The file that remembers how far numbers are reserved, for all renditions of a process.
-#[derive(Debug)]
-pub struct Ledger {
-    path: PathBuf,
-    /// When the file was last written before this run.
-    dated: Option<WallTime>,
-    book: Mutex<Book>,
-}
-
-#[derive(Debug)]
-struct Book {
-    reserved: BTreeMap<String, Numbers>,
-    /// Whether the last write succeeded: failures are told once.
-    written: bool,
-}
-
-impl Ledger {
-    /// Reads the file at `path`. A missing one is what a first start finds; any other trouble is logged,
-    /// and the numbers begin with the clock.
-    pub fn open(path: impl Into<PathBuf>) -> Arc<Self> {
-        let path = path.into();
-        let reserved = read(&path).unwrap_or_else(|error| {
-            if error.kind() != io::ErrorKind::NotFound {
-                warn!(
-                    path = %path.display(), %error,
-                    "cannot read the sequence numbers of the last run, going on from the clock; \
-                     make the file readable or delete it"
-                );
+impl Agreement {
+    /// The agreement of the renditions of `stream`, which begin at `reading` with units dated at most `delay` back.
+    /// Their numbers are above all those the stream ever had; waits for the disk to reserve the first of them.
+    pub fn new(
+        ledger: &Arc<Ledger>,
+        stream: &str,
+        numbering: Numbering,
+        config: &SegmentConfig,
+        reading: &WallReading,
+        delay: Span,
+    ) -> Arc<Self> {
+        let (origin, counted) = match numbering {
+            Numbering::Aligned(grid) => {
+                let cell = grid.cell(reading.monotonic.to_pts() - delay);
+                (cell, reading.at(grid.instant(cell).to_monotonic()))
             }
-            BTreeMap::new()
-        });
-        let dated = fs::metadata(&path).and_then(|file| file.modified()).ok().and_then(wall_time);
-        Arc::new(Self { path, dated, book: Mutex::new(Book { reserved, written: true }) })
-    }
-
-    /// The numbers of the rendition `key`, above all those it ever had. Writes the first reservation, and
-    /// waits for the disk.
-    pub fn sequence(self: &Arc<Self>, key: &str, wall: WallTime) -> Sequence {
-        let clock = Numbers::from_clock(wall);
-        let mut next = {
-            let book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
-            book.reserved.get(key).copied().unwrap_or(clock)
+            Numbering::Counted => (0, counted_at(reading, delay)),
         };
-        let reserved = ahead(next, FEWEST);
-        if !self.reserve(key, reserved) {
-            // A file that can be read but not written tells the same numbers at every start. Runs since then
-            // used no more of them than there were seconds, nor more than the clock says altogether.
-            next = next.max(clock);
-            if let Some(dated) = self.dated {
-                let since = wall.as_unix_nanos().saturating_sub(dated.as_unix_nanos()).max(0);
-                next.media = next.media.saturating_add(since as u64 / 1_000_000_000);
+        let stock = ledger.stock(stream, counted);
+        let next = stock.first;
+        let state = State {
+            // Every run begins with a discontinuity.
+            breaks: Breaks { before: next.discontinuity + 1, at: VecDeque::new() },
+            next,
+            stock,
+            decided: i64::MIN,
+            dates: Dates::of(reading),
+            looked: reading.monotonic,
+            suspended: reading.suspended,
+        };
+        let target = TargetDuration::of(config.target);
+        Arc::new(Self { numbering, target, length: config.length, origin, state: Mutex::new(state) })
+    }
+
+    /// The numbers of one of them; `rendition` is what the log calls it.
+    pub fn sequence(self: &Arc<Self>, rendition: &str) -> Sequence {
+        let next = self.state().stock.first.media;
+        let (last, kept) = (None, Join::Continuous);
+        Sequence { agreement: Arc::clone(self), rendition: rendition.to_owned(), last, next, seen: 0, kept }
+    }
+
+    /// Looks at the clocks: whether the civil one was set, or the machine was suspended. Says so once, to whoever
+    /// asks first.
+    pub fn look(&self, reading: &WallReading) -> Option<Correction> {
+        let mut state = self.state();
+        let State { breaks, decided, dates, looked, suspended, next, .. } = &mut *state;
+        let before = std::mem::replace(looked, reading.monotonic).to_pts();
+        let known = std::mem::replace(suspended, reading.suspended.max(*suspended));
+        let slept = reading.suspended.saturating_sub(known);
+        // What had begun when all was well keeps its dates.
+        let since = match self.numbering {
+            Numbering::Aligned(grid) => grid.instant((grid.cell(before) + 1).max(decided.saturating_add(1))),
+            Numbering::Counted => reading.monotonic.to_pts(),
+        };
+        let correction = dates.correct(reading, slept, since)?;
+        if let Correction::Suspended { .. } = correction {
+            if !breaks.contain(since) {
+                breaks.push(since);
             }
+            next.discontinuity = breaks.all();
         }
-        let reserved = ahead(next, FEWEST);
-        Sequence { ledger: Arc::clone(self), key: key.to_owned(), first: next.media, next, reserved }
+        Some(correction)
     }
 
-    /// Raises a reservation and writes the file; says whether that succeeded.
-    fn reserve(&self, key: &str, until: Numbers) -> bool {
-        let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = book.reserved.get(key).copied().unwrap_or(until);
-        book.reserved.insert(key.to_owned(), known.max(until));
-        let result = write(&self.path, &book.reserved);
-        match (&result, book.written) {
-            (Err(error), true) => warn!(
-                path = %self.path.display(), %error,
-                "cannot save the sequence numbers, after a restart they go on from the clock; \
-                 make the directory writable and see that the disk is not full"
-            ),
-            (Ok(()), false) => info!(path = %self.path.display(), "sequence numbers are saved again"),
-            _ => {}
-        }
-        book.written = result.is_ok();
-        book.written
+    /// The dates of all renditions.
+    pub fn dates(&self) -> Dates {
+        self.state().dates
     }
-}
 
-fn wall_time(time: SystemTime) -> Option<WallTime> {
-    let since = time.duration_since(UNIX_EPOCH).ok()?;
-    Some(WallTime::from_unix_nanos(i64::try_from(since.as_nanos()).ok()?))
-}
-
-fn ahead(next: Numbers, media: u64) -> Numbers {
-    Numbers { media: next.media + media, discontinuity: next.discontinuity + DISCONTINUITIES }
-}
-
-fn read(path: &Path) -> io::Result<BTreeMap<String, Numbers>> {
-    let numbers: BTreeMap<String, Numbers> = serde_json::from_slice(&fs::read(path)?)?;
-    match numbers.values().find(|it| it.media.max(it.discontinuity) > LARGEST) {
-        Some(wrong) => Err(io::Error::other(format!("{wrong:?} is beyond all counting"))),
-        None => Ok(numbers),
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Writes the file so that a power cut leaves the old one or the new one, never a part: into another
-/// name, onto the disk, then renamed, and the renaming onto the disk too.
-fn write(path: &Path, numbers: &BTreeMap<String, Numbers>) -> io::Result<()> {
-    let directory = path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::create_dir_all(directory)?;
-    let unfinished = path.with_extension("unfinished");
-    let mut file = File::create(&unfinished)?;
-    file.write_all(&serde_json::to_vec_pretty(numbers)?)?;
-    file.sync_all()?;
-    fs::rename(&unfinished, path)?;
-    File::open(directory)?.sync_all()
 }
 
 /// The numbers of one rendition.
 #[derive(Debug)]
 pub struct Sequence {
-    ledger: Arc<Ledger>,
-    key: String,
-    first: u64,
-    next: Numbers,
-    reserved: Numbers,
+    agreement: Arc<Agreement>,
+    rendition: String,
+    /// The cell of the last segment, once there is one (counted: any).
+    last: Option<i64>,
+    /// Counted: the next number.
+    next: u64,
+    /// Counted: discontinuities so far.
+    seen: u64,
+    /// How what was given up since would have joined.
+    kept: Join,
+}
+
+/// The place of a segment among the others of its rendition.
+#[derive(Clone, Debug)]
+pub struct Placed {
+    /// Its media sequence number.
+    pub sequence: u64,
+    /// Whether EXT-X-DISCONTINUITY stands before it.
+    pub join: Join,
+    /// What stands in the list before it.
+    pub before: Before,
+}
+
+/// What stands in the list before a segment.
+#[derive(Clone, Debug)]
+pub enum Before {
+    /// What was listed so far, and these gaps; mostly none.
+    Gaps(Vec<Segment>),
+    /// Nothing: it is the first, or the hole before it is longer than the window. So many discontinuities came
+    /// before its own.
+    Nothing(u64),
 }
 
 impl Sequence {
-    /// The name it has in the file.
-    pub fn key(&self) -> &str {
-        &self.key
+    /// What the log calls the rendition.
+    pub fn rendition(&self) -> &str {
+        &self.rendition
     }
 
-    /// The numbers of the next segment: its own, and that of the discontinuities before it, without one
-    /// that it may begin with itself.
-    pub fn next(&self) -> Numbers {
-        self.next
+    /// What its stream agrees on.
+    pub fn agreement(&self) -> &Arc<Agreement> {
+        &self.agreement
     }
 
-    /// Takes the media sequence number for a segment that follows the one before as `join` says.
-    pub fn take(&mut self, join: Join) -> u64 {
-        let media = self.next.media;
-        self.next.media += 1;
-        self.next.discontinuity += u64::from(join == Join::Broken);
-        media
+    /// The number that a segment beginning at `start` will have; none if it would be given up.
+    pub fn number_of(&self, start: Pts) -> Option<u64> {
+        let Numbering::Aligned(grid) = self.agreement.numbering else { return Some(self.next) };
+        let cell = grid.cell(start);
+        let state = self.agreement.state();
+        let waits = self.kept == Join::Broken && state.breaks.all() > state.breaks.until(start);
+        let free = cell >= self.agreement.origin && self.last.is_none_or(|last| cell > last);
+        (free && !waits).then(|| self.number(&state, cell))
+    }
+
+    /// Gives the segment that begins at `start` its place. `join` is how it follows what came before; what is listed
+    /// so far lasts until `end`. To be asked once for each segment, in order, when it is listed or, where it is
+    /// offered in parts, when it begins.
+    ///
+    /// `None` if it has to be given up: it begins where another has begun already.
+    pub fn place(&mut self, start: Pts, join: Join, end: Option<Pts>) -> Option<Placed> {
+        let agreement = Arc::clone(&self.agreement);
+        let join = join.max(self.kept);
+        let placed = match agreement.numbering {
+            Numbering::Aligned(grid) => self.align(&agreement, grid, start, join, end),
+            Numbering::Counted => Some(self.count(&mut agreement.state(), start, join)),
+        };
+        self.kept = if placed.is_some() { Join::Continuous } else { join.max(Join::Lost) };
+        placed
     }
 
     /// What should be reserved now, if half of the last reservation is used up.
     pub fn restock(&mut self) -> Option<Reservation> {
-        let used = self.next.media - self.first;
-        let stock = used.clamp(FEWEST, MOST);
-        let low = self.next.media + stock / 2 > self.reserved.media
-            || self.next.discontinuity + DISCONTINUITIES / 2 > self.reserved.discontinuity;
-        low.then(|| {
-            self.reserved = self.reserved.max(ahead(self.next, stock));
-            Reservation { ledger: Arc::clone(&self.ledger), key: self.key.clone(), until: self.reserved }
-        })
+        let state = &mut *self.agreement.state();
+        state.stock.restock(state.next)
     }
-}
 
-/// Numbers still to be reserved.
-#[derive(Debug)]
-pub struct Reservation {
-    ledger: Arc<Ledger>,
-    key: String,
-    until: Numbers,
-}
-
-impl Reservation {
-    /// Writes it down. Waits for the disk: not a thing to do where a stream is served.
-    pub fn write(self) {
-        self.ledger.reserve(&self.key, self.until);
+    fn number(&self, state: &State, cell: i64) -> u64 {
+        state.stock.first.media + (cell - self.agreement.origin).max(0) as u64
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::base::Sync;
-    use proptest::prelude::*;
+    fn count(&mut self, state: &mut State, start: Pts, join: Join) -> Placed {
+        let (sequence, first) = (self.next, self.last.is_none());
+        (self.next, self.last) = (sequence + 1, Some(0));
+        let before = if first {
+            self.seen = state.breaks.until(start);
+            Before::Nothing(self.seen - 1)
+        } else {
+            if join > Join::Continuous && state.breaks.all() == self.seen {
+                state.breaks.push(start);
+            }
+            Before::Gaps(Vec::new())
+        };
+        let known = if join > Join::Continuous { state.breaks.all() } else { state.breaks.until(start) };
+        let join = if first || known > self.seen { Join::Broken } else { Join::Continuous };
+        self.seen += u64::from(!first && join == Join::Broken);
+        let next = Numbers { media: self.next, discontinuity: state.breaks.all() };
+        state.next = state.next.max(next);
+        Placed { sequence, join, before }
+    }
 
-    const SECOND: i64 = 1_000_000_000;
-
-    proptest! {
-        #[test]
-        fn a_run_that_forgot_its_numbers_uses_none_twice(
-            began in 10 * SECOND..20 * SECOND,
-            civil in 1_700_000_000 * SECOND..1_700_000_010 * SECOND,
-            delay in 0..110_i64,
-            segments in 1..6_i64,
-            rest in 0..2 * SECOND,
-        ) {
-            let delay = Span::from_millis(delay);
-            let at = |nanos: i64| WallReading {
-                monotonic: Monotonic::from_nanos(nanos),
-                wall: WallTime::from_unix_nanos(civil + nanos),
-                sync: Sync::Synchronised,
-            };
-            let number = |nanos| Numbers::from_clock(counted_at(&at(nanos), delay)).media as i64;
-            // Segments of a second, the first one cut short by the grid; the last is listed when it is encoded.
-            let delay = delay.to_duration().as_nanos() as i64;
-            let first_cut = ((began - delay).div_euclid(SECOND) + 1) * SECOND;
-            let last_listed = first_cut + (segments - 1) * SECOND + delay;
-            prop_assert!(number(last_listed + rest) >= number(began) + segments);
+    fn align(
+        &mut self,
+        agreement: &Agreement,
+        grid: CutGrid,
+        start: Pts,
+        join: Join,
+        end: Option<Pts>,
+    ) -> Option<Placed> {
+        let mut state = agreement.state();
+        let state = &mut *state;
+        let cell = grid.cell(start);
+        let here = grid.instant(cell);
+        if cell < agreement.origin || self.last.is_some_and(|last| cell <= last) {
+            return None;
         }
+        let Some((last, end)) = self.last.zip(end) else {
+            let before = Before::Nothing(state.breaks.until(here) - 1);
+            return Some(self.settle(state, cell, Join::Broken, before));
+        };
+        let edges = edges(grid, (last, end), (cell, start), agreement.target);
+        if (join == Join::Broken || edges.is_none()) && !state.breaks.contain(here) {
+            if state.breaks.all() == state.breaks.until(here) {
+                state.breaks.push(grid.instant(cell.max(state.decided.saturating_add(1))));
+                state.next.discontinuity = state.breaks.all();
+            }
+            if !state.breaks.contain(here) {
+                return None;
+            }
+        }
+        let join = if state.breaks.contain(here) { Join::Broken } else { Join::Continuous };
+        if start - end > agreement.length {
+            let before = Before::Nothing(state.breaks.until(here) - u64::from(join == Join::Broken));
+            return Some(self.settle(state, cell, join, before));
+        }
+        let edges = edges.unwrap_or_else(|| (last + 1..=cell).map(|cell| grid.instant(cell)).collect());
+        let gaps = edges.windows(2).zip(last + 1..cell).map(|(edge, cell)| {
+            let join = if state.breaks.contain(grid.instant(cell)) { Join::Broken } else { Join::Continuous };
+            Segment::gap(self.number(state, cell), edge[0], edge[1] - edge[0], join)
+        });
+        let before = Before::Gaps(gaps.collect());
+        Some(self.settle(state, cell, join, before))
     }
+
+    fn settle(&mut self, state: &mut State, cell: i64, join: Join, before: Before) -> Placed {
+        let sequence = self.number(state, cell);
+        self.last = Some(cell);
+        state.decided = state.decided.max(cell);
+        state.next = state.next.max(Numbers { media: sequence + 1, discontinuity: state.breaks.all() });
+        Placed { sequence, join, before }
+    }
+}
+
+/// Where the gaps between a list that ends in the cell `last`, at `end`, and a segment that begins in `cell`, at
+/// `start`, begin and end, if they can join both: each within what EXT-X-TARGETDURATION allows.
+fn edges(
+    grid: CutGrid,
+    (last, end): (i64, Pts),
+    (cell, start): (i64, Pts),
+    target: TargetDuration,
+) -> Option<Vec<Pts>> {
+    let within = (last + 2..cell).map(|cell| grid.instant(cell));
+    // Without a cell between, the one has to end where the other begins.
+    let first = (cell > last + 1 || end != start).then_some(end);
+    let edges: Vec<Pts> = first.into_iter().chain(within).chain([start]).collect();
+    let join = edges.len() == (cell - last) as usize
+        && edges.windows(2).all(|edge| edge[1] > edge[0] && target.allows(edge[1] - edge[0]));
+    join.then_some(edges)
 }

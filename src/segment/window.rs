@@ -1,18 +1,15 @@
 //! Which segments can be fetched: those of the playlist, and those just gone from it.
 //!
-//! Belongs here: bounds by time and by bytes, discontinuity numbers, dates, measured rates; pure. Does
+//! Belongs here: bounds by time and by bytes, the count of discontinuities that left, measured rates; pure. Does
 //! not: packets, threads, files.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::{Dates, Rate, Segment, SegmentConfig, Snapshot, TargetDuration};
+use super::{Before, Dates, Presence, Rate, Segment, SegmentConfig, Snapshot, TargetDuration};
 use crate::base::time::TICKS_PER_SECOND;
-use crate::base::{Monotonic, Span, Sync, WallReading};
+use crate::base::{Monotonic, Pts, Span};
 use crate::container::ts::Join;
-
-/// A civil clock that moved by less has not been set: two readings differ by how long they took.
-const STEP_NANOS: u64 = 10_000_000;
 
 /// The segments of one rendition.
 #[derive(Debug)]
@@ -21,8 +18,9 @@ pub struct Window {
     target: TargetDuration,
     listed: VecDeque<Listed>,
     retired: VecDeque<Retired>,
-    /// How long `listed` lasts.
+    /// How long `listed` lasts, and how long without its gaps.
     duration: Span,
+    filled: Span,
     listed_bytes: usize,
     retired_bytes: usize,
     discontinuity_sequence: u64,
@@ -53,29 +51,20 @@ pub enum Bound {
     Bytes,
 }
 
-/// The civil clock was set, or its standing changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Correction {
-    /// By how much every date moved.
-    pub nanos: i64,
-    /// Whether the dates deserve belief now.
-    pub sync: Sync,
-}
-
 impl Window {
-    /// An empty window. `discontinuity_sequence` is the number of discontinuities before its first segment,
-    /// `reading` says what time it is.
-    pub fn new(config: &SegmentConfig, discontinuity_sequence: u64, reading: &WallReading) -> Self {
+    /// An empty window, of segments with these dates.
+    pub fn new(config: &SegmentConfig, dates: Dates) -> Self {
         Self {
             config: *config,
             target: TargetDuration::of(config.target),
             listed: VecDeque::new(),
             retired: VecDeque::new(),
             duration: Span::ZERO,
+            filled: Span::ZERO,
             listed_bytes: 0,
             retired_bytes: 0,
-            discontinuity_sequence,
-            dates: Dates::of(reading),
+            discontinuity_sequence: 0,
+            dates,
             peak: 0,
             bound: Bound::Time,
         }
@@ -88,6 +77,7 @@ impl Window {
     /// [`SegmentConfig::largest_segment`].
     pub fn push(&mut self, segment: Segment, now: Monotonic) -> usize {
         self.duration += segment.duration;
+        self.filled += filled(&segment);
         self.listed_bytes += segment.body.len;
         self.listed.push_back(Listed { segment: Arc::new(segment), longest: Span::ZERO });
         self.measure_peak();
@@ -106,21 +96,34 @@ impl Window {
         early
     }
 
-    /// Compares the dates with the clock and corrects all of them if it was set.
-    pub fn set_wall(&mut self, reading: &WallReading) -> Option<Correction> {
-        let dates = Dates::of(reading);
-        let nanos = dates.offset_nanos.saturating_sub(self.dates.offset_nanos);
-        let same = nanos.unsigned_abs() <= STEP_NANOS && dates.sync == self.dates.sync;
-        if same {
-            return None;
+    /// Makes ready for a segment that is to be listed, or begun: lists the gaps before it, or begins anew. Says how
+    /// many segments went sooner than time alone would have asked.
+    pub fn prepare(&mut self, before: Before, now: Monotonic) -> usize {
+        match before {
+            Before::Gaps(gaps) => gaps.into_iter().map(|gap| self.push(gap, now)).sum(),
+            Before::Nothing(discontinuity_sequence) => {
+                while !self.listed.is_empty() {
+                    self.retire_first(now);
+                }
+                self.discontinuity_sequence = discontinuity_sequence;
+                0
+            }
         }
-        self.dates = dates;
-        Some(Correction { nanos, sync: dates.sync })
+    }
+
+    /// Where the media listed so far end.
+    pub fn end(&self) -> Option<Pts> {
+        self.listed.back().map(|last| last.segment.start + last.segment.duration)
+    }
+
+    /// Takes other dates; says whether they are.
+    pub fn set_dates(&mut self, dates: Dates) -> bool {
+        std::mem::replace(&mut self.dates, dates) != dates
     }
 
     /// What readers see.
     pub fn snapshot(&self) -> Arc<Snapshot> {
-        let average = rate(self.listed_bytes, self.duration);
+        let average = rate(self.listed_bytes, self.filled);
         Arc::new(Snapshot {
             listed: self.listed.iter().map(|it| Arc::clone(&it.segment)).collect(),
             retired: self.retired.iter().map(|it| Arc::clone(&it.segment)).collect(),
@@ -193,6 +196,7 @@ impl Window {
     fn unlist(&mut self) -> Option<Listed> {
         let first = self.listed.pop_front()?;
         self.duration -= first.segment.duration;
+        self.filled -= filled(&first.segment);
         self.listed_bytes -= first.segment.body.len;
         if first.segment.join == Join::Broken {
             // RFC 8216, 6.2.2: the number counts the tags that have left the playlist.
@@ -217,12 +221,13 @@ impl Window {
         }
     }
 
-    /// RFC 8216, 4.3.4.2: runs of 0.5 to 1.5 target durations count; those that end with the newest
-    /// segment have not been measured yet.
+    /// RFC 8216, 4.3.4.2: runs of 0.5 to 1.5 target durations count, those with gaps say nothing; those that end
+    /// with the newest segment have not been measured yet.
     fn measure_peak(&mut self) {
         let target = self.target.span().ticks();
         let (mut bytes, mut span) = (0, Span::ZERO);
-        for Listed { segment, .. } in self.listed.iter().rev() {
+        let newest = self.listed.iter().rev().take_while(|it| it.segment.presence == Presence::There);
+        for Listed { segment, .. } in newest {
             bytes += segment.body.len;
             span += segment.duration;
             if 2 * span.ticks() > 3 * target {
@@ -232,6 +237,14 @@ impl Window {
                 self.peak = self.peak.max(rate(bytes, span));
             }
         }
+    }
+}
+
+/// How much of a segment is there.
+fn filled(segment: &Segment) -> Span {
+    match segment.presence {
+        Presence::There => segment.duration,
+        Presence::Gap => Span::ZERO,
     }
 }
 
@@ -245,12 +258,13 @@ fn rate(bytes: usize, span: Span) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::{Pts, WallTime};
+    use crate::base::{Clock, SimClock, WallTime};
+    use crate::container::ts::Join;
     use crate::segment::Body;
 
     fn window(config: SegmentConfig) -> Window {
-        let (monotonic, wall) = (Monotonic::default(), WallTime::default());
-        Window::new(&config, 0, &WallReading { monotonic, wall, sync: Sync::Synchronised })
+        let clock = SimClock::new(Monotonic::default(), WallTime::default());
+        Window::new(&config, Dates::of(&clock.wall()))
     }
 
     /// A segment more, listed when its media ends.

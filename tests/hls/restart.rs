@@ -5,10 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
-use outpost::base::{Span, Sync, WallTime};
+use outpost::base::{Pts, Span, Sync, WallReading, WallTime};
 use outpost::container::ts::Join;
 use outpost::playlist::media;
-use outpost::segment::{Ledger, SegmentConfig, Sequence};
+use outpost::segment::{Agreement, Before, Ledger, Numbering, Placed, SegmentConfig, Sequence};
 use proptest::prelude::*;
 
 use crate::script::{BOOT_HOUR, Bench, NOON, Scratch, segment};
@@ -17,18 +17,49 @@ const NOON_SECONDS: u64 = 1_763_640_000;
 /// 2025-11-20 in days since 2025-01-01.
 const NOON_DAYS: u64 = 323;
 
+/// The numbers of a run of one rendition, and of the segments it would number next.
+struct Numbers {
+    sequence: Sequence,
+    /// Those not used yet, of a segment and of the discontinuities before it.
+    media: u64,
+    discontinuity: u64,
+}
+
+impl Numbers {
+    fn of(ledger: &Arc<Ledger>, stream: &str, wall: WallTime) -> Self {
+        let (monotonic, sync, suspended) = (BOOT_HOUR, Sync::Synchronised, Duration::ZERO);
+        let now = WallReading { monotonic, wall, sync, suspended };
+        let config = SegmentConfig::default();
+        let agreement = Agreement::new(ledger, stream, Numbering::Counted, &config, &now, Span::ZERO);
+        // What another rendition learns: this one's first segment is not begun yet.
+        let Placed { sequence: media, before: Before::Nothing(discontinuity), .. } =
+            agreement.sequence("other").place(Pts::default(), Join::Lost, None).expect("all are counted")
+        else {
+            panic!("it is the first");
+        };
+        Self { sequence: agreement.sequence("audio"), media, discontinuity }
+    }
+
+    fn take(&mut self, join: Join) {
+        let placed = self.sequence.place(Pts::default(), join, None).expect("all are counted");
+        assert_eq!(placed.sequence, self.media);
+        self.media += 1;
+        self.discontinuity += u64::from(placed.join == Join::Broken);
+    }
+}
+
 /// A run of the program that numbers `count` segments, every tenth after a break, and then loses power.
-/// Gives the first number, the first discontinuity number, and the ones it would have used next.
-fn run(path: &Path, count: u64, wall: WallTime) -> (Sequence, u64, u64) {
-    let mut sequence = Ledger::open(path).sequence("radio/audio", wall);
-    let first = sequence.next();
+/// Gives it as it is then, the first number, and the first discontinuity number.
+fn run(path: &Path, count: u64, wall: WallTime) -> (Numbers, u64, u64) {
+    let mut numbers = Numbers::of(&Ledger::open(path), "radio", wall);
+    let (media, discontinuity) = (numbers.media, numbers.discontinuity);
     for n in 0..count {
-        sequence.take(if n % 10 == 0 { Join::Broken } else { Join::Continuous });
-        if let Some(reservation) = sequence.restock() {
+        numbers.take(if n % 10 == 0 { Join::Broken } else { Join::Continuous });
+        if let Some(reservation) = numbers.sequence.restock() {
             reservation.write();
         }
     }
-    (sequence, first.media, first.discontinuity)
+    (numbers, media, discontinuity)
 }
 
 #[test]
@@ -45,10 +76,10 @@ fn a_restart_goes_on_above_all_numbers_used_whatever_the_clock_says() {
     for (count, wall) in
         [(0, NOON), (1, NOON), (17, NOON), (0, NOON), (100_000, WallTime::default()), (5, NOON)]
     {
-        let (sequence, media, discontinuity) = run(&scratch.file(), count, wall);
+        let (numbers, media, discontinuity) = run(&scratch.file(), count, wall);
         assert!(media >= above.0 && discontinuity >= above.1, "{media} {discontinuity} after {above:?}");
         assert!(media <= above.0.max(NOON_SECONDS) + 21_600, "no farther than half a day");
-        above = (sequence.next().media, sequence.next().discontinuity);
+        above = (numbers.media, numbers.discontinuity);
     }
 }
 
@@ -80,13 +111,13 @@ fn broken_files_lead_back_to_the_clock() {
 #[test]
 fn a_power_cut_while_writing_leaves_the_old_file_or_the_new_one() {
     let scratch = Scratch::new("power-cut");
-    let (sequence, _, _) = run(&scratch.file(), 40, NOON);
+    let (numbers, _, _) = run(&scratch.file(), 40, NOON);
     let before = fs::read(scratch.file()).expect("it was written");
     // Cut between writing and renaming: a part of the new file lies beside the old one.
     let unfinished = scratch.file().with_extension("unfinished");
     fs::write(&unfinished, &before[..before.len() / 3]).expect("writable");
     let (_, media, _) = run(&scratch.file(), 0, WallTime::default());
-    assert!(media >= sequence.next().media);
+    assert!(media >= numbers.media);
     assert!(!unfinished.exists(), "the next write took its place");
 }
 
@@ -112,16 +143,16 @@ fn a_file_that_cannot_be_written_leads_back_to_the_clock_too() {
 fn quick_restarts_without_a_writable_file_repeat_no_number() {
     let scratch = Scratch::new("read-only-quick");
     let at = |seconds: i64| WallTime::from_unix_nanos(NOON.as_unix_nanos() + seconds * 1_000_000_000);
-    let (sequence, ..) = run(&scratch.file(), 3, NOON);
-    let mut used = sequence.next().media;
+    let (numbers, ..) = run(&scratch.file(), 3, NOON);
+    let mut used = numbers.media;
     let file = fs::File::options().write(true).open(scratch.file()).expect("it was written");
     file.set_modified(UNIX_EPOCH + Duration::from_secs(NOON_SECONDS)).expect("its date can be set");
     fs::create_dir(scratch.file().with_extension("unfinished")).expect("writable");
     // The reservation is ahead of the clock all the while: 32 numbers, and half a minute.
     for seconds in [4, 8, 12, 24] {
-        let (sequence, media, _) = run(&scratch.file(), 4, at(seconds));
+        let (numbers, media, _) = run(&scratch.file(), 4, at(seconds));
         assert!(media >= used, "after {seconds} s: {media}, though {used} is the next one");
-        used = sequence.next().media;
+        used = numbers.media;
     }
 }
 
@@ -134,29 +165,43 @@ fn a_directory_that_is_missing_is_made() {
 }
 
 #[test]
-fn renditions_have_numbers_of_their_own_in_one_file() {
-    let scratch = Scratch::new("renditions");
+fn streams_have_numbers_of_their_own_in_one_file() {
+    let scratch = Scratch::new("streams");
     let ledger = Ledger::open(scratch.file());
-    let mut tower = ledger.sequence("tower/audio", NOON);
-    let ground = ledger.sequence("ground/audio", NOON);
+    let mut tower = Numbers::of(&ledger, "tower", NOON);
+    let ground = Numbers::of(&ledger, "ground", NOON);
     for _ in 0..1000 {
         tower.take(Join::Continuous);
-        tower.restock().into_iter().for_each(|it| it.write());
+        tower.sequence.restock().into_iter().for_each(|it| it.write());
     }
     drop(ledger);
     let ledger = Ledger::open(scratch.file());
-    assert!(ledger.sequence("tower/audio", NOON).next().media >= tower.next().media);
-    assert_eq!(ledger.sequence("ground/audio", NOON).next().media, ground.next().media + 32);
+    assert!(Numbers::of(&ledger, "tower", NOON).media >= tower.media);
+    assert_eq!(Numbers::of(&ledger, "ground", NOON).media, ground.media + 32);
+}
+
+#[test]
+fn a_stream_goes_on_above_what_its_renditions_had_reserved_for_themselves() {
+    let scratch = Scratch::new("migration");
+    let old = r#"{"tower/audio":{"media":70,"discontinuity":9},"tower/video":{"media":80,"discontinuity":3},
+                  "tower2":{"media":500,"discontinuity":50}}"#;
+    fs::write(scratch.file(), old).expect("writable");
+    let numbers = Numbers::of(&Ledger::open(scratch.file()), "tower", NOON);
+    assert_eq!((numbers.media, numbers.discontinuity), (80, 9));
+    let kept: serde_json::Value =
+        serde_json::from_slice(&fs::read(scratch.file()).expect("written")).expect("JSON");
+    let expected = r#"{"tower":{"media":112,"discontinuity":17},"tower2":{"media":500,"discontinuity":50}}"#;
+    assert_eq!(kept, serde_json::from_str::<serde_json::Value>(expected).expect("JSON"));
 }
 
 #[test]
 fn a_day_of_segments_is_a_handful_of_writes() {
     let scratch = Scratch::new("writes");
-    let mut sequence = Ledger::open(scratch.file()).sequence("radio/audio", NOON);
+    let mut numbers = Numbers::of(&Ledger::open(scratch.file()), "radio", NOON);
     let mut writes = 1;
     for _ in 0..10 * 43_200 {
-        sequence.take(Join::Continuous);
-        writes += u32::from(sequence.restock().is_some());
+        numbers.take(Join::Continuous);
+        writes += u32::from(numbers.sequence.restock().is_some());
     }
     assert!(writes < 70, "{writes} writes in ten days");
 }
@@ -170,10 +215,10 @@ proptest! {
         let mut above = (0, 0);
         let mut used = 0;
         for (nth, count) in runs.iter().enumerate() {
-            let (sequence, media, discontinuity) = run(&scratch.file(), *count, NOON);
+            let (numbers, media, discontinuity) = run(&scratch.file(), *count, NOON);
             prop_assert!(media >= above.0 && discontinuity >= above.1);
             prop_assert!(media <= NOON_SECONDS + 2 * used + 32 * nth as u64, "runs ahead of the clock");
-            above = (sequence.next().media, sequence.next().discontinuity);
+            above = (numbers.media, numbers.discontinuity);
             used += count;
         }
     }

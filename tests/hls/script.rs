@@ -10,7 +10,8 @@ use std::time::Duration;
 use outpost::base::{Clock, Monotonic, Pts, Pulse, SimClock, Span, WallTime};
 use outpost::container::ts::{Join, Mark, PACKET_LEN, Record};
 use outpost::segment::{
-    Ledger, Records, SegmentConfig, Segmenter, Shelf, Snapshot, Supply, Tail, WindowStats,
+    Agreement, Ledger, Numbering, Records, SegmentConfig, Segmenter, Shelf, Snapshot, Supply, Tail,
+    WindowStats,
 };
 
 /// 2025-11-20T12:00:00Z, and an hour after boot.
@@ -134,11 +135,19 @@ pub(crate) struct Bench {
 }
 
 impl Bench {
-    /// With numbers that begin where `ledger` says, or where the clock does.
+    /// With segments counted from where `ledger` says, or from where the clock does.
     pub(crate) fn new(config: SegmentConfig, ledger: &Arc<Ledger>) -> Self {
         let clock = clock();
+        let (counted, now) = (Numbering::Counted, clock.wall());
+        let agreement = Agreement::new(ledger, "radio", counted, &config, &now, Span::ZERO);
+        Self::with(config, &clock, &agreement)
+    }
+
+    /// A rendition of a stream that has others.
+    pub(crate) fn with(config: SegmentConfig, clock: &Arc<SimClock>, agreement: &Arc<Agreement>) -> Self {
+        let clock = Arc::clone(clock);
         let shelf = Recorder::new(&clock);
-        let sequence = ledger.sequence("radio/audio", clock.wall().wall);
+        let sequence = agreement.sequence("radio/audio");
         let pulse = Arc::new(Pulse::new(clock.now()));
         let segmenter = Segmenter::new(config, sequence, clock.clone(), shelf.clone(), pulse.clone());
         let stats = segmenter.stats();

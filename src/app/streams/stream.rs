@@ -21,7 +21,7 @@ use crate::pump::snapshot::Shutter;
 use crate::pump::video::{self, Encoders, VideoInfo, VideoMode, VideoStats, VideoStream};
 use crate::pump::weave::{Weaver, weave};
 use crate::ring::{self, Audience};
-use crate::segment::{Ledger, SegmentConfig, Segmenter, TargetDuration, counted_at};
+use crate::segment::{Agreement, Ledger, Numbering, SegmentConfig, Segmenter, TargetDuration};
 use crate::serve::{Lineup, MultivariantRenderer, Photos, Rendition, Snapshots, Station};
 use crate::source::CaptureStats;
 use crate::source::video::{CameraStats, Coding};
@@ -217,8 +217,9 @@ impl Serving<'_> {
         let pulse = Arc::new(Pulse::new(clock.now()));
         // A stream with pictures begins with one, and those are not held back.
         let delay = sound.as_ref().filter(|_| picture.is_none()).map_or(Span::ZERO, |it| it.encoder_delay);
-        let counted = counted_at(&clock.wall(), delay);
-        let sequence = ledger.sequence(&format!("{name}/{rendition}"), counted);
+        let numbering = numbering(stream, coding);
+        let agreement = Agreement::new(ledger, name, numbering, &window, &clock.wall(), delay);
+        let sequence = agreement.sequence(&format!("{name}/{rendition}"));
         let segmenter = Segmenter::new(window, sequence, Arc::clone(clock), shelf as _, Arc::clone(&pulse));
         let figures = StreamFigures {
             name: name.to_owned(),
@@ -245,6 +246,18 @@ fn longest_segment(stream: &StreamConfig, coding: Option<Coding>) -> Span {
         Some(Coding::H264) => segment + segment,
         _ if late > Span::from_millis(100) => segment + late,
         _ => segment,
+    }
+}
+
+/// Whether every cell of the grid has the beginning of one segment: not where a source's key frames decide, nor where
+/// pictures are about as far apart as the grid's instants.
+fn numbering(stream: &StreamConfig, coding: Option<Coding>) -> Numbering {
+    let segment = stream.window.segment.0;
+    let picture = stream.video.as_ref().map_or(Span::ZERO, |video| video.rate.span());
+    match coding {
+        Some(Coding::H264) => Numbering::Counted,
+        _ if picture + picture > segment => Numbering::Counted,
+        _ => Numbering::Aligned(CutGrid::new(segment)),
     }
 }
 

@@ -49,11 +49,13 @@ pub enum Mark {
 }
 
 /// How a segment follows the one before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Join {
     /// Timestamps and continuity counters run on.
     Continuous,
-    /// Something was lost or changed: EXT-X-DISCONTINUITY.
+    /// Packets were lost; timestamps run on.
+    Lost,
+    /// Something changed: EXT-X-DISCONTINUITY.
     Broken,
 }
 

@@ -191,6 +191,13 @@ impl Mux {
         }
     }
 
+    /// Ends the segment, of which packets were lost; the unit at `at` begins the next, whose packets say that they do
+    /// not follow. Timestamps run on: it is [`Join::Lost`].
+    pub fn lose(&mut self, at: Pts, sink: &mut impl Sink) {
+        self.cut(at, sink);
+        self.stage = Stage::Closed(Join::Lost);
+    }
+
     /// Ends the segment where its media end; whatever comes next need not follow, and begins a segment
     /// that is [`Join::Broken`].
     pub fn interrupt(&mut self, sink: &mut impl Sink) {

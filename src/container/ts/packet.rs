@@ -91,7 +91,7 @@ impl Adaptation {
     pub(super) const NONE: Self = Self { join: Join::Continuous, entry: Entry::Dependent, pcr: None };
 
     fn flags(&self) -> u8 {
-        let join = if self.join == Join::Broken { DISCONTINUITY } else { 0 };
+        let join = if self.join == Join::Continuous { 0 } else { DISCONTINUITY };
         let entry = if self.entry == Entry::Key { RANDOM_ACCESS } else { 0 };
         let pcr = if self.pcr.is_some() { HAS_PCR } else { 0 };
         join | entry | pcr

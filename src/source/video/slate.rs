@@ -138,7 +138,8 @@ mod tests {
     fn reading(sync: Sync) -> WallReading {
         // 2023-11-14 22:13:20 UTC.
         let wall = WallTime::from_unix_nanos(1_700_000_000_000_000_000);
-        WallReading { monotonic: Monotonic::from_nanos(1_000_000_000_000_000), wall, sync }
+        let monotonic = Monotonic::from_nanos(1_000_000_000_000_000);
+        WallReading { monotonic, wall, sync, suspended: Duration::ZERO }
     }
 
     #[test]

@@ -225,6 +225,7 @@ mod tests {
                     monotonic: captured,
                     wall: WallTime::from_unix_nanos(captured.as_nanos() * 7919),
                     sync: crate::base::Sync::Synchronised,
+                    suspended: std::time::Duration::ZERO,
                 };
                 let counter = n.wrapping_mul(0x9e37_79b9);
                 let planes = |picture: &Picture| picture.clone().planes_mut().map(|plane| plane.to_vec());

@@ -1,0 +1,110 @@
+//! Media time to civil time: PROGRAM-DATE-TIME.
+//!
+//! Belongs here: the mapping, and what setting the clock or suspending the machine does to it. Does not: noticing
+//! either.
+
+use std::time::Duration;
+
+use crate::base::{Monotonic, Pts, Sync, WallReading, WallTime};
+
+/// A civil clock that moved by less has not been set: two readings differ by how long they took.
+const STEP_NANOS: u64 = 10_000_000;
+/// A machine is suspended for longer; two readings of its clocks may differ by some of it.
+const SUSPENSION_NANOS: u64 = 500_000_000;
+/// So many suspensions are remembered; no window holds more that anybody could tell apart.
+const REMEMBERED: usize = 8;
+
+/// The mapping from media time to civil time, for the whole window at once, so that setting the clock
+/// corrects every date and moves no media.
+///
+/// The media clock stands still while the machine is suspended: what was captured before keeps its dates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dates {
+    offset_nanos: i64,
+    /// Suspensions, the newest first.
+    pauses: [Pause; REMEMBERED],
+    /// Whether the dates deserve belief.
+    pub sync: Sync,
+}
+
+/// A stretch of civil time that is not in the media.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Pause {
+    /// Where the media go on after it.
+    until: Pts,
+    nanos: i64,
+}
+
+impl Pause {
+    const NONE: Self = Self { until: Pts::from_ticks(i64::MIN), nanos: 0 };
+}
+
+/// What changed the dates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Correction {
+    /// The civil clock was set, or its standing changed: every date moved by so much.
+    Set {
+        /// Nanoseconds.
+        nanos: i64,
+        /// Whether the dates deserve belief now.
+        sync: Sync,
+    },
+    /// The machine was suspended for so long: dates from then on moved.
+    Suspended {
+        /// Nanoseconds.
+        nanos: i64,
+    },
+}
+
+impl Dates {
+    /// The mapping this reading shows.
+    pub fn of(reading: &WallReading) -> Self {
+        Self { offset_nanos: reading.offset_nanos(), pauses: [Pause::NONE; REMEMBERED], sync: reading.sync }
+    }
+
+    /// Civil time of a media instant: PROGRAM-DATE-TIME.
+    pub fn at(&self, pts: Pts) -> WallTime {
+        self.date(pts, pts.to_monotonic())
+    }
+
+    /// Civil time of a monotonic instant.
+    pub fn at_monotonic(&self, instant: Monotonic) -> WallTime {
+        self.date(instant.to_pts(), instant)
+    }
+
+    fn date(&self, pts: Pts, instant: Monotonic) -> WallTime {
+        let later = self.pauses.iter().filter(|pause| pts < pause.until);
+        let missing: i64 = later.map(|pause| pause.nanos).sum();
+        let nanos = instant.as_nanos().saturating_add(self.offset_nanos).saturating_sub(missing);
+        WallTime::from_unix_nanos(nanos)
+    }
+
+    /// Compares with the clocks, after the machine was suspended for `slept`: media that begin at `since` or later
+    /// came after that.
+    pub(super) fn correct(
+        &mut self,
+        reading: &WallReading,
+        slept: Duration,
+        since: Pts,
+    ) -> Option<Correction> {
+        let mut nanos = reading.offset_nanos().saturating_sub(self.offset_nanos);
+        let slept = i64::try_from(slept.as_nanos()).unwrap_or(i64::MAX);
+        let suspended = slept.unsigned_abs() > SUSPENSION_NANOS;
+        if suspended {
+            self.pauses.rotate_right(1);
+            self.pauses[0] = Pause { until: since, nanos: slept };
+            nanos = nanos.saturating_sub(slept);
+            self.offset_nanos = self.offset_nanos.saturating_add(slept);
+        }
+        let set = nanos.unsigned_abs() > STEP_NANOS || reading.sync != self.sync;
+        if set {
+            self.offset_nanos = self.offset_nanos.saturating_add(nanos);
+            self.sync = reading.sync;
+        }
+        match (suspended, set) {
+            (true, _) => Some(Correction::Suspended { nanos: slept }),
+            (false, true) => Some(Correction::Set { nanos, sync: reading.sync }),
+            (false, false) => None,
+        }
+    }
+}
