@@ -16,7 +16,7 @@ use outpost::media::{Channels, CutGrid, FrameRate, Pick, Program};
 use outpost::pump::audio::AudioStream;
 use outpost::pump::segments::Segments;
 use outpost::pump::sink::{RecordSink, SinkStats};
-use outpost::pump::video::{VideoMode, VideoStream};
+use outpost::pump::video::{Sizes, VideoMode, VideoStream};
 use outpost::pump::weave::{Weaver, weave};
 use outpost::ring::{self, Consumer};
 use outpost::source::CaptureStats;
@@ -68,10 +68,11 @@ impl Stream {
         let (video, audio, weaver) =
             weave("clapper", segments, grid, (rate, frame), clock).expect("eventfds");
         let encoders = Box::new(move |_: Option<&_>| choose::video(EncoderKind::X264, params));
-        let mode = VideoMode::Encode { choice, params, encoders };
+        let camera = Wanted { size, rate };
+        let mode = VideoMode::Encode { choice, params, camera, encoders };
         Self {
             video: VideoStream::new("clapper", mode, grid, video, Arc::default(), Arc::default(), &[]),
-            audio: AudioStream::new("clapper", Pick::Mono, aac, grid, audio, Arc::default()),
+            audio: AudioStream::new("clapper", Pick::Mono, aac, grid, vec![audio], Arc::default()),
             weaver,
             records,
             bytes: Vec::new(),
@@ -119,7 +120,7 @@ fn judge(ppm: f64, before: Duration) {
             // The camera is opened by a thread, which the simulated clock does not wait for.
             if view.origin == Origin::Live {
                 seen = Some(view.pts);
-                stream.video.feed(&view);
+                stream.video.feed(&view, &mut Sizes::default());
             }
         } else {
             let block = sound.next(&stop).expect("never stopped");

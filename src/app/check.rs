@@ -7,7 +7,7 @@ use std::time::Duration;
 use nix::unistd::{AccessFlags, access};
 
 use super::address::Reach;
-use super::config::{AudioSettings, Config, StreamConfig, VideoSettings};
+use super::config::{AudioSettings, Config, Rung, StreamConfig, VideoSettings};
 use super::screen::Screen;
 use crate::media::Track;
 use crate::source::SourceError;
@@ -138,7 +138,7 @@ fn plan<'a>(
     reach: &Reach,
     out: &mut impl Write,
 ) -> io::Result<()> {
-    let StreamConfig { name, title, video, audio, window } = stream;
+    let StreamConfig { name, title, video, ladder, audio, window } = stream;
     writeln!(out, "\n{name}: {title}")?;
     if let Some(video) = video {
         let VideoSettings { source, size, rate, bitrate, .. } = video;
@@ -147,7 +147,13 @@ fn plan<'a>(
         if let Some(Ok(found)) = found {
             writeln!(out, "  found     {found}")?;
         }
-        writeln!(out, "  encoder   {bitrate}, {}", probe.encoder(track.unwrap_or_default(), video))?;
+        let track = track.unwrap_or_default();
+        writeln!(out, "  encoder   {bitrate}, {}", probe.encoder(track, video))?;
+        for Rung { name, video } in ladder {
+            let VideoSettings { size, rate, bitrate, .. } = video;
+            let encoder = probe.encoder(track, video);
+            writeln!(out, "  rendition {name}, {size} at {rate}, {bitrate}, {encoder}")?;
+        }
     }
     if let Some(AudioSettings { source, channels, profile, bitrate }) = audio {
         let channels = format!("{channels:?}").to_lowercase();
@@ -157,7 +163,7 @@ fn plan<'a>(
         }
         writeln!(out, "  encoder   AAC, profile {profile}, {bitrate}")?;
     }
-    let (full, memory) = (window.full(stream.bitrate()), window.memory);
+    let (full, memory) = (window.full(stream.total()), window.memory);
     write!(out, "  window    {} in segments of {}, ", window.length, window.segment)?;
     if full <= memory {
         writeln!(out, "about {full} of the {memory} allowed")?;
@@ -410,7 +416,7 @@ camera: camera
   sound     clapper, a beep each second, mono
   found     48000 Hz, 1 channel
   encoder   AAC, profile lc, 64k
-  window    2m in segments of 2s, about 65.0 MiB of the 128.0 MiB allowed
+  window    2m in segments of 2s, about 67.0 MiB of the 128.0 MiB allowed
   address   http://127.0.0.1:8080/camera/index.m3u8
 
 Listening and looking for 5 seconds:

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 
 use super::config::Config;
 use super::report::BoxReport;
-use super::streams::{self, BuildError, Card, Feed, Parts, Scene};
+use super::streams::{self, BuildError, Card, Feed, Parts, Reading, Scene};
 use crate::base::{Clock, Stop};
 use crate::pump::{self, weave::Weaver};
 use crate::ring::Reader;
@@ -35,7 +35,7 @@ pub enum RunError {
     /// The system refused a thread, a descriptor or a timer.
     #[error("cannot start: the system refuses what is needed; see `ulimit -a`")]
     System(#[from] io::Error),
-    /// A stream's capture side is gone although nobody stopped it.
+    /// A rendition's capture side is gone although nobody stopped it.
     #[error("the stream {0} stopped by itself; please report this with the log before it")]
     Ended(String),
 }
@@ -53,9 +53,12 @@ pub fn run(config: &Config, serving: &dyn Fn(SocketAddr)) -> Result<(), RunError
 
     let serve = Arc::new(ServeStats::default());
     let stations = feeds.iter().map(|feed| Arc::clone(&feed.figures.station)).collect();
-    let (figures, segmenters): (Vec<_>, Vec<_>) =
-        feeds.into_iter().map(|Feed { figures, segmenter, ring }| (figures, (segmenter, ring))).unzip();
-    let names: Vec<String> = figures.iter().map(|stream| stream.name.clone()).collect();
+    let (mut figures, mut renditions) = (Vec::new(), Vec::new());
+    for Feed { figures: stream, readings } in feeds {
+        let names = stream.renditions.iter().map(|rendition| format!("{}/{}", stream.name, rendition.name));
+        renditions.extend(names.zip(readings));
+        figures.push(stream);
+    }
     let report: Arc<dyn Report> = Arc::new(BoxReport {
         streams: figures,
         serve: serve.clone(),
@@ -74,7 +77,7 @@ pub fn run(config: &Config, serving: &dyn Fn(SocketAddr)) -> Result<(), RunError
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let outcome = runtime.block_on(async {
         let mut tasks = JoinSet::new();
-        for (name, (mut segmenter, ring)) in names.into_iter().zip(segmenters) {
+        for (name, Reading { mut segmenter, ring }) in renditions {
             let mut records = Reader::new(ring)?;
             tasks.spawn(async move { (name, segmenter.drive(&mut records).await) });
         }

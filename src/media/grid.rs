@@ -48,9 +48,14 @@ impl Cutter {
         Self { grid, next: None }
     }
 
+    /// Whether a segment would begin with a unit at `pts`.
+    pub fn is_due(&self, pts: Pts) -> bool {
+        self.next.is_none_or(|next| pts >= next)
+    }
+
     /// Whether a segment begins with the unit at `pts`. Ask once for each unit that may begin one, in order.
     pub fn is_cut(&mut self, pts: Pts) -> bool {
-        let cut = self.next.is_none_or(|next| pts >= next);
+        let cut = self.is_due(pts);
         if cut {
             self.next = Some(self.grid.after(pts));
         }

@@ -126,7 +126,14 @@ pub enum Planes<'a> {
     Nv12([Plane<'a>; 2]),
 }
 
-impl Planes<'_> {
+impl<'a> Planes<'a> {
+    /// The plane of Y.
+    pub const fn luma(&self) -> Plane<'a> {
+        match self {
+            Self::I420([luma, ..]) | Self::Nv12([luma, _]) => *luma,
+        }
+    }
+
     /// Whether every row of a picture of `size` lies within them.
     pub fn hold(&self, size: Size) -> bool {
         let (width, height) = (size.width(), size.height());

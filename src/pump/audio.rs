@@ -24,7 +24,7 @@ pub struct PumpStats {
     pub levels: Trail,
 }
 
-/// One stream's way from a captured block to coded units in its outlet.
+/// One stream's way from a captured block to coded units in its outlets.
 pub struct AudioStream {
     name: String,
     pick: Pick,
@@ -33,7 +33,8 @@ pub struct AudioStream {
     encoder: Box<dyn AudioEncoder>,
     frame: Span,
     cutter: Cutter,
-    outlet: Outlet,
+    /// Where its units go, each with all of them.
+    outlets: Vec<Outlet>,
     stats: Arc<PumpStats>,
     failing: bool,
 }
@@ -45,7 +46,7 @@ impl AudioStream {
         pick: Pick,
         encoder: Box<dyn AudioEncoder>,
         grid: CutGrid,
-        outlet: Outlet,
+        outlets: Vec<Outlet>,
         stats: Arc<PumpStats>,
     ) -> Self {
         let config = encoder.config();
@@ -57,7 +58,7 @@ impl AudioStream {
             frame: Span::from_samples(i64::from(config.frame_samples()), config.rate()),
             cutter: Cutter::new(grid),
             encoder,
-            outlet,
+            outlets,
             stats,
             failing: false,
         }
@@ -73,17 +74,17 @@ impl AudioStream {
         self.meter.measure(&block, &self.stats.levels);
         self.stats.blocks.increment();
 
-        let Self { encoder, frame, cutter, outlet, .. } = self;
+        let Self { encoder, frame, cutter, outlets, .. } = self;
         let done = encoder.encode(&block, &mut |unit| {
             if cutter.is_cut(unit.pts) {
-                outlet.begin_segment(unit.pts);
+                outlets.iter_mut().for_each(|outlet| outlet.begin_segment(unit.pts));
             }
-            outlet.write(unit);
+            outlets.iter_mut().for_each(|outlet| outlet.write(unit));
             // The next unit's instant is known already: if a segment begins with it, this one is complete
             // now, not when the next unit comes.
             let next = unit.pts + *frame;
             if cutter.is_cut(next) {
-                outlet.begin_segment(next);
+                outlets.iter_mut().for_each(|outlet| outlet.begin_segment(next));
             }
         });
         let failure = done.err().map(|error| error.to_string());
@@ -114,6 +115,6 @@ pub fn run(mut capture: Capture, mut streams: Vec<AudioStream>, clock: &dyn Cloc
         }
     }
     for stream in &mut streams {
-        stream.outlet.finish();
+        stream.outlets.iter_mut().for_each(Outlet::finish);
     }
 }

@@ -28,6 +28,15 @@ const MOST_PATIENCE: Span = Span::from_millis(3_600_000);
 /// A step up that is taken back within this time did not last.
 const SOON: Span = Span::from_millis(60_000);
 
+/// Whether a picture is needed whatever the rate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// A segment begins with it, in every rendition.
+    Cut,
+    /// It is one like the others.
+    Any,
+}
+
 /// What is given up when the board does not keep up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
@@ -85,6 +94,8 @@ pub struct Governor {
     window: Option<Window>,
     /// How long each picture of the window took.
     times: Vec<Duration>,
+    /// From one picture of the camera to the next, when all is well.
+    picture: Span,
     /// When the next picture is to be encoded, where not all are.
     due: Option<Pts>,
     /// How long there has been room.
@@ -95,8 +106,9 @@ pub struct Governor {
 }
 
 impl Governor {
-    /// A governor that allows `full` at first, and takes `steps` in their order.
-    pub fn new(full: Tuning, steps: &[Step]) -> Self {
+    /// A governor that allows `full` at first, of a camera's `rate` pictures a second, and takes `steps` in their
+    /// order.
+    pub fn new(full: Tuning, rate: FrameRate, steps: &[Step]) -> Self {
         let mut levels = vec![full];
         let mut tuning = full;
         for step in steps {
@@ -112,6 +124,7 @@ impl Governor {
         Self {
             levels,
             level: 0,
+            picture: rate.span(),
             window: None,
             times: Vec::new(),
             due: None,
@@ -127,20 +140,20 @@ impl Governor {
     }
 
     /// Whether the camera's picture at `pts` is to be encoded. Ask once for each, in order.
-    pub fn admits(&mut self, pts: Pts) -> bool {
-        let (now, full) = (self.tuning().rate, self.levels[0].rate);
-        if now == full {
+    pub fn admits(&mut self, pts: Pts, need: Need) -> bool {
+        let span = self.tuning().rate.span();
+        if span <= self.picture {
             self.due = None;
             return true;
         }
         // The picture nearest to each instant of the lower rate.
         let due = self.due.unwrap_or(pts);
-        let near = Span::from_ticks(full.span().ticks() / 2);
-        if pts + near < due {
+        let early = pts + Span::from_ticks(self.picture.ticks() / 2) < due;
+        if early && need == Need::Any {
             return false;
         }
-        let next = due + now.span();
-        self.due = Some(if next > pts { next } else { pts + now.span() });
+        let next = due + span;
+        self.due = Some(if next > pts && !early { next } else { pts + span });
         true
     }
 
@@ -231,7 +244,7 @@ mod tests {
 
     fn governor() -> Governor {
         let steps = [Step::Bitrate(1200 * KILO), Step::Bitrate(800 * KILO), Step::Rate(rate(15))];
-        Governor::new(Tuning { bitrate: 2000 * KILO, rate: rate(30) }, &steps)
+        Governor::new(Tuning { bitrate: 2000 * KILO, rate: rate(30) }, rate(30), &steps)
     }
 
     /// A camera and a board, simulated: pictures are `interval` apart, and of those that came while the board
@@ -259,7 +272,7 @@ mod tests {
                 self.now = self.now.max(shown);
                 self.last = shown;
                 let pts = Pts::from_ticks((shown * 90_000.0).round() as i64);
-                let spent = if self.governor.admits(pts) {
+                let spent = if self.governor.admits(pts, Need::Any) {
                     self.encoded += 1;
                     cost(self.governor.tuning().bitrate)
                 } else {
@@ -326,7 +339,7 @@ mod tests {
         let mut governor = governor();
         for n in 0..3000 {
             let pts = Pts::from_ticks(n * 3000);
-            assert!(governor.admits(pts));
+            assert!(governor.admits(pts, Need::Any));
             let spent = Duration::from_millis(if n % 30 == 0 { 60 } else { 10 });
             assert_eq!(governor.spent(pts, spent), None);
         }
@@ -336,7 +349,7 @@ mod tests {
     fn steps_that_change_nothing_are_none() {
         let full = Tuning { bitrate: 500 * KILO, rate: rate(10) };
         let steps = [Step::Bitrate(800 * KILO), Step::Rate(rate(15)), Step::Bitrate(300 * KILO)];
-        assert_eq!(Governor::new(full, &steps).levels.len(), 2);
+        assert_eq!(Governor::new(full, full.rate, &steps).levels.len(), 2);
     }
 
     proptest! {
@@ -347,11 +360,12 @@ mod tests {
         ) {
             let mut governor = Governor::new(
                 Tuning { bitrate: 1, rate: rate(30) },
+                rate(30),
                 &[Step::Rate(rate(hertz))],
             );
             governor.level = 1;
             let stamp = |n: usize| Pts::from_ticks(n as i64 * 3000 + jitter[n % jitter.len()]);
-            let picked: Vec<_> = (0..900).map(stamp).filter(|pts| governor.admits(*pts)).collect();
+            let picked: Vec<_> = (0..900).map(stamp).filter(|pts| governor.admits(*pts, Need::Any)).collect();
             let expected = (30 * hertz) as usize;
             prop_assert!(picked.len().abs_diff(expected) <= 2, "{} of {}", picked.len(), expected);
             let span = rate(hertz).span().ticks();

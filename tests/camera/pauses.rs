@@ -101,7 +101,8 @@ fn minute(target: Span, silent: fn(i64) -> bool) -> (Vec<Finished>, Arc<CameraSt
     let sink = RecordSink::new(producer, Audience::default(), Arc::new(SinkStats::default()));
     let segments = Segments::new("moody", &program, sink, &any_clock);
     let encoders = Box::new(move |_: Option<&_>| choose::video(EncoderKind::X264, params));
-    let mode = VideoMode::Encode { choice, params, encoders };
+    let camera = Wanted { size, rate };
+    let mode = VideoMode::Encode { choice, params, camera, encoders };
     let (stats, info, camera_stats) = (Arc::default(), Arc::default(), Arc::new(CameraStats::default()));
     let grid = CutGrid::new(target);
     let stream = VideoStream::new("moody", mode, grid, Outlet::direct(segments), stats, info, &[]);

@@ -8,6 +8,11 @@ fn faults_are_told_with_place_and_remedy() {
     let alsa = |line: &str| format!("[[stream]]\nname = \"radio\"\n[stream.audio]\nkind = \"alsa\"\n{line}");
     let sound = |line: &str| alsa(line).replace("alsa", "synth");
     let program = |line: &str| alsa(line).replace("alsa", "command");
+    let ladder = |lines: &str| {
+        format!(
+            "[[stream]]\nname = \"camera\"\n[stream.video]\nkind = \"synth\"\n[[stream.rendition]]\n{lines}"
+        )
+    };
     let card = |lines: &str| format!("[[stream]]\nname = \"camera\"\n[stream.video]\n{lines}");
     let table: &[(String, &str)] = &[
         (
@@ -130,6 +135,52 @@ fn faults_are_told_with_place_and_remedy() {
             synth("").replace("kind", "device = \"hw:1\", kind"),
             "outpost.toml:3: stream.audio.device: only kind = \"alsa\" has a device; remove it\n\
              \x20 3 | audio = { device = \"hw:1\", kind = \"synth\" }\n    |                    ^^^^^^",
+        ),
+        (
+            synth("rendition = [{ bitrate = \"1M\" }]"),
+            "outpost.toml:4: stream.rendition: only pictures have renditions; add [stream.video], or remove it\n\
+             \x20 4 | rendition = [{ bitrate = \"1M\" }]\n    |             ^^^^^^^^^^^^^^^^^^^^^^",
+        ),
+        (
+            ladder("bitrate = \"1M\"").replace("synth", "command\"\ncommand = [\"cat\"]\noutput = \"h264"),
+            "outpost.toml:7: stream.rendition: what is passed through is not decoded, so nothing else can be made of \
+             it; remove it, or have raw pictures encoded\n\
+             \x20 7 | [[stream.rendition]]\n    | ^^^^^^^^^^^^^^^^^^^^",
+        ),
+        (
+            ladder("size = \"1920x1080\"\nbitrate = \"1M\""),
+            "outpost.toml:6: stream.rendition.size: 1920x1080 is larger than the pictures of [stream.video], \
+             1280x720; make it smaller\n  6 | size = \"1920x1080\"\n    |        ^^^^^^^^^^^",
+        ),
+        (
+            ladder("rate = 60\nbitrate = \"1M\""),
+            "outpost.toml:6: stream.rendition.rate: 60 is more than [stream.video] has, 30; make it less\n\
+             \x20 6 | rate = 60\n    |        ^^",
+        ),
+        (
+            ladder("encoder = \"copy\"\nbitrate = \"1M\""),
+            "outpost.toml:6: stream.rendition.encoder: a further rendition has to be encoded; write \"auto\", \
+             \"x264\" or \"m2m\"\n  6 | encoder = \"copy\"\n    |           ^^^^^^",
+        ),
+        (
+            ladder("size = \"640x360\""),
+            "outpost.toml:5: stream.rendition.bitrate: missing; say how much it may use, less than the 2M of \
+             [stream.video]\n  5 | [[stream.rendition]]\n    | ^^^^^^^^^^^^^^^^^^^^",
+        ),
+        (
+            ladder("bitrate = \"64k\""),
+            "outpost.toml:6: stream.rendition.bitrate: 64k is out of range; pictures take from 100k to 20M\n\
+             \x20 6 | bitrate = \"64k\"\n    |           ^^^^^",
+        ),
+        (
+            ladder("name = \"ll\"\nbitrate = \"1M\""),
+            "outpost.toml:6: stream.rendition.name: ll is the name of something else in the stream's address; choose \
+             another\n  6 | name = \"ll\"\n    |        ^^^^",
+        ),
+        (
+            ladder("bitrate = \"1M\"\n[[stream.rendition]]\nbitrate = \"500k\""),
+            "outpost.toml:7: stream.rendition.name: another rendition is called 720p already; give one a name = \
+             \"…\"\n  7 | [[stream.rendition]]\n    | ^^^^^^^^^^^^^^^^^^^^",
         ),
         (
             sound("bitrat = \"64k\""),

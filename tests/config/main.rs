@@ -90,6 +90,22 @@ fn pictures_from_every_source() {
 }
 
 #[test]
+fn a_ladder_has_names_and_shares_the_memory() {
+    let config = parse(
+        "[[stream]]\nname = \"camera\"\nvideo = { kind = \"synth\" }\naudio = { kind = \"synth\" }\n\
+         rendition = [{ size = \"640x360\", bitrate = \"600k\" },\n\
+         { name = \"small\", size = \"640x360\", rate = 12.5, bitrate = \"200k\", encoder = \"x264\" }]",
+    );
+    let stream = &config.streams[0];
+    let renditions: Vec<_> = stream.renditions().map(|(name, rate)| format!("{name} {rate}")).collect();
+    assert_eq!(renditions, ["video 2064k", "360p 664k", "small 264k", "audio 64k"]);
+    assert_eq!((stream.bitrate().to_string(), stream.total().to_string()), ("2064k".into(), "3056k".into()));
+    let pictures: Vec<_> =
+        stream.pictures().map(|(_, it)| format!("{} {} {}", it.size, it.rate, it.encoder)).collect();
+    assert_eq!(pictures, ["1280x720 30 auto", "640x360 30 auto", "640x360 12.5 x264"]);
+}
+
+#[test]
 fn a_camera_is_shared_by_streams_that_want_the_same_of_it() {
     let two = |first: &str, second: &str| {
         format!(
@@ -140,6 +156,7 @@ fn every_default_is_what_the_documentation_spells_out() {
         [[stream]]
         name = "camera"
         video = { kind = "v4l2", device = "usb:1-1.3" }
+        rendition = [{ size = "640x360", bitrate = "600k" }]
         audio = { kind = "alsa", device = "usb:1-1.3" }
         [[stream]]
         name = "demo"
@@ -179,7 +196,7 @@ fn the_bit_rate_follows_profile_and_channels() {
 #[test]
 fn every_block_in_the_documentation_is_accepted() {
     let blocks: Vec<_> = DOCS.split("```").skip(1).step_by(2).collect();
-    assert_eq!(blocks.len(), 4);
+    assert_eq!(blocks.len(), 5);
     for block in blocks {
         parse(block.strip_prefix("toml\n").expect("every block is TOML"));
     }

@@ -18,7 +18,7 @@ use bytesize::ByteSize;
 pub use audio::{AudioSettings, SoundSource};
 pub use fault::Fault;
 pub use values::{BitRate, Length, Listen, Name, Origin, Step};
-pub use video::{Encoder, PictureSource, VideoSettings};
+pub use video::{Encoder, PictureSource, Rung, VideoSettings};
 
 use crate::base::Span;
 use crate::segment::SegmentConfig;
@@ -51,6 +51,8 @@ pub struct StreamConfig {
     pub title: String,
     /// Its pictures; without them it has sound.
     pub video: Option<VideoSettings>,
+    /// Further renditions of them, in the order they are offered.
+    pub ladder: Vec<Rung>,
     /// Its sound; without it there are pictures.
     pub audio: Option<AudioSettings>,
     /// What of it can be fetched.
@@ -69,16 +71,30 @@ pub struct WindowConfig {
 }
 
 impl StreamConfig {
-    /// Pictures and sound together.
-    pub fn bitrate(&self) -> BitRate {
-        total(self.video.as_ref(), self.audio.as_ref())
+    /// The pictures of each rendition that has some, the first one's first.
+    pub fn pictures(&self) -> impl Iterator<Item = (&str, &VideoSettings)> {
+        let first = self.video.iter().map(|video| ("video", video));
+        first.chain(self.ladder.iter().map(|rung| (rung.name.as_str(), &rung.video)))
     }
-}
 
-/// What a stream of these uses.
-fn total(video: Option<&VideoSettings>, audio: Option<&AudioSettings>) -> BitRate {
-    let (video, audio) = (video.map_or(0, |it| it.bitrate.0), audio.map_or(0, |it| it.bitrate.0));
-    BitRate(video.saturating_add(audio))
+    /// Every rendition with its bit rate, in the order they are offered: those with pictures carry the sound too, and
+    /// sound has one of its own.
+    pub fn renditions(&self) -> impl Iterator<Item = (&str, BitRate)> {
+        let sound = self.audio.as_ref().map_or(0, |audio| audio.bitrate.0);
+        let pictures =
+            self.pictures().map(move |(name, video)| (name, BitRate(video.bitrate.0.saturating_add(sound))));
+        pictures.chain(self.audio.iter().map(|audio| ("audio", audio.bitrate)))
+    }
+
+    /// Of the first rendition.
+    pub fn bitrate(&self) -> BitRate {
+        self.renditions().next().map_or(BitRate(0), |(_, bitrate)| bitrate)
+    }
+
+    /// Of all renditions together.
+    pub fn total(&self) -> BitRate {
+        BitRate(self.renditions().fold(0, |sum, (_, bitrate)| sum.saturating_add(bitrate.0)))
+    }
 }
 
 impl Default for WindowConfig {

@@ -8,7 +8,7 @@ use std::str::FromStr;
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
 use crate::base::Span;
-use crate::media::FrameRate;
+use crate::media::{FrameRate, Size};
 use crate::serve::{RESERVED, is_origin, is_stream_name};
 
 /// Where to serve: `8080`, `:8080`, `127.0.0.1:9000`, `[::]:80`.
@@ -169,6 +169,11 @@ impl FromStr for Origin {
 }
 
 impl Name {
+    /// What a rendition of pictures this high is called: `360p`.
+    pub(super) fn of_height(size: Size) -> Self {
+        Self(format!("{}p", size.height()))
+    }
+
     /// The name.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Deserialize;
 
-use super::{BitRate, Step};
+use super::{BitRate, Name, Step};
 use crate::encode::Preset;
 use crate::media::{FrameRate, Size};
 use crate::source::command::{CommandLine, VideoOutput};
@@ -27,6 +27,15 @@ pub struct VideoSettings {
     pub bitrate: BitRate,
     /// What is given up, in this order, while the encoder cannot keep up.
     pub overload: Vec<Step>,
+}
+
+/// A further rendition of a stream's pictures.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rung {
+    /// Its part of the address.
+    pub name: Name,
+    /// Its coding; the source is that of the stream's pictures.
+    pub video: VideoSettings,
 }
 
 /// Where pictures come from.

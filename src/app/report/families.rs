@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{BoxReport, PictureFigures, SoundFigures, StreamFigures};
+use super::{BoxReport, CodedFigures, PictureFigures, RenditionFigures, SoundFigures, StreamFigures};
 use crate::base::Sync;
 use crate::observe::metrics::{Family, Kind};
 use crate::pump::weave::WeaveStats;
@@ -18,30 +18,6 @@ const OF_STREAMS: &[Figure<StreamFigures>] = &[
     ("outpost_signal_live", "Whether everything the stream is made of delivers", Gauge, |s| {
         live(s.state().signal)
     }),
-    ("outpost_ring_dropped_packets", "Packets dropped because the ring was full", Counter, |s| {
-        s.ring.dropped.get() as f64
-    }),
-    ("outpost_ring_drops", "Times the ring was full", Counter, |s| s.ring.drops.get() as f64),
-    ("outpost_ring_depth_packets", "Packets in the ring not yet read", Gauge, |s| s.ring.depth.get()),
-    ("outpost_segments", "Segments listed", Counter, |s| s.window.segments.get() as f64),
-    ("outpost_lost_segments", "Segments given up before they were complete", Counter, |s| {
-        s.window.lost.get() as f64
-    }),
-    ("outpost_discontinuities", "Segments that began with a discontinuity", Counter, |s| {
-        s.window.discontinuities.get() as f64
-    }),
-    ("outpost_segment_lag_seconds", "From the end of the last segment's media to its listing", Gauge, |s| {
-        s.window.lag.get() / 1e3
-    }),
-    ("outpost_window_bytes", "Bytes of all segments that can be fetched", Gauge, |s| s.window.bytes.get()),
-    ("outpost_window_seconds", "How long the playlist lasts", Gauge, |s| s.window.seconds.get()),
-    ("outpost_window_segments", "Segments in the playlist", Gauge, |s| s.window.listed.get()),
-    ("outpost_window_retired_segments", "Segments no longer listed but still served", Gauge, |s| {
-        s.window.retired.get()
-    }),
-    ("outpost_window_evictions", "Segments that went early because of the memory bound", Counter, |s| {
-        s.window.evictions.get() as f64
-    }),
     (
         "outpost_live_skips",
         "Times a listener of the endless stream was too slow and lost some of it",
@@ -52,6 +28,36 @@ const OF_STREAMS: &[Figure<StreamFigures>] = &[
         s.station.renditions().map(|it| it.renders.get()).sum::<u64>() as f64
     }),
     ("outpost_listeners", "People who listen", Gauge, |s| s.station.listeners(Instant::now()) as f64),
+];
+
+const OF_RENDITIONS: &[Figure<RenditionFigures>] = &[
+    ("outpost_ring_dropped_packets", "Packets dropped because the ring was full", Counter, |r| {
+        r.ring.dropped.get() as f64
+    }),
+    ("outpost_ring_drops", "Times the ring was full", Counter, |r| r.ring.drops.get() as f64),
+    ("outpost_ring_depth_packets", "Packets in the ring not yet read", Gauge, |r| r.ring.depth.get()),
+    ("outpost_segments", "Segments listed", Counter, |r| r.window.segments.get() as f64),
+    ("outpost_lost_segments", "Segments given up before they were complete", Counter, |r| {
+        r.window.lost.get() as f64
+    }),
+    ("outpost_discontinuities", "Segments that began with a discontinuity", Counter, |r| {
+        r.window.discontinuities.get() as f64
+    }),
+    ("outpost_segment_lag_seconds", "From the end of the last segment's media to its listing", Gauge, |r| {
+        r.window.lag.get() / 1e3
+    }),
+    ("outpost_window_bytes", "Bytes of all segments that can be fetched", Gauge, |r| r.window.bytes.get()),
+    ("outpost_window_seconds", "How long the playlist lasts", Gauge, |r| r.window.seconds.get()),
+    ("outpost_window_segments", "Segments in the playlist", Gauge, |r| r.window.listed.get()),
+    ("outpost_window_retired_segments", "Segments no longer listed but still served", Gauge, |r| {
+        r.window.retired.get()
+    }),
+    ("outpost_window_evictions", "Segments that went early because of the memory bound", Counter, |r| {
+        r.window.evictions.get() as f64
+    }),
+    ("outpost_window_gaps", "Gaps listed in the place of lost segments", Counter, |r| {
+        r.window.gaps.get() as f64
+    }),
 ];
 
 const OF_SOUND: &[Figure<SoundFigures>] = &[
@@ -127,39 +133,45 @@ const OF_PICTURES: &[Figure<PictureFigures>] = &[
         |p| p.camera.stills.get() as f64,
     ),
     ("outpost_camera_rate_hertz", "Pictures a second over the last seconds", Gauge, |p| p.camera.rate.get()),
-    ("outpost_video_pictures", "Pictures there were for the stream, slates and stills too", Counter, |p| {
-        p.stats.pictures.get() as f64
+];
+
+const OF_CODED: &[Figure<CodedFigures>] = &[
+    ("outpost_video_pictures", "Pictures there were for the stream, slates and stills too", Counter, |c| {
+        c.stats.pictures.get() as f64
     }),
-    ("outpost_video_sent", "Of those, encoded or passed through", Counter, |p| p.stats.sent.get() as f64),
-    ("outpost_video_idrs", "Of those sent, where decoding can begin", Counter, |p| p.stats.idrs.get() as f64),
-    ("outpost_video_bytes", "Bytes of coded pictures", Counter, |p| p.stats.bytes.get() as f64),
+    ("outpost_video_sent", "Of those, encoded or passed through", Counter, |c| c.stats.sent.get() as f64),
+    ("outpost_video_idrs", "Of those sent, where decoding can begin", Counter, |c| c.stats.idrs.get() as f64),
+    ("outpost_video_bytes", "Bytes of coded pictures", Counter, |c| c.stats.bytes.get() as f64),
     (
         "outpost_video_dropped",
         "Of those, left out because the encoder could not keep up, or there was none",
         Counter,
-        |p| p.stats.dropped.get() as f64,
+        |c| c.stats.dropped.get() as f64,
     ),
-    ("outpost_video_errors", "Pictures that could not be encoded or passed through", Counter, |p| {
-        p.stats.errors.get() as f64
+    ("outpost_video_errors", "Pictures that could not be encoded or passed through", Counter, |c| {
+        c.stats.errors.get() as f64
     }),
-    ("outpost_video_seconds", "Time spent on scaling and encoding pictures", Counter, |p| {
-        p.stats.busy_nanos.get() as f64 / 1e9
+    ("outpost_video_seconds", "Time spent on scaling and encoding pictures", Counter, |c| {
+        c.stats.busy_nanos.get() as f64 / 1e9
     }),
-    ("outpost_video_step", "How many of the configured overload steps are taken", Gauge, |p| {
-        p.stats.step.get()
+    ("outpost_video_step", "How many of the configured overload steps are taken", Gauge, |c| {
+        c.stats.step.get()
     }),
+];
+
+const OF_SHOWN: &[Figure<RenditionFigures>] = &[
     (
         "outpost_picture_lag_seconds",
         "From the capture of pictures to their packets in the ring: mean over 5 s, pictures at cuts apart",
         Gauge,
-        |p| p.lag.mean.get(),
+        |r| r.lag.mean.get(),
     ),
-    ("outpost_picture_lag_greatest_seconds", "The same: the greatest", Gauge, |p| p.lag.greatest.get()),
+    ("outpost_picture_lag_greatest_seconds", "The same: the greatest", Gauge, |r| r.lag.greatest.get()),
     (
         "outpost_picture_lag_at_cuts_seconds",
         "The same of pictures at cuts, which wait for the sound before them: the greatest",
         Gauge,
-        |p| p.lag.at_cuts.get(),
+        |r| r.lag.at_cuts.get(),
     ),
 ];
 
@@ -206,7 +218,11 @@ pub(super) fn of(report: &BoxReport) -> Vec<Family> {
     families.extend(of_parts(streams, OF_SOUND, |stream| stream.sound.as_ref()));
     families.extend(of_parts(streams, OF_PICTURES, |stream| stream.picture.as_ref()));
     families.extend(of_parts(streams, OF_LIPS, |stream| stream.picture.as_ref().and(stream.sound.as_ref())));
-    families.extend(of_parts(streams, OF_BOTH, |stream| stream.picture.as_ref()?.weave.as_deref()));
+    families.extend(of_renditions(streams, OF_RENDITIONS, |rendition| Some(rendition)));
+    families.extend(of_renditions(streams, OF_CODED, |rendition| rendition.coded.as_ref()));
+    families
+        .extend(of_renditions(streams, OF_SHOWN, |rendition| rendition.coded.as_ref().and(Some(rendition))));
+    families.extend(of_renditions(streams, OF_BOTH, |rendition| rendition.weave.as_deref()));
     families.extend(of_server(&report.serve));
     families
 }
@@ -217,16 +233,35 @@ fn of_parts<'a, T>(
     figures: &'a [Figure<T>],
     part: fn(&StreamFigures) -> Option<&T>,
 ) -> impl Iterator<Item = Family> + 'a {
-    let has_it = streams.iter().any(|stream| part(stream).is_some());
-    figures.iter().filter(move |_| has_it).map(move |(name, help, kind, figure)| {
+    let parts =
+        streams.iter().filter_map(move |stream| Some((part(stream)?, vec![("stream", &*stream.name)])));
+    of_all(parts.collect(), figures)
+}
+
+/// The figures of what `part` finds in each rendition.
+fn of_renditions<'a, T>(
+    streams: &'a [StreamFigures],
+    figures: &'a [Figure<T>],
+    part: fn(&RenditionFigures) -> Option<&T>,
+) -> impl Iterator<Item = Family> + 'a {
+    let all = streams.iter().flat_map(|stream| stream.renditions.iter().map(move |it| (stream, it)));
+    let parts = all.filter_map(move |(stream, rendition)| {
+        Some((part(rendition)?, vec![("stream", &*stream.name), ("rendition", &*rendition.name)]))
+    });
+    of_all(parts.collect(), figures)
+}
+
+/// What has figures, and its labels.
+type Labelled<'a, T> = Vec<(&'a T, Vec<(&'static str, &'a str)>)>;
+
+fn of_all<'a, T>(parts: Labelled<'a, T>, figures: &'a [Figure<T>]) -> impl Iterator<Item = Family> + 'a {
+    figures.iter().filter_map(move |(name, help, kind, figure)| {
         let family = match kind {
             Counter => Family::counter(name, help),
             Gauge => Family::gauge(name, help),
         };
-        streams.iter().fold(family, |family, stream| match part(stream) {
-            Some(part) => family.with(&[("stream", &stream.name)], figure(part)),
-            None => family,
-        })
+        let sample = |family: Family, (part, labels): &(&T, Vec<_>)| family.with(labels, figure(part));
+        (!parts.is_empty()).then(|| parts.iter().fold(family, sample))
     })
 }
 

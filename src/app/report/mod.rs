@@ -31,30 +31,43 @@ const TOLD_STEPS: usize = 600;
 pub(super) struct StreamFigures {
     pub(super) name: String,
     pub(super) title: String,
-    pub(super) bitrate: u32,
     pub(super) target: TargetDuration,
+    /// In the order they are offered; at least one.
+    pub(super) renditions: Vec<RenditionFigures>,
     pub(super) picture: Option<PictureFigures>,
     pub(super) sound: Option<SoundFigures>,
-    pub(super) ring: Arc<SinkStats>,
-    pub(super) window: Arc<WindowStats>,
-    pub(super) pulse: Arc<Pulse>,
     pub(super) station: Arc<Station>,
 }
 
-/// Of a stream's pictures.
-pub(super) struct PictureFigures {
-    pub(super) source: String,
-    pub(super) camera: Arc<CameraStats>,
+/// Of one rendition.
+pub(super) struct RenditionFigures {
+    pub(super) name: String,
+    pub(super) bitrate: u32,
+    pub(super) ring: Arc<SinkStats>,
+    pub(super) window: Arc<WindowStats>,
+    /// How old its pictures are when they are in the ring.
+    pub(super) lag: Arc<LagStats>,
+    pub(super) pulse: Arc<Pulse>,
+    /// Of its pictures, if it has some.
+    pub(super) coded: Option<CodedFigures>,
+    /// Of what weaves pictures and sound, if it has both.
+    pub(super) weave: Option<Arc<WeaveStats>>,
+}
+
+/// Of a rendition's pictures.
+pub(super) struct CodedFigures {
     pub(super) stats: Arc<VideoStats>,
     pub(super) info: Arc<VideoInfo>,
     /// What is given up, in this order, while the encoder cannot keep up.
     pub(super) steps: Vec<String>,
+}
+
+/// Of the camera a stream's pictures come from.
+pub(super) struct PictureFigures {
+    pub(super) source: String,
+    pub(super) camera: Arc<CameraStats>,
     /// Where snapshots come from, if there are any.
     pub(super) shutter: Option<Arc<Shutter>>,
-    /// How old they are when they are in the ring.
-    pub(super) lag: Arc<LagStats>,
-    /// Of what weaves pictures and sound, if there are both.
-    pub(super) weave: Option<Arc<WeaveStats>>,
 }
 
 /// Of a stream's sound.
@@ -107,9 +120,15 @@ impl StreamFigures {
         }
     }
 
-    /// As in the multivariant playlist (RFC 6381), pictures first.
+    /// The rendition a player begins with.
+    fn first(&self) -> &RenditionFigures {
+        self.renditions.first().expect("a stream has a rendition")
+    }
+
+    /// Of the first rendition, as in the multivariant playlist (RFC 6381), pictures first.
     fn codecs(&self) -> String {
-        let video = self.picture.as_ref().and_then(|picture| Some(picture.info.get()?.config.codecs.clone()));
+        let coded = self.first().coded.as_ref();
+        let video = coded.and_then(|coded| Some(coded.info.get()?.config.codecs.clone()));
         let audio = self.sound.as_ref().map(|sound| sound.codecs.clone());
         video.into_iter().chain(audio).collect::<Vec<_>>().join(",")
     }
@@ -120,18 +139,17 @@ impl BoxReport {
         Dates::of(&self.clock.wall())
     }
 
-    /// The streams that have listed nothing for too long although they always should.
+    /// The renditions that have listed nothing for too long although they always should.
     fn stalled(&self) -> Vec<String> {
         let now = self.clock.now();
-        self.streams
-            .iter()
-            .filter_map(|stream| {
-                let age = stream.pulse.age(now);
-                let patience = stream.target.span().to_duration() * 3 + Duration::from_secs(2);
-                (age > patience)
-                    .then(|| format!("{}: no segment for {:.0} s", stream.name, age.as_secs_f64()))
-            })
-            .collect()
+        let all = self.streams.iter().flat_map(|stream| stream.renditions.iter().map(move |it| (stream, it)));
+        all.filter_map(|(stream, rendition)| {
+            let age = rendition.pulse.age(now);
+            let patience = stream.target.span().to_duration() * 3 + Duration::from_secs(2);
+            let late = (age > patience).then_some(age.as_secs_f64())?;
+            Some(format!("{}/{}: no segment for {late:.0} s", stream.name, rendition.name))
+        })
+        .collect()
     }
 }
 

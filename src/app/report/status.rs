@@ -4,10 +4,10 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use super::{BoxReport, PictureFigures, SoundFigures, StreamFigures, tenths};
+use super::{BoxReport, CodedFigures, PictureFigures, RenditionFigures, SoundFigures, StreamFigures, tenths};
 use crate::base::Sync;
 use crate::pump::level::Activity;
-use crate::segment::Dates;
+use crate::segment::{Dates, WindowStats};
 use crate::source::Signal;
 
 #[derive(Serialize)]
@@ -37,6 +37,17 @@ struct StreamStatus<'a> {
     bitrate: u32,
     target_seconds: f64,
     window: WindowStatus,
+    renditions: Vec<RenditionStatus<'a>>,
+}
+
+#[derive(Serialize)]
+struct RenditionStatus<'a> {
+    name: &'a str,
+    playlist: String,
+    bitrate: u32,
+    /// Of its pictures, if it has some.
+    coded: Option<CodedStatus<'a>>,
+    window: WindowStatus,
 }
 
 #[derive(Serialize)]
@@ -53,6 +64,18 @@ struct PictureStatus<'a> {
     misdated: u64,
     slates: u64,
     stills: u64,
+    /// Of the first rendition.
+    #[serde(flatten)]
+    coded: Option<CodedStatus<'a>>,
+    /// From capture to the ring, on average, pictures at cuts apart.
+    lag_ms: f64,
+    /// How much later than its picture sound is shown, if there is any.
+    lip_sync_ms: Option<f64>,
+    snapshot: Option<String>,
+}
+
+#[derive(Serialize)]
+struct CodedStatus<'a> {
     encoder: Option<String>,
     encoder_why: Option<String>,
     width: Option<usize>,
@@ -62,11 +85,6 @@ struct PictureStatus<'a> {
     errors: u64,
     /// What is given up at the moment because the board does not keep up.
     step: Option<&'a str>,
-    /// From capture to the ring, on average, pictures at cuts apart.
-    lag_ms: f64,
-    /// How much later than its picture sound is shown, if there is any.
-    lip_sync_ms: Option<f64>,
-    snapshot: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -126,14 +144,30 @@ fn stream_status<'a>(stream: &'a StreamFigures, dates: &Dates) -> StreamStatus<'
         playlist: format!("/{}/index.m3u8", stream.name),
         live_ts: format!("/{}/live.ts", stream.name),
         codecs: stream.codecs(),
-        bitrate: stream.bitrate,
+        bitrate: stream.first().bitrate,
         target_seconds: stream.target.span().as_secs_f64(),
-        window: WindowStatus {
-            seconds: stream.window.seconds.get(),
-            segments: stream.window.listed.get() as u64,
-            bytes: stream.window.bytes.get() as u64,
-            lag_ms: tenths(stream.window.lag.get()),
-        },
+        window: window_status(&stream.first().window),
+        renditions: stream.renditions.iter().map(|it| rendition_status(stream, it)).collect(),
+    }
+}
+
+fn rendition_status<'a>(stream: &StreamFigures, rendition: &'a RenditionFigures) -> RenditionStatus<'a> {
+    let RenditionFigures { name, bitrate, window, coded, .. } = rendition;
+    RenditionStatus {
+        name,
+        playlist: format!("/{}/{name}/index.m3u8", stream.name),
+        bitrate: *bitrate,
+        coded: coded.as_ref().map(coded_status),
+        window: window_status(window),
+    }
+}
+
+fn window_status(window: &WindowStats) -> WindowStatus {
+    WindowStatus {
+        seconds: window.seconds.get(),
+        segments: window.listed.get() as u64,
+        bytes: window.bytes.get() as u64,
+        lag_ms: tenths(window.lag.get()),
     }
 }
 
@@ -141,11 +175,9 @@ fn some(cause: &str) -> Option<String> {
     Some(cause.to_owned()).filter(|cause| !cause.is_empty())
 }
 
-fn picture_status<'a>(stream: &StreamFigures, picture: &'a PictureFigures) -> PictureStatus<'a> {
-    let PictureFigures { source, camera, stats, info, steps, shutter, lag, weave: _ } = picture;
+fn picture_status<'a>(stream: &'a StreamFigures, picture: &'a PictureFigures) -> PictureStatus<'a> {
+    let PictureFigures { source, camera, shutter } = picture;
     let state = camera.condition.get();
-    let sent = info.get();
-    let taken = stats.step.get() as usize;
     PictureStatus {
         name: source,
         signal: state.signal,
@@ -157,6 +189,18 @@ fn picture_status<'a>(stream: &StreamFigures, picture: &'a PictureFigures) -> Pi
         misdated: camera.misdated.get(),
         slates: camera.slates.get(),
         stills: camera.stills.get(),
+        coded: stream.first().coded.as_ref().map(coded_status),
+        lag_ms: tenths(stream.first().lag.mean.get() * 1e3),
+        lip_sync_ms: stream.sound.as_ref().map(|sound| tenths(sound.lip_sync_ms())),
+        snapshot: shutter.as_ref().map(|_| format!("/{}/snapshot.jpg", stream.name)),
+    }
+}
+
+fn coded_status(coded: &CodedFigures) -> CodedStatus<'_> {
+    let CodedFigures { stats, info, steps } = coded;
+    let sent = info.get();
+    let taken = stats.step.get() as usize;
+    CodedStatus {
         encoder: sent.as_ref().map(|sent| sent.encoder.clone()),
         encoder_why: sent.as_ref().map(|sent| sent.why.clone()),
         width: sent.as_ref().map(|sent| sent.config.size.width()),
@@ -165,9 +209,6 @@ fn picture_status<'a>(stream: &StreamFigures, picture: &'a PictureFigures) -> Pi
         dropped: stats.dropped.get(),
         errors: stats.errors.get(),
         step: taken.checked_sub(1).and_then(|last| steps.get(last)).map(String::as_str),
-        lag_ms: tenths(lag.mean.get() * 1e3),
-        lip_sync_ms: stream.sound.as_ref().map(|sound| tenths(sound.lip_sync_ms())),
-        snapshot: shutter.as_ref().map(|_| format!("/{}/snapshot.jpg", stream.name)),
     }
 }
 

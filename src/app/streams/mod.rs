@@ -1,5 +1,6 @@
 //! From the configuration to the parts of each stream, joined but not yet running.
 
+mod rendition;
 mod sources;
 mod stream;
 
@@ -10,17 +11,16 @@ use self::stream::Built;
 use super::config::Config;
 use super::report::StreamFigures;
 use crate::base::Clock;
-use crate::container::ts::Record;
 use crate::encode::{EncodeError, VideoError};
 use crate::pump::audio::AudioStream;
 use crate::pump::video::VideoStream;
 use crate::pump::weave::Weaver;
-use crate::ring;
-use crate::segment::{Ledger, Segmenter};
+use crate::segment::Ledger;
 use crate::source::CaptureStats;
 use crate::source::capture::Capture;
 use crate::source::video::{Camera, CameraStats};
 
+pub(super) use self::rendition::Reading;
 pub(super) use self::sources::{Seen, camera, card, encoder, seen};
 
 /// The file in the state directory that keeps sequence numbers from going back.
@@ -70,8 +70,8 @@ pub(super) struct Scene {
 /// The serving side of one stream.
 pub(super) struct Feed {
     pub(super) figures: StreamFigures,
-    pub(super) segmenter: Segmenter,
-    pub(super) ring: ring::Consumer<Record>,
+    /// Of each rendition, in the order of the figures.
+    pub(super) readings: Vec<Reading>,
 }
 
 /// Everything that is to run.
@@ -79,7 +79,7 @@ pub(super) struct Feed {
 pub(super) struct Parts {
     pub(super) cards: Vec<Card>,
     pub(super) scenes: Vec<Scene>,
-    /// Of the streams with pictures and sound.
+    /// Of the renditions with pictures and sound.
     pub(super) weavers: Vec<Weaver>,
     /// In the order of the configuration, which is the order people see.
     pub(super) feeds: Vec<Feed>,
@@ -104,14 +104,14 @@ pub(super) fn build(config: &Config, clock: &Arc<dyn Clock>) -> Result<Parts, Bu
         let scene = seen.iter().position(|scene| scene.shows(stream));
         let camera = scene.map(|scene| (codings[scene], &camera_stats[scene]));
         let capture = card.map(|card| &capture_stats[card]);
-        let Built { audio, video, weaver, feed } = stream::build(stream, camera, capture, &ledger, clock)?;
+        let Built { audio, videos, weavers, feed } = stream::build(stream, camera, capture, &ledger, clock)?;
         if let (Some(card), Some(audio)) = (card, audio) {
             sounds[card].push(audio);
         }
-        if let (Some(scene), Some(video)) = (scene, video) {
-            pictures[scene].push(video);
+        if let Some(scene) = scene {
+            pictures[scene].extend(videos);
         }
-        parts.weavers.extend(weaver);
+        parts.weavers.extend(weavers);
         parts.feeds.push(feed);
     }
     for ((heard, stats), streams) in heard.iter().zip(capture_stats).zip(sounds) {

@@ -72,7 +72,8 @@ impl Seen<'_> {
         if encoders().any(|encoder| encoder == Encoder::Copy) {
             return Coding::H264;
         }
-        let raw = encoders().any(|encoder| encoder != Encoder::Auto);
+        let raw = encoders().any(|encoder| encoder != Encoder::Auto)
+            || self.streams.iter().any(|(stream, _)| !stream.ladder.is_empty());
         if raw { Coding::Raw } else { natural_coding(self.settings) }
     }
 

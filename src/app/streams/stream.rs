@@ -1,46 +1,56 @@
-//! The parts of one stream: encoders, the way into its ring, and what serves it.
+//! The parts of one stream: encoders, the way into the rings of its renditions, and what serves them.
 
 use std::sync::Arc;
 
-use super::sources::{kind, params};
+use super::rendition::{Common, Made, longest_segment};
+use super::sources::{kind, params, wanted};
 use super::{BuildError, Feed};
 use crate::app::config::{AudioSettings, Step, StreamConfig, VideoSettings};
-use crate::app::report::{PictureFigures, SoundFigures, StreamFigures};
-use crate::base::{Clock, Pts, Pulse, Span};
-use crate::container::ts::{PACKET_LEN, Record};
+use crate::app::report::{CodedFigures, PictureFigures, RenditionFigures, SoundFigures, StreamFigures};
+use crate::base::{Clock, Pts, Span};
 use crate::encode::choose::{self, EncoderKind};
 use crate::encode::{self, AacParams, AudioEncoder};
+use crate::media::aac::AacConfig;
 use crate::media::{CutGrid, Program, VideoConfig};
 use crate::pixel;
-use crate::playlist::{self, Format, Latency, Resolution, Style, Variant};
+use crate::playlist::{self, Resolution, Variant};
 use crate::pump::audio::{AudioStream, PumpStats};
 use crate::pump::outlet::Outlet;
-use crate::pump::segments::Segments;
-use crate::pump::sink::{RecordSink, SinkStats};
 use crate::pump::snapshot::Shutter;
 use crate::pump::video::{self, Encoders, VideoInfo, VideoMode, VideoStats, VideoStream};
 use crate::pump::weave::{Weaver, weave};
-use crate::ring::{self, Audience};
-use crate::segment::{Agreement, Ledger, Numbering, SegmentConfig, Segmenter, TargetDuration};
-use crate::serve::{Lineup, MultivariantRenderer, Photos, Rendition, Snapshots, Station};
+use crate::segment::Ledger;
+use crate::serve::{Lineup, MultivariantRenderer, Photos, Snapshots, Station};
 use crate::source::CaptureStats;
-use crate::source::video::{CameraStats, Coding};
+use crate::source::video::{CameraStats, Coding, Wanted};
 
-/// How much waits between the two sides at most, in packets: seconds of sound, while 192 KiB are cheap; and so many
-/// seconds of whatever the stream is.
-const RING_PACKETS: usize = 1024;
-const RING_SECONDS: usize = 2;
-/// What sources that code themselves are taken to use at least, in bits per second: not all let themselves be told.
-const CODED_BITRATE: u32 = 8_000_000;
 /// Of snapshots, 1 to 100: no loss is to be seen at arm's length.
 const SNAPSHOT_QUALITY: u8 = 85;
 
 /// One stream, ready to be put where its threads and its server want it.
 pub(super) struct Built {
-    pub(super) video: Option<VideoStream>,
+    /// Its renditions with pictures.
+    pub(super) videos: Vec<VideoStream>,
     pub(super) audio: Option<AudioStream>,
-    pub(super) weaver: Option<Weaver>,
+    pub(super) weavers: Vec<Weaver>,
     pub(super) feed: Feed,
+}
+
+/// What is built so far.
+#[derive(Default)]
+struct Parts {
+    videos: Vec<VideoStream>,
+    weavers: Vec<Weaver>,
+    /// Of the sound, one for each rendition.
+    outlets: Vec<Outlet>,
+    made: Vec<Offered>,
+}
+
+/// What a rendition is to the serving side.
+struct Offered {
+    reading: super::Reading,
+    shelf: Arc<crate::serve::Rendition>,
+    figures: RenditionFigures,
 }
 
 /// Builds a stream. `camera` tells how its camera's pictures come and holds that camera's figures, `capture` those
@@ -55,72 +65,90 @@ pub(super) fn build(
     ledger: &Arc<Ledger>,
     clock: &Arc<dyn Clock>,
 ) -> Result<Built, BuildError> {
-    let name = stream.name.as_str();
     let coding = camera.map(|(coding, _)| coding);
-    let no_ring = |source| BuildError::Ring { stream: name.to_owned(), source };
     let sound = stream.audio.as_ref().zip(capture);
-    let sound = sound.map(|(audio, capture)| Ok((audio, capture, aac(name, audio)?))).transpose()?;
-    let picture = stream.video.as_ref().zip(camera);
-    let picture = picture.map(|(video, (coding, camera))| Ok((video, camera, mode(stream, video, coding)?)));
-    let picture = picture.transpose()?;
+    let sound = sound.map(|(audio, capture)| Ok((audio, capture, aac(stream.name.as_str(), audio)?)));
+    let sound = sound.transpose()?;
+    let delay = sound.as_ref().map_or(Span::ZERO, |(.., encoder)| encoder.delay());
+    let common = Common::new(stream, coding, delay, ledger, clock);
+    let heard = sound.as_ref().map(|(.., encoder)| encoder.config().clone());
 
-    let program = Program {
-        video: picture.as_ref().map(|(.., mode)| description(mode)),
-        audio: sound.as_ref().map(|(.., encoder)| encoder.config().clone()),
-    };
-    let (ring_stats, audience) = (Arc::new(SinkStats::default()), Audience::default());
-    let (producer, ring) = ring::channel(ring_packets(stream.bitrate().0, coding)).map_err(no_ring)?;
-    let sink = RecordSink::new(producer, audience.clone(), Arc::clone(&ring_stats));
-    let segments = Segments::new(name, &program, sink, clock);
-    let lag = segments.lag();
-    let grid = CutGrid::new(stream.window.segment.0);
-    let (mut video_outlet, mut audio_outlet, mut weaver) = (None, None, None);
-    match (&program.video, &program.audio) {
-        (Some(video), Some(audio)) => {
-            let frame = Span::from_samples(i64::from(audio.frame_samples()), audio.rate());
-            let woven = weave(name, segments, grid, (video.rate, frame), clock).map_err(no_ring)?;
-            (video_outlet, audio_outlet, weaver) = (Some(woven.0), Some(woven.1), Some(woven.2));
+    let mut parts = Parts::default();
+    if let Some(coding) = coding {
+        for (name, settings) in stream.pictures() {
+            parts.picture(&common, stream, (name, settings), coding, heard.as_ref(), clock)?;
         }
-        (Some(_), None) => video_outlet = Some(Outlet::direct(segments)),
-        (None, _) => audio_outlet = Some(Outlet::direct(segments)),
+    }
+    if let (Some(config), Some(settings)) = (&heard, &stream.audio) {
+        let program = Program { video: None, audio: Some(config.clone()) };
+        let Made { segments, reading, shelf, figures } =
+            common.make("audio", settings.bitrate.0, &program)?;
+        parts.outlets.push(Outlet::direct(segments));
+        parts.made.push(Offered { reading, shelf, figures });
     }
 
-    let (mut video, mut picture_figures) = (None, None);
-    if let Some(((settings, camera, mode), outlet)) = picture.zip(video_outlet) {
-        let (stats, info) = (Arc::new(VideoStats::default()), Arc::new(VideoInfo::default()));
-        let steps: Vec<_> = settings.overload.iter().copied().map(step).collect();
-        let pictures =
-            VideoStream::new(name, mode, grid, outlet, Arc::clone(&stats), Arc::clone(&info), &steps);
-        picture_figures = Some(PictureFigures {
-            source: settings.source.to_string(),
-            camera: Arc::clone(camera),
-            stats,
-            info,
-            steps: settings.overload.iter().map(Step::to_string).collect(),
-            shutter: pictures.shutter(),
-            lag,
-            weave: weaver.as_ref().map(Weaver::stats),
-        });
-        video = Some(pictures);
-    }
-    let (mut audio, mut sound_figures) = (None, None);
-    if let Some(((settings, capture, encoder), outlet)) = sound.zip(audio_outlet) {
+    let Parts { videos, weavers, outlets, made } = parts;
+    let picture = stream.video.as_ref().zip(camera).map(|(video, (_, camera))| PictureFigures {
+        source: video.source.to_string(),
+        camera: Arc::clone(camera),
+        shutter: videos.first().and_then(VideoStream::shutter),
+    });
+    let (mut audio, mut sounds) = (None, None);
+    if let Some((settings, capture, encoder)) = sound {
         let pump = Arc::new(PumpStats::default());
-        sound_figures = Some(SoundFigures {
+        sounds = Some(SoundFigures {
             source: settings.source.to_string(),
             codecs: encoder.config().codecs(),
             encoder_delay: encoder.delay(),
             capture: Arc::clone(capture),
             pump: Arc::clone(&pump),
         });
-        audio = Some(AudioStream::new(name, settings.channels, encoder, grid, outlet, pump));
+        let grid = CutGrid::new(stream.window.segment.0);
+        let name = stream.name.as_str();
+        audio = Some(AudioStream::new(name, settings.channels, encoder, grid, outlets, pump));
     }
-    let feed = Serving { stream, coding, ring_stats, audience, ledger, clock }.feed(
-        picture_figures,
-        sound_figures,
-        ring,
-    );
-    Ok(Built { video, audio, weaver, feed })
+    let feed = feed(stream, &common, made, picture, sounds);
+    Ok(Built { videos, audio, weavers, feed })
+}
+
+impl Parts {
+    /// Adds a rendition with pictures, and the sound to them if there is some.
+    fn picture(
+        &mut self,
+        common: &Common<'_>,
+        stream: &StreamConfig,
+        (name, settings): (&str, &VideoSettings),
+        coding: Coding,
+        sound: Option<&AacConfig>,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<(), BuildError> {
+        let label = format!("{}/{name}", stream.name);
+        let mode = mode(stream, &label, settings, coding)?;
+        let program = Program { video: Some(description(&mode)), audio: sound.cloned() };
+        let bitrate = settings.bitrate.0 + stream.audio.as_ref().map_or(0, |audio| audio.bitrate.0);
+        let Made { segments, reading, shelf, mut figures } = common.make(name, bitrate, &program)?;
+        let grid = CutGrid::new(stream.window.segment.0);
+        let outlet = match sound {
+            Some(sound) => {
+                let frame = Span::from_samples(i64::from(sound.frame_samples()), sound.rate());
+                let (pictures, sounds, weaver) = weave(&label, segments, grid, (settings.rate, frame), clock)
+                    .map_err(|source| BuildError::Ring { stream: label.clone(), source })?;
+                figures.weave = Some(weaver.stats());
+                self.weavers.push(weaver);
+                self.outlets.push(sounds);
+                pictures
+            }
+            None => Outlet::direct(segments),
+        };
+        let (stats, info) = (Arc::new(VideoStats::default()), Arc::new(VideoInfo::default()));
+        let steps: Vec<_> = settings.overload.iter().copied().map(step).collect();
+        let (counted, told) = (Arc::clone(&stats), Arc::clone(&info));
+        self.videos.push(VideoStream::new(&label, mode, grid, outlet, counted, told, &steps));
+        let steps = settings.overload.iter().map(Step::to_string).collect();
+        figures.coded = Some(CodedFigures { stats, info, steps });
+        self.made.push(Offered { reading, shelf, figures });
+        Ok(())
+    }
 }
 
 fn aac(stream: &str, audio: &AudioSettings) -> Result<Box<dyn AudioEncoder>, BuildError> {
@@ -130,8 +158,12 @@ fn aac(stream: &str, audio: &AudioSettings) -> Result<Box<dyn AudioEncoder>, Bui
 }
 
 /// How pictures become units: decided now, for as long as the program runs.
-fn mode(config: &StreamConfig, video: &VideoSettings, coding: Coding) -> Result<VideoMode, BuildError> {
-    let stream = config.name.as_str();
+fn mode(
+    config: &StreamConfig,
+    label: &str,
+    video: &VideoSettings,
+    coding: Coding,
+) -> Result<VideoMode, BuildError> {
     let (kind, params) = (kind(video.encoder), params(video));
     let encoders = |kind| -> Encoders {
         Box::new(move |failed| match failed {
@@ -140,7 +172,7 @@ fn mode(config: &StreamConfig, video: &VideoSettings, coding: Coding) -> Result<
         })
     };
     if coding == Coding::H264 {
-        tracing::info!(stream, "pictures are passed through as the source codes them");
+        tracing::info!(stream = label, "pictures are passed through as the source codes them");
         return Ok(VideoMode::Copy {
             size: video.size,
             rate: video.rate,
@@ -149,9 +181,10 @@ fn mode(config: &StreamConfig, video: &VideoSettings, coding: Coding) -> Result<
         });
     }
     let choice = choose::video(kind, params)
-        .map_err(|source| BuildError::Pictures { stream: stream.to_owned(), source })?;
-    tracing::info!(stream, encoder = choice.encoder.name(), why = choice.why, "pictures are encoded");
-    Ok(VideoMode::Encode { choice, params, encoders: encoders(kind) })
+        .map_err(|source| BuildError::Pictures { stream: label.to_owned(), source })?;
+    tracing::info!(stream = label, encoder = choice.encoder.name(), why = choice.why, "pictures are encoded");
+    let camera = config.video.as_ref().map_or(Wanted { size: params.size, rate: params.rate }, wanted);
+    Ok(VideoMode::Encode { choice, params, camera, encoders: encoders(kind) })
 }
 
 /// What is known of the pictures before the first. Of those passed through the rest comes with them.
@@ -169,96 +202,44 @@ fn step(step: Step) -> video::Step {
     }
 }
 
-fn ring_packets(bitrate: u32, coding: Option<Coding>) -> usize {
-    let bitrate = if coding == Some(Coding::H264) { bitrate.max(CODED_BITRATE) } else { bitrate };
-    (bitrate as usize / 8 / PACKET_LEN * RING_SECONDS).max(RING_PACKETS)
-}
-
-/// What the serving side of a stream is made from.
-struct Serving<'a> {
-    stream: &'a StreamConfig,
-    coding: Option<Coding>,
-    ring_stats: Arc<SinkStats>,
-    audience: Audience,
-    ledger: &'a Arc<Ledger>,
-    clock: &'a Arc<dyn Clock>,
-}
-
-impl Serving<'_> {
-    fn feed(
-        self,
-        picture: Option<PictureFigures>,
-        sound: Option<SoundFigures>,
-        ring: ring::Consumer<Record>,
-    ) -> Feed {
-        let Self { stream, coding, ring_stats, audience, ledger, clock } = self;
-        let name = stream.name.as_str();
-        let longest = longest_segment(stream, coding);
-        let window = SegmentConfig {
-            target: longest,
-            length: stream.window.length.0.max(Span::from_ticks(3 * longest.ticks())),
-            bytes: usize::try_from(stream.window.memory.0).unwrap_or(usize::MAX),
-        };
-        let target = TargetDuration::of(longest);
-        let rendition = if picture.is_some() { "video" } else { "audio" };
-        let snapshots = match (&picture, picture.as_ref().and_then(|picture| picture.shutter.clone())) {
-            (_, Some(shutter)) => Snapshots::of(Arc::new(Lens(shutter))),
-            (Some(_), None) => Snapshots::None("its pictures are passed through as the camera codes them"),
-            (None, None) => Snapshots::None("it has sound alone, no picture"),
-        };
-        let codecs = sound.as_ref().map(|sound| sound.codecs.clone());
-        let pictures = picture.as_ref().map(|picture| Arc::clone(&picture.info));
-        let (format, latency) = (Format::TransportStream, Latency::Ordinary);
-        let style = Style { format, latency, keys: "../keys/".to_owned() };
-        let shelf = Rendition::new(rendition, target, style).with_audience(audience);
-        let shelf = Arc::new(shelf);
-        let lineup = Lineup::new(vec![Arc::clone(&shelf)], multivariant(rendition, codecs, pictures));
-        let station = Arc::new(Station::new(name, &stream.title, lineup, None, snapshots));
-        let pulse = Arc::new(Pulse::new(clock.now()));
-        // A stream with pictures begins with one, and those are not held back.
-        let delay = sound.as_ref().filter(|_| picture.is_none()).map_or(Span::ZERO, |it| it.encoder_delay);
-        let numbering = numbering(stream, coding);
-        let agreement = Agreement::new(ledger, name, numbering, &window, &clock.wall(), delay);
-        let sequence = agreement.sequence(&format!("{name}/{rendition}"));
-        let segmenter = Segmenter::new(window, sequence, Arc::clone(clock), shelf as _, Arc::clone(&pulse));
-        let figures = StreamFigures {
-            name: name.to_owned(),
-            title: stream.title.clone(),
-            bitrate: stream.bitrate().0,
-            target,
-            picture,
-            sound,
-            ring: ring_stats,
-            window: segmenter.stats(),
-            pulse,
-            station,
-        };
-        Feed { figures, segmenter, ring }
+/// The serving side.
+fn feed(
+    stream: &StreamConfig,
+    common: &Common<'_>,
+    made: Vec<Offered>,
+    picture: Option<PictureFigures>,
+    sound: Option<SoundFigures>,
+) -> Feed {
+    let name = stream.name.as_str();
+    let snapshots = match (&picture, picture.as_ref().and_then(|picture| picture.shutter.clone())) {
+        (_, Some(shutter)) => Snapshots::of(Arc::new(Lens(shutter))),
+        (Some(_), None) => Snapshots::None("its pictures are passed through as the camera codes them"),
+        (None, None) => Snapshots::None("it has sound alone, no picture"),
+    };
+    let offers = made.iter().map(|Offered { figures, .. }| Offer {
+        rendition: figures.name.clone(),
+        pictures: figures.coded.as_ref().map(|coded| Arc::clone(&coded.info)),
+        sound: sound.as_ref().map(|sound| sound.codecs.clone()),
+    });
+    let multivariant = multivariant(offers.collect());
+    let (mut readings, mut shelves, mut renditions) = (Vec::new(), Vec::new(), Vec::new());
+    for Offered { reading, shelf, figures } in made {
+        readings.push(reading);
+        shelves.push(shelf);
+        renditions.push(figures);
     }
-}
-
-/// How long a segment can be. Sources that code themselves send key frames when they like; of others the first
-/// picture at or after an instant of the grid is coded so, which at few pictures a second is much later.
-fn longest_segment(stream: &StreamConfig, coding: Option<Coding>) -> Span {
-    let segment = stream.window.segment.0;
-    let late = stream.video.as_ref().map_or(Span::ZERO, |video| video.rate.span());
-    match coding {
-        Some(Coding::H264) => segment + segment,
-        _ if late > Span::from_millis(100) => segment + late,
-        _ => segment,
-    }
-}
-
-/// Whether every cell of the grid has the beginning of one segment: not where a source's key frames decide, nor where
-/// pictures are about as far apart as the grid's instants.
-fn numbering(stream: &StreamConfig, coding: Option<Coding>) -> Numbering {
-    let segment = stream.window.segment.0;
-    let picture = stream.video.as_ref().map_or(Span::ZERO, |video| video.rate.span());
-    match coding {
-        Some(Coding::H264) => Numbering::Counted,
-        _ if picture + picture > segment => Numbering::Counted,
-        _ => Numbering::Aligned(CutGrid::new(segment)),
-    }
+    let lineup = Lineup::new(shelves, multivariant);
+    let station = Arc::new(Station::new(name, &stream.title, lineup, None, snapshots));
+    let figures = StreamFigures {
+        name: name.to_owned(),
+        title: stream.title.clone(),
+        target: common.target(),
+        renditions,
+        picture,
+        sound,
+        station,
+    };
+    Feed { figures, readings }
 }
 
 /// A stream's photos, of what its camera shows.
@@ -279,53 +260,32 @@ impl Photos for Lens {
     }
 }
 
-/// The multivariant playlist, with what is being sent at that moment.
-fn multivariant(
-    rendition: &'static str,
-    sound: Option<String>,
+/// What the multivariant playlist says of a rendition.
+struct Offer {
+    rendition: String,
     pictures: Option<Arc<VideoInfo>>,
-) -> MultivariantRenderer {
-    Box::new(move |snapshots, query| {
-        let sent = pictures.as_ref().and_then(|pictures| pictures.get());
-        let config = sent.as_ref().map(|sent| &sent.config);
-        let codecs: Vec<&str> =
-            config.map(|config| &*config.codecs).into_iter().chain(sound.as_deref()).collect();
-        let variant = Variant {
-            uri: format!("{rendition}/index.m3u8"),
-            rate: snapshots.first().and_then(|it| it.as_ref()).map(|it| it.rate).unwrap_or_default(),
-            codecs: codecs.join(","),
-            resolution: config.map(|VideoConfig { size, .. }| Resolution {
-                width: size.width() as u32,
-                height: size.height() as u32,
-            }),
-            frame_rate: config.map(|config| config.rate.hertz()),
-            audio: None,
-        };
-        playlist::multivariant(&[variant], &[], query)
-    })
+    sound: Option<String>,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_ring_holds_two_seconds_and_a_picture_that_takes_all_bits_of_one() {
-        let (raw, coded) = (Some(Coding::Raw), Some(Coding::H264));
-        let table = [
-            (64_000, None, 64_000),
-            (2_064_000, raw, 2_064_000),
-            (4_064_000, raw, 4_064_000),
-            (20_000_000, raw, 20_000_000),
-            // A camera that does what it likes.
-            (2_064_000, coded, 8_000_000),
-        ];
-        for (bitrate, coding, used) in table {
-            let bytes = ring_packets(bitrate, coding) * PACKET_LEN;
-            assert!(
-                bytes + 2 * PACKET_LEN >= used as usize / 8 * RING_SECONDS,
-                "{bitrate} {coding:?}: {bytes}"
-            );
-        }
-    }
+/// The multivariant playlist, with what is being sent at that moment.
+fn multivariant(offers: Vec<Offer>) -> MultivariantRenderer {
+    Box::new(move |snapshots, query| {
+        let variants = offers.iter().zip(snapshots).map(|(offer, snapshot)| {
+            let sent = offer.pictures.as_ref().and_then(|pictures| pictures.get());
+            let config = sent.as_ref().map(|sent| &sent.config);
+            let codecs = config.map(|config| &*config.codecs).into_iter().chain(offer.sound.as_deref());
+            Variant {
+                uri: format!("{}/index.m3u8", offer.rendition),
+                rate: snapshot.as_ref().map(|it| it.rate).unwrap_or_default(),
+                codecs: codecs.collect::<Vec<_>>().join(","),
+                resolution: config.map(|VideoConfig { size, .. }| Resolution {
+                    width: size.width() as u32,
+                    height: size.height() as u32,
+                }),
+                frame_rate: config.map(|config| config.rate.hertz()),
+                audio: None,
+            }
+        });
+        playlist::multivariant(&variants.collect::<Vec<_>>(), &[], query)
+    })
 }

@@ -6,9 +6,9 @@ use std::time::Duration;
 use crate::base::{Backoff, Chain, Monotonic};
 use crate::encode::choose::Choice;
 use crate::encode::{Ask, Tuning, VideoError};
-use crate::media::{Packet, Picture, VideoFrame};
-use crate::pixel::Scaler;
+use crate::media::{Packet, VideoFrame};
 
+use super::sizes::Sizes;
 use super::stats::{Sent, VideoStats};
 
 /// Where encoders come from: the one to begin with for `None`, another in place of one that failed so.
@@ -48,9 +48,6 @@ pub(super) struct Coder {
     backoff: Backoff,
     /// What the encoder may use, if not what it was made for.
     tuning: Option<Tuning>,
-    scaler: Scaler,
-    /// A picture of the encoder's size, where the camera's is another.
-    scaled: Option<Picture>,
     stats: Arc<VideoStats>,
 }
 
@@ -69,8 +66,6 @@ impl Coder {
             replaced: None,
             backoff: Backoff::new(FIRST_RETRY, LAST_RETRY),
             tuning: None,
-            scaler: Scaler::new(),
-            scaled: None,
             stats,
         }
     }
@@ -78,7 +73,6 @@ impl Coder {
     /// Gives the encoder up until there is a picture again.
     pub(super) fn close(&mut self) {
         self.state = State::UNOPENED;
-        self.scaled = None;
     }
 
     /// What it makes; `None` without an encoder.
@@ -92,6 +86,7 @@ impl Coder {
     pub(super) fn encode(
         &mut self,
         frame: &VideoFrame<'_>,
+        sizes: &mut Sizes,
         ask: Ask,
         unit: &mut dyn FnMut(&Packet<'_>),
     ) -> Outcome {
@@ -108,11 +103,9 @@ impl Coder {
         let frame = if wanted == frame.size {
             *frame
         } else {
-            let picture = self.scaled.take().filter(|picture| picture.size() == wanted);
-            let picture = self.scaled.insert(picture.unwrap_or_else(|| Picture::black(wanted)));
-            if self.scaler.scale(frame.size, &frame.planes, picture).is_err() {
+            let Ok(picture) = sizes.scaled(frame, wanted) else {
                 return Outcome::Lost; // its planes are shorter than they should be
-            }
+            };
             VideoFrame { pts: frame.pts, size: wanted, planes: picture.planes(), memory: None }
         };
         match encoder.encode(&frame, ask, unit) {

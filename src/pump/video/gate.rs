@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
+use crate::base::Pts;
 use crate::encode::Ask;
 use crate::media::grid::{CutGrid, Cutter};
 use crate::media::{Entry, Packet, VideoFrame};
+use crate::pump::governor::Need;
 use crate::pump::outlet::Outlet;
 
 use super::coder::{Coder, Outcome};
+use super::sizes::Sizes;
 use super::stats::{Sent, VideoInfo, VideoStats};
 
 pub(super) struct Gate {
@@ -36,12 +39,17 @@ impl Gate {
         }
     }
 
+    /// Whether a segment begins with the camera's picture at `pts`.
+    pub(super) fn need(&self, pts: Pts) -> Need {
+        if self.cutter.is_due(pts) { Need::Cut } else { Need::Any }
+    }
+
     /// Encodes a picture and sends it; with another encoder it is tried once more.
-    pub(super) fn encode(&mut self, coder: &mut Coder, frame: &VideoFrame<'_>) {
-        let mut outcome = self.try_encode(coder, frame);
+    pub(super) fn encode(&mut self, coder: &mut Coder, frame: &VideoFrame<'_>, sizes: &mut Sizes) {
+        let mut outcome = self.try_encode(coder, frame, sizes);
         if outcome == Outcome::Opened {
             self.change(coder.sent());
-            outcome = self.try_encode(coder, frame);
+            outcome = self.try_encode(coder, frame, sizes);
         }
         if outcome != Outcome::Encoded {
             self.stats.dropped.increment();
@@ -50,7 +58,7 @@ impl Gate {
         }
     }
 
-    fn try_encode(&mut self, coder: &mut Coder, frame: &VideoFrame<'_>) -> Outcome {
+    fn try_encode(&mut self, coder: &mut Coder, frame: &VideoFrame<'_>, sizes: &mut Sizes) -> Outcome {
         // The picture's instant is known before it is encoded: the segment before is complete now.
         let ask = if self.cutter.is_cut(frame.pts) {
             self.outlet.begin_segment(frame.pts);
@@ -58,7 +66,7 @@ impl Gate {
         } else {
             Ask::Any
         };
-        coder.encode(frame, ask, &mut |unit| self.send(unit))
+        coder.encode(frame, sizes, ask, &mut |unit| self.send(unit))
     }
 
     /// Sends a unit of the camera; a segment begins with the first IDR picture at or after each instant.

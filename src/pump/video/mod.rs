@@ -6,6 +6,7 @@
 mod coder;
 mod gate;
 mod passing;
+mod sizes;
 mod stats;
 #[cfg(test)]
 mod tests;
@@ -18,8 +19,8 @@ use crate::encode::VideoParams;
 use crate::encode::choose::Choice;
 use crate::encode::copy::Copy;
 use crate::media::{CutGrid, FrameRate, Size, VideoFrame};
-use crate::source::video::Image;
 use crate::source::video::camera::{Camera, Origin, View};
+use crate::source::video::{Image, Wanted};
 
 use super::governor::{Direction, Governor};
 use super::outlet::Outlet;
@@ -30,6 +31,7 @@ use coder::Coder;
 pub use coder::Encoders;
 use gate::Gate;
 use passing::Passing;
+pub use sizes::Sizes;
 pub use stats::{Sent, VideoInfo, VideoStats};
 
 /// How pictures become coded units; fixed while a stream runs.
@@ -40,6 +42,8 @@ pub enum VideoMode {
         choice: Choice,
         /// What it was made for.
         params: VideoParams,
+        /// The camera's pictures, of which each is scaled and some are left out where the encoder wants others.
+        camera: Wanted,
         /// Where another comes from if it fails.
         encoders: Encoders,
     },
@@ -61,7 +65,7 @@ enum Mode {
     Copy(Passing),
 }
 
-/// One stream's way from a camera's pictures to coded units in its outlet.
+/// One rendition's way from a camera's pictures to coded units in its outlet.
 pub struct VideoStream {
     name: String,
     mode: Mode,
@@ -94,10 +98,11 @@ impl VideoStream {
         let coder = |choice, encoders| Coder::new(name, choice, encoders, Arc::clone(&stats));
         let mut gate = Gate::new(grid, outlet, Arc::clone(&stats), info);
         let (size, mode) = match mode {
-            VideoMode::Encode { choice, params, encoders } => {
+            VideoMode::Encode { choice, params, camera, encoders } => {
                 let coder = coder(Some(choice), encoders);
                 gate.change(coder.sent());
-                (params.size, Mode::Encode { coder, governor: Governor::new(params.tuning, steps) })
+                let governor = Governor::new(params.tuning, camera.rate, steps);
+                (camera.size, Mode::Encode { coder, governor })
             }
             VideoMode::Copy { size, rate, longest, encoders } => {
                 (size, Mode::Copy(Passing::new(Copy::new(rate, longest), coder(None, encoders), size)))
@@ -111,8 +116,9 @@ impl VideoStream {
         matches!(self.mode, Mode::Encode { .. }).then(|| Arc::clone(&self.shutter))
     }
 
-    /// Encodes a picture of the camera, or passes it on. The PTS of pictures increase.
-    pub fn feed(&mut self, view: &View<'_>) {
+    /// Encodes a picture of the camera, or passes it on. The PTS of pictures increase. `sizes` are shared by all that
+    /// are given this picture.
+    pub fn feed(&mut self, view: &View<'_>, sizes: &mut Sizes) {
         let Self { name, mode, gate, .. } = self;
         let (pts, size) = (view.pts, self.size);
         let frame = |planes| VideoFrame { pts, size, planes, memory: view.memory };
@@ -125,8 +131,8 @@ impl VideoStream {
                     // One that is too short for its size is not kept; the next one is.
                     let _ = self.shutter.offer(pts, size, &planes);
                 }
-                if governor.admits(pts) {
-                    gate.encode(coder, &frame(planes));
+                if governor.admits(pts, gate.need(pts)) {
+                    gate.encode(coder, &frame(planes), sizes);
                 } else {
                     gate.stats.dropped.increment();
                 }
@@ -135,8 +141,8 @@ impl VideoStream {
                 gate.stats.dropped.increment();
                 kind = Kind::Strange;
             }
-            (Mode::Copy(passing), Image::H264(unit)) => passing.pass(name, gate, pts, unit),
-            (Mode::Copy(passing), Image::Raw(planes)) => passing.show(gate, &frame(planes)),
+            (Mode::Copy(passing), Image::H264(unit)) => passing.pass(name, gate, sizes, pts, unit),
+            (Mode::Copy(passing), Image::Raw(planes)) => passing.show(gate, sizes, &frame(planes)),
         }
         if kind == Kind::Strange && self.kind == Kind::Expected {
             tracing::error!(
@@ -168,19 +174,21 @@ impl VideoStream {
 
 /// Carries pictures from a camera to its streams until stopped.
 pub fn run(mut camera: Camera, mut streams: Vec<VideoStream>, clock: &dyn Clock, stop: &Stop) {
+    let mut sizes = Sizes::default();
     while let Some(view) = camera.next(stop) {
-        carry(&view, &mut streams, clock);
+        carry(&view, &mut streams, &mut sizes, clock);
     }
     for stream in &mut streams {
         stream.gate.finish();
     }
 }
 
-fn carry(view: &View<'_>, streams: &mut [VideoStream], clock: &dyn Clock) {
+fn carry(view: &View<'_>, streams: &mut [VideoStream], sizes: &mut Sizes, clock: &dyn Clock) {
+    sizes.renew();
     let begin = clock.now();
     let mut last = begin;
     for stream in &mut *streams {
-        stream.feed(view);
+        stream.feed(view, sizes);
         let now = clock.now();
         stream.gate.stats.busy_nanos.add(now.since(last).as_nanos() as u64);
         last = now;

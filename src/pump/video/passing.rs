@@ -7,6 +7,7 @@ use crate::pixel;
 
 use super::coder::Coder;
 use super::gate::Gate;
+use super::sizes::Sizes;
 use super::stats::Sent;
 
 /// The slate is shown again about so often while the camera gives what cannot be passed on: as often as the
@@ -46,7 +47,7 @@ impl Passing {
     }
 
     /// Passes on an access unit.
-    pub(super) fn pass(&mut self, stream: &str, gate: &mut Gate, pts: Pts, unit: &[u8]) {
+    pub(super) fn pass(&mut self, stream: &str, gate: &mut Gate, sizes: &mut Sizes, pts: Pts, unit: &[u8]) {
         let mut news = self.copy.unit(pts, unit, &mut |unit| gate.pass(unit));
         if news == Ok(CopyNews::Changed) {
             gate.change(self.copy.config().map(|config| Sent {
@@ -69,7 +70,7 @@ impl Passing {
         }
         let course = if self.copy.is_flowing() { Course::Camera } else { Course::Slate };
         match (std::mem::replace(&mut self.course, course), course) {
-            (_, Course::Slate) => self.stand_in(gate, pts),
+            (_, Course::Slate) => self.stand_in(gate, sizes, pts),
             (Course::Slate, Course::Camera) => {
                 self.coder.close();
                 self.slate = None;
@@ -79,24 +80,24 @@ impl Passing {
     }
 
     /// Shows a picture in place of the camera's.
-    pub(super) fn show(&mut self, gate: &mut Gate, frame: &VideoFrame<'_>) {
+    pub(super) fn show(&mut self, gate: &mut Gate, sizes: &mut Sizes, frame: &VideoFrame<'_>) {
         self.course = Course::Slate;
         self.copy.restart();
         self.shown = Some(frame.pts);
         // A slate is always whole.
         let _ = pixel::copy(&frame.planes, self.slate.get_or_insert_with(|| Picture::black(frame.size)));
-        gate.encode(&mut self.coder, frame);
+        gate.encode(&mut self.coder, frame, sizes);
     }
 
     /// The camera gave something, but nothing to begin with: the slate goes on.
-    fn stand_in(&mut self, gate: &mut Gate, pts: Pts) {
+    fn stand_in(&mut self, gate: &mut Gate, sizes: &mut Sizes, pts: Pts) {
         if pts - *self.shown.get_or_insert(pts) < BEAT {
             return;
         }
         self.shown = Some(pts);
         let slate = self.slate.get_or_insert_with(|| Picture::black(self.size));
         let frame = VideoFrame { pts, size: self.size, planes: slate.planes(), memory: None };
-        gate.encode(&mut self.coder, &frame);
+        gate.encode(&mut self.coder, &frame, sizes);
     }
 }
 

@@ -112,6 +112,7 @@ struct Rig {
     info: Arc<VideoInfo>,
     picture: Picture,
     streams: Vec<VideoStream>,
+    sizes: Sizes,
     marks: Vec<Came>,
     bytes: Vec<u8>,
     /// Pictures given.
@@ -131,6 +132,7 @@ impl Rig {
             info: Arc::default(),
             picture: Picture::black(params().size),
             streams: vec![],
+            sizes: Sizes::default(),
             marks: vec![],
             bytes: vec![],
             count: 0,
@@ -165,7 +167,7 @@ impl Rig {
         self.clock.advance(due.since(self.clock.now()));
         let image = image.map_or(Image::Raw(self.picture.planes()), Image::H264);
         let view = View { pts: due.to_pts(), image, memory: None, origin, missed: 0 };
-        carry(&view, &mut self.streams, &*self.clock);
+        carry(&view, &mut self.streams, &mut self.sizes, &*self.clock);
         self.read();
         due.to_pts()
     }
@@ -217,7 +219,8 @@ impl Rig {
 }
 
 fn encode(encoder: Scripted, encoders: Encoders) -> VideoMode {
-    VideoMode::Encode { choice: choice(encoder), params: params(), encoders }
+    let camera = Wanted { size: params().size, rate: params().rate };
+    VideoMode::Encode { choice: choice(encoder), params: params(), camera, encoders }
 }
 
 fn choice(encoder: Scripted) -> Choice {

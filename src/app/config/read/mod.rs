@@ -4,6 +4,7 @@
 //! that we, and not the parser, say what is missing and why.
 
 mod audio;
+mod ladder;
 mod video;
 
 use std::path::PathBuf;
@@ -14,13 +15,12 @@ use toml::Spanned;
 use toml::de::DeTable;
 
 use self::audio::Audio;
+use self::ladder::Rendition;
 use self::video::Video;
 use super::fault::Wrong;
 use super::keys;
 use super::values::{Memory, written};
-use super::{
-    BitRate, Config, Length, Listen, Name, Origin, StreamConfig, WindowConfig, default_state_dir, total,
-};
+use super::{BitRate, Config, Length, Listen, Name, Origin, StreamConfig, WindowConfig, default_state_dir};
 use crate::base::Span;
 
 #[derive(Deserialize)]
@@ -42,6 +42,8 @@ struct Stream {
     name: Option<Name>,
     title: Option<Title>,
     video: Option<Video>,
+    #[serde(default)]
+    rendition: Vec<Rendition>,
     audio: Option<Audio>,
     #[serde(default)]
     window: Window,
@@ -100,6 +102,7 @@ pub(super) fn all_keys() -> Vec<String> {
         ("", keys::of::<File>()),
         ("stream.", keys::of::<Stream>()),
         ("stream.video.", keys::of::<Video>()),
+        ("stream.rendition.", keys::of::<Rendition>()),
         ("stream.audio.", keys::of::<Audio>()),
         ("stream.audio.input.", keys::of::<audio::Input>()),
         ("stream.window.", keys::of::<Window>()),
@@ -176,10 +179,12 @@ impl Check<'_, '_> {
                         [stream.video], or both";
             return Err(Wrong::at(&format!("stream.{}", self.index), what.to_owned(), self.root));
         }
+        let ladder = self.ladder(&stream.rendition, video.as_ref())?;
         let usual = if video.is_some() { WindowConfig::with_pictures() } else { WindowConfig::default() };
-        let window = self.window(stream.window, usual, total(video.as_ref(), audio.as_ref()))?;
         let title = stream.title.map_or_else(|| name.to_string(), |title| title.0.0);
-        Ok(StreamConfig { name, title, video, audio, window })
+        let mut config = StreamConfig { name, title, video, ladder, audio, window: usual };
+        config.window = self.window(stream.window, usual, config.total())?;
+        Ok(config)
     }
 
     /// Refuses keys that another kind of source would have; those that are there are marked.

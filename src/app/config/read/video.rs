@@ -14,7 +14,7 @@ use crate::source::command::VideoOutput;
 use crate::source::video::v4l2::{Controls, DeviceId, FormatChoice, Layout};
 
 /// Below there is nothing to see, above no board and no phone's network keeps up.
-const BITRATES: RangeInclusive<BitRate> = BitRate(100_000)..=BitRate(20_000_000);
+pub(super) const BITRATES: RangeInclusive<BitRate> = BitRate(100_000)..=BitRate(20_000_000);
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -176,18 +176,20 @@ impl Check<'_, '_> {
     /// A camera is opened once, however many streams show it: they must want the same of it.
     pub(super) fn agrees_with(&self, earlier: &[StreamConfig], stream: &StreamConfig) -> Result<(), Wrong> {
         let Some(video) = &stream.video else { return Ok(()) };
+        let raw =
+            |stream: &StreamConfig, video: &VideoSettings| is_raw(video.encoder) || !stream.ladder.is_empty();
         let same = |other: &&StreamConfig| {
             other.video.as_ref().is_some_and(|other| other.source.is_same_device(&video.source))
         };
         for other in earlier.iter().filter(same) {
             let name = &other.name;
-            let Some(other) = &other.video else { continue };
+            let Some((its, other)) = other.video.as_ref().map(|it| (raw(other, it), it)) else { continue };
             let (key, has) = match () {
                 () if other.size != video.size => ("video.size", other.size.to_string()),
                 () if other.rate != video.rate => ("video.rate", other.rate.to_string()),
                 () if other.source != video.source => ("video", "other settings".to_owned()),
-                () if is_raw(other.encoder) && video.encoder == Encoder::Copy
-                    || other.encoder == Encoder::Copy && is_raw(video.encoder) =>
+                () if its && video.encoder == Encoder::Copy
+                    || other.encoder == Encoder::Copy && raw(stream, video) =>
                 {
                     ("video.encoder", format!("\"{}\"", other.encoder))
                 }
@@ -207,14 +209,14 @@ fn is_raw(encoder: Encoder) -> bool {
     matches!(encoder, Encoder::X264 | Encoder::M2m)
 }
 
-fn is_copied(source: &PictureSource, encoder: Encoder) -> bool {
+pub(super) fn is_copied(source: &PictureSource, encoder: Encoder) -> bool {
     let coded = matches!(source, PictureSource::Command { output: VideoOutput::H264, .. })
         || matches!(source, PictureSource::V4l2 { format: FormatChoice::Only(Layout::H264), .. });
     coded || encoder == Encoder::Copy
 }
 
 /// First the bits go, which a viewer minds least, then every second picture.
-fn usual_steps(bitrate: BitRate, rate: FrameRate) -> Vec<Step> {
+pub(super) fn usual_steps(bitrate: BitRate, rate: FrameRate) -> Vec<Step> {
     let share = |tenths: u32| BitRate(bitrate.0 / 10 * tenths);
     let bits = [6, 4].map(share).into_iter().filter(|bits| bits >= BITRATES.start()).map(Step::Bitrate);
     let (numerator, denominator) = rate.fraction();
