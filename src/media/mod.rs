@@ -18,6 +18,6 @@ pub use audio::{AudioBlock, Channels, Pick};
 pub use grid::CutGrid;
 pub use note::{Field, Note};
 pub use packet::{Entry, Packet, Program, Track, VideoConfig};
-pub use parts::Parts;
+pub use parts::{Parts, Timeline, part_target};
 pub use unit::{PartEnd, Place, Unit};
 pub use video::{Dmabuf, FrameRate, Picture, Plane, Planes, Size, VideoFrame};

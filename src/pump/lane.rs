@@ -50,6 +50,11 @@ impl Lane {
         Ok(())
     }
 
+    /// Whether there is so little room that units which go on now would soon have to stop again.
+    pub(super) fn is_crowded(&mut self) -> bool {
+        self.ring.free() * 2 < self.ring.capacity()
+    }
+
     /// Counts a unit that does not go into the ring.
     pub(super) fn leave_out(&mut self) -> Full {
         if self.flow == Flow::Carrying {

@@ -86,11 +86,17 @@ impl Tap {
                 return;
             }
             (Place::Follows, _) if self.course == Course::Ended => return,
-            (Place::Begins, Flow::Dropping) => Place::Breaks,
+            (Place::Begins | Place::Breaks, Flow::Dropping) if self.lane.is_crowded() => {
+                self.lane.leave_out();
+                return;
+            }
             (place, _) => place,
         };
+        let before = self.parts;
         let part = self.take(unit, place);
         if self.lane.put(unit, place, part).is_err() {
+            // The reader has not seen it either.
+            self.parts = before;
             return;
         }
         match part {
@@ -103,17 +109,18 @@ impl Tap {
     fn take(&mut self, unit: &Packet<'_>, place: Place) -> PartEnd {
         match place {
             Place::Follows if self.parts.is_overrun_by(unit.dts) => {
-                self.parts.stretch();
                 self.parts.close();
             }
             Place::Follows => {}
             Place::Begins => {
-                self.parts.close();
+                self.parts.close_last();
+                self.parts.begin_segment(unit.dts);
             }
             Place::Breaks => self.parts.begin(unit.dts),
         }
         if place == Place::Follows {
-            self.early = (self.expected - unit.pts).max(self.early - Span::from_ticks(self.early.ticks() / FADING));
+            self.early =
+                (self.expected - unit.pts).max(self.early - Span::from_ticks(self.early.ticks() / FADING));
         } else {
             self.course = Course::Segment(self.grid.map(|grid| grid.after(unit.pts)));
         }
@@ -122,7 +129,7 @@ impl Tap {
         let reaches = |at: Pts| matches!(self.course, Course::Segment(Some(end)) if at >= end);
         if reaches(self.expected - self.early) {
             self.course = Course::Ended;
-            self.parts.close();
+            self.parts.close_last();
             PartEnd::Ends
         } else if self.parts.is_full() && !reaches(self.expected + self.early) {
             self.parts.close();

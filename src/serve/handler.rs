@@ -72,12 +72,14 @@ impl Handler {
         let (request, _) = request.into_parts();
         match self.attempt(client, &request, &busy) {
             Attempt { kind, reply, wait: None } => Answer::Ready(Some(self.count(kind, reply))),
-            Attempt { kind, wait: Some(Wait::Picture(station)), .. } => Answer::Waiting(Box::pin(async move {
-                let _busy = busy;
-                let Snapshots::Of(gallery) = station.snapshots() else { return unknown() };
-                let verb = Verb::of(&request.method).unwrap_or(Verb::Get);
-                self.count(kind, self.finish(verb, Sharing::Origin, pictured(gallery).await))
-            })),
+            Attempt { kind, wait: Some(Wait::Picture(station)), .. } => {
+                Answer::Waiting(Box::pin(async move {
+                    let _busy = busy;
+                    let Snapshots::Of(gallery) = station.snapshots() else { return unknown() };
+                    let verb = Verb::of(&request.method).unwrap_or(Verb::Get);
+                    self.count(kind, self.finish(verb, Sharing::Origin, pictured(gallery).await))
+                }))
+            }
             Attempt { wait: Some(wait), .. } => Answer::Waiting(Box::pin(async move {
                 let _held = Held::new(&self.stats);
                 let mut wait = wait;

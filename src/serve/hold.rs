@@ -59,14 +59,17 @@ impl Wait<'_> {
     /// What is said when it does not come.
     pub(super) fn in_vain(&self) -> Reply {
         match self {
-            Self::Beginning(rendition) => reply::not_yet("the stream has not begun yet", rendition.retry_after()),
+            Self::Beginning(rendition) => {
+                reply::not_yet("the stream has not begun yet", rendition.retry_after())
+            }
             Self::Lineup(lineup) => {
                 let seconds = lineup.renditions().first().map_or(1, |first| first.retry_after());
                 reply::not_yet("the stream has not begun yet", seconds)
             }
-            Self::Reload(rendition, _) => {
-                reply::not_yet("the playlist has not come so far in three target durations", rendition.retry_after())
-            }
+            Self::Reload(rendition, _) => reply::not_yet(
+                "the playlist has not come so far in three target durations",
+                rendition.retry_after(),
+            ),
             Self::Part(rendition, ..) => {
                 reply::not_yet("the part has not come in three target durations", rendition.retry_after())
             }

@@ -60,9 +60,9 @@ impl Live {
         let rendition = self.listener.rendition();
         let shown = rendition.shown()?;
         // After the first segment is listed it can take a moment until there is anything of the second.
-        let tail = rendition.tail().unwrap_or_else(|| {
-            Arc::new(Tail { sequence: shown.newest() + 1, chunks: Arc::from([]) })
-        });
+        let tail = rendition
+            .tail()
+            .unwrap_or_else(|| Arc::new(Tail { sequence: shown.newest() + 1, chunks: Arc::from([]) }));
         loop {
             match tail.sequence.checked_sub(self.sequence) {
                 Some(0) => {

@@ -14,8 +14,8 @@ use jiff::Timestamp;
 
 use super::body::{Body, Pieces};
 use super::negotiate::{self, Coding, Slice};
-use super::route::{METHODS, Verb};
 use super::rendition::{Rendition, Shown};
+use super::route::{METHODS, Verb};
 use super::text::{self, Text};
 use crate::base::WallTime;
 use crate::observe::metrics;

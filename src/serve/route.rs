@@ -169,7 +169,9 @@ fn within(folder: Folder<'_>, name: Name) -> Result<Route<'_>, Refusal> {
         (Latency::Ordinary, Name::Ts { sequence }) | (Latency::Low, Name::M4s { sequence, part: None }) => {
             Ok(Route::Segment { folder, sequence })
         }
-        (Latency::Low, Name::M4s { sequence, part: Some(part) }) => Ok(Route::Part { folder, sequence, part }),
+        (Latency::Low, Name::M4s { sequence, part: Some(part) }) => {
+            Ok(Route::Part { folder, sequence, part })
+        }
         (Latency::Low, Name::Init { number }) => Ok(Route::Init { folder, number }),
         _ => Err(Refusal::Unknown),
     }
@@ -356,7 +358,8 @@ mod tests {
 
     #[test]
     fn the_first_piece_is_decoded_as_the_others_are() {
-        let table = [("/radio/x/y", Some("radio")), ("/%72adio", Some("radio")), ("/", Some("")), ("*", None)];
+        let table =
+            [("/radio/x/y", Some("radio")), ("/%72adio", Some("radio")), ("/", Some("")), ("*", None)];
         for (path, first) in table {
             assert_eq!(first_piece(path).as_deref(), first, "{path}");
         }

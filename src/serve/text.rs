@@ -1,8 +1,8 @@
 //! A text made once and served often: as it is and, once somebody wants it so, compressed; each with its entity tag.
 
 use std::cell::RefCell;
-use std::sync::OnceLock;
 use std::hash::{DefaultHasher, Hasher};
+use std::sync::OnceLock;
 
 use bytes::Bytes;
 use flate2::{Compress, Compression, FlushCompress, Status};

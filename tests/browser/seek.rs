@@ -33,12 +33,16 @@ async fn a_thumb_goes_back_to_the_beginning_of_the_window_and_returns() {
     let (words, length) = (told[0].as_str().expect("words"), told[1].as_f64().expect("seconds"));
     assert!(words.contains(" back"), "while it is held it says where that would lead: {words:?}");
     let picture = browser.screenshot().await;
-    std::fs::write(Path::new(env!("CARGO_TARGET_TMPDIR")).join("seek.png"), picture).expect("room for a picture");
+    std::fs::write(Path::new(env!("CARGO_TARGET_TMPDIR")).join("seek.png"), picture)
+        .expect("room for a picture");
     assert!((behind(&browser).await - before).abs() < 2.0, "nothing moves before it is let go");
     browser.ask(RELEASE).await;
     browser.wait_until(PLAYS, PATIENCE).await;
     let after = behind(&browser).await;
-    assert!((after - before - length).abs() < 4.0, "{before} s behind, then {after} s, on a line of {length} s");
+    assert!(
+        (after - before - length).abs() < 4.0,
+        "{before} s behind, then {after} s, on a line of {length} s"
+    );
 
     browser.click("#live").await;
     let near = format!("return Number(document.getElementById('behind').dataset.seconds) < {}", before + 3.0);

@@ -24,9 +24,12 @@ const OF_STREAMS: &[Figure<StreamFigures>] = &[
         Counter,
         |s| s.station.renditions().map(|it| it.skips.get()).sum::<u64>() as f64,
     ),
-    ("outpost_playlist_renders", "Media playlists written, each for all who ask until the next change", Counter, |s| {
-        s.station.renditions().map(|it| it.renders.get()).sum::<u64>() as f64
-    }),
+    (
+        "outpost_playlist_renders",
+        "Media playlists written, each for all who ask until the next change",
+        Counter,
+        |s| s.station.renditions().map(|it| it.renders.get()).sum::<u64>() as f64,
+    ),
     ("outpost_listeners", "People who listen", Gauge, |s| s.station.listeners(Instant::now()) as f64),
 ];
 

@@ -25,10 +25,10 @@ const CODED_BITRATE: u32 = 8_000_000;
 
 /// What all renditions of a stream have in common.
 pub(super) struct Common<'a> {
-    stream: &'a StreamConfig,
-    coding: Option<Coding>,
-    agreement: Arc<Agreement>,
-    clock: &'a Arc<dyn Clock>,
+    pub(super) stream: &'a StreamConfig,
+    pub(super) coding: Option<Coding>,
+    pub(super) agreement: Arc<Agreement>,
+    pub(super) clock: &'a Arc<dyn Clock>,
 }
 
 /// One rendition, whose units are written to `segments`.

@@ -159,7 +159,7 @@ impl Mux {
             Timeline::Pictures { usual } => {
                 let dts = unit.dts.ticks();
                 let at = self.next.unwrap_or(dts);
-                (at, dts + usual.ticks() - at, unit.pts.ticks() - at)
+                (at, (dts + usual.ticks() - at).max(1), unit.pts.ticks() - at)
             }
             Timeline::Sound { rate, frame } => (self.place(unit.pts, rate, frame), i64::from(frame), 0),
         };
@@ -191,6 +191,18 @@ impl Mux {
             }
             None if away >= i64::from(frame) => truth,
             None => at,
+        }
+    }
+
+    /// Makes the last picture of the chunk last until `end` on the timeline of decoding, at least a tick; the next
+    /// one is decoded then. How long sound lasts, its samples say.
+    pub fn hold(&mut self, end: Pts) {
+        if let (Timeline::Pictures { .. }, Some(last), Some(next)) =
+            (self.timeline, self.samples.last_mut(), self.next.as_mut())
+        {
+            let duration = (i64::from(last.duration) + end.ticks() - *next).max(1);
+            *next += duration - i64::from(last.duration);
+            last.duration = duration as u32;
         }
     }
 

@@ -5,6 +5,7 @@
 
 mod audio;
 mod ladder;
+mod low_latency;
 mod video;
 
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ use toml::de::DeTable;
 
 use self::audio::Audio;
 use self::ladder::Rendition;
+use self::low_latency::LowLatency;
 use self::video::Video;
 use super::fault::Wrong;
 use super::keys;
@@ -47,6 +49,7 @@ struct Stream {
     audio: Option<Audio>,
     #[serde(default)]
     window: Window,
+    low_latency: Option<LowLatency>,
 }
 
 #[derive(Clone, Copy, Default, Deserialize)]
@@ -106,6 +109,7 @@ pub(super) fn all_keys() -> Vec<String> {
         ("stream.audio.", keys::of::<Audio>()),
         ("stream.audio.input.", keys::of::<audio::Input>()),
         ("stream.window.", keys::of::<Window>()),
+        ("stream.low_latency.", keys::of::<LowLatency>()),
     ];
     tables.iter().flat_map(|(path, keys)| keys.iter().map(move |key| format!("{path}{key}"))).collect()
 }
@@ -182,8 +186,10 @@ impl Check<'_, '_> {
         let ladder = self.ladder(&stream.rendition, video.as_ref())?;
         let usual = if video.is_some() { WindowConfig::with_pictures() } else { WindowConfig::default() };
         let title = stream.title.map_or_else(|| name.to_string(), |title| title.0.0);
-        let mut config = StreamConfig { name, title, video, ladder, audio, window: usual };
+        let mut config = StreamConfig { name, title, video, ladder, audio, window: usual, low_latency: None };
         config.window = self.window(stream.window, usual, config.total())?;
+        let low_latency = stream.low_latency.map(|it| self.low_latency(it, config.window));
+        config.low_latency = low_latency.transpose()?;
         Ok(config)
     }
 
