@@ -156,7 +156,7 @@ fn plan<'a>(
     reach: &Reach,
     out: &mut impl Write,
 ) -> io::Result<()> {
-    let StreamConfig { name, title, video, ladder, audio, window, encryption, access } = stream;
+    let StreamConfig { name, title, video, ladder, audio, window, low_latency, encryption, access } = stream;
     writeln!(out, "\n{name}: {title}")?;
     if let Some(video) = video {
         let VideoSettings { source, size, rate, bitrate, .. } = video;
@@ -199,7 +199,13 @@ fn plan<'a>(
         };
         writeln!(out, "  access    {who}")?;
     }
-    writeln!(out, "  address   {}{name}/index.m3u8", reach.best())
+    writeln!(out, "  address   {}{name}/index.m3u8", reach.best())?;
+    if let Some(low) = low_latency {
+        let memory = low.memory(window, stream.total());
+        writeln!(out, "  low delay {} in parts of {}, about {memory} more", low.length, low.part)?;
+        writeln!(out, "  address   {}{name}/ll/index.m3u8", reach.best())?;
+    }
+    Ok(())
 }
 
 /// What came of a track over the whole time.

@@ -14,12 +14,14 @@ const STREAMS: &str = r#"
 name = "radio"
 title = "Demo radio"
 audio = { kind = "synth" }
+low_latency = {}
 
 [[stream]]
 name = "camera"
 title = "Demo camera"
 video = { kind = "synth" }
 audio = { kind = "synth", sound = "clapper" }
+low_latency = {}
 "#;
 
 /// Two streams: `radio`, the embedded scanner, and `camera`, the test card with its clapper.
