@@ -9,7 +9,7 @@ use outpost::base::{Monotonic, Pts, Span, Sync, WallReading, WallTime};
 use outpost::container::ts::Join;
 use outpost::playlist::media;
 use outpost::segment::window::Window;
-use outpost::segment::{Body, Segment, SegmentConfig};
+use outpost::segment::{Body, Dates, Segment, SegmentConfig};
 
 const SEGMENTS: u64 = 450;
 
@@ -17,7 +17,7 @@ fn window() -> Window {
     let monotonic = Monotonic::from_nanos(0);
     let wall = WallTime::from_unix_nanos(1_763_640_000_000_000_000);
     let reading = WallReading { monotonic, wall, sync: Sync::Synchronised, suspended: Duration::ZERO };
-    let mut window = Window::new(&SegmentConfig::default(), 0, &reading);
+    let mut window = Window::new(&SegmentConfig::default(), Dates::of(&reading));
     let duration = Span::from_samples(94 * 1024, 48_000);
     let mut start = Pts::default();
     for sequence in 0..SEGMENTS {
