@@ -95,7 +95,12 @@ mod tests {
             retired: Vec::new(),
             discontinuity_sequence: 0,
             target: TargetDuration(2),
-            dates: Dates::of(&WallReading { monotonic, wall, sync: Sync::Synchronised, suspended: Duration::ZERO }),
+            dates: Dates::of(&WallReading {
+                monotonic,
+                wall,
+                sync: Sync::Synchronised,
+                suspended: Duration::ZERO,
+            }),
             rate: Rate::default(),
             edge: edge.map(Arc::new),
         }

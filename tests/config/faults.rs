@@ -272,7 +272,7 @@ fn faults_are_told_with_place_and_remedy() {
         ),
         (
             sound("size = \"640x480\""),
-            "outpost.toml:5: stream.audio.size: unknown key; did you mean `size`, in [stream.video]?\n\
+            "outpost.toml:5: stream.audio.size: unknown key; did you mean `size`, in [stream.video] or in [[stream.rendition]]?\n\
              \x20 5 | size = \"640x480\"\n    | ^^^^",
         ),
         (
@@ -334,7 +334,7 @@ fn faults_are_told_with_place_and_remedy() {
         ),
         (
             synth("encoder = \"x264\""),
-            "outpost.toml:4: stream.encoder: unknown key; did you mean `encoder`, in [stream.video]?\n\
+            "outpost.toml:4: stream.encoder: unknown key; did you mean `encoder`, in [stream.video] or in [[stream.rendition]]?\n\
              \x20 4 | encoder = \"x264\"\n    | ^^^^^^^",
         ),
         (
