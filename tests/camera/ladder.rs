@@ -85,7 +85,7 @@ fn renditions_agree_on_numbers_dates_and_cuts() {
         assert_eq!(list.discontinuity_sequence, lists[0].discontinuity_sequence);
     }
     for (number, date, segment) in all[0].iter().skip(1).take(4) {
-        let mut cuts = Vec::new();
+        let mut cuts: Vec<i64> = Vec::new();
         for (((rendition, format), list), others) in RENDITIONS.iter().zip(&lists).zip(&all) {
             let name = format!("{rendition}/{number}");
             let (_, other, twin) = others.iter().find(|other| other.0 == *number).expect(&name);

@@ -205,7 +205,7 @@ fn faults_are_told_with_place_and_remedy() {
         (
             synth("bitrate = \"64k\""),
             "outpost.toml:4: stream.bitrate: unknown key; did you mean `bitrate`, in [stream.video] or in \
-             [stream.audio]?\n\
+             [[stream.rendition]] or in [stream.audio]?\n\
              \x20 4 | bitrate = \"64k\"\n    | ^^^^^^^",
         ),
         (
