@@ -112,7 +112,7 @@ impl Segmenter {
     fn handle(&mut self, event: Event) {
         match event {
             Event::Finished(Finished { start, duration, join, body }) => {
-                if let Some((sequence, join)) = self.keeper.place(start, join) {
+                if let Some((sequence, join)) = self.keeper.place(start, join, self.keeper.end()) {
                     self.keeper.list(Segment::plain(sequence, start, duration, join, body), None);
                 }
             }
