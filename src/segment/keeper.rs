@@ -91,8 +91,7 @@ impl Keeper {
     /// Gives the segment that begins at `start` its number and says how it joins the one before, which is said to
     /// end at `end`; lists the gaps between. `None` if it has to be given up.
     pub(super) fn place(&mut self, start: Pts, join: Join, end: Option<Pts>) -> Option<(u64, Join)> {
-        let Some(Placed { sequence, join, before }) = self.sequence.place(start, join, end)
-        else {
+        let Some(Placed { sequence, join, before }) = self.sequence.place(start, join, end) else {
             self.give_up(&"its place in the list is taken by one that broke off");
             return None;
         };
