@@ -9,7 +9,7 @@ use outpost::base::{Clock, Pulse, Span};
 use outpost::container::ts::Record;
 use outpost::media::aac::AacConfig;
 use outpost::media::{CutGrid, Entry, Packet, Program, Track, grid::Cutter};
-use outpost::playlist;
+use outpost::playlist::{Format, Latency, Style};
 use outpost::pump::outlet::Outlet;
 use outpost::pump::segments::Segments;
 use outpost::pump::sink::RecordSink;
@@ -78,7 +78,12 @@ fn serve(
     let numbering = Numbering::Aligned(CutGrid::new(config.target));
     let agreement =
         Agreement::new(&Ledger::open(ledger), "copy", numbering, &config, &clock.wall(), Span::ZERO);
-    let shelf = Rendition::new("audio", TargetDuration::of(config.target), Box::new(playlist::media));
+    let style = Style {
+        format: Format::TransportStream,
+        latency: Latency::Ordinary,
+        keys: String::new(),
+    };
+    let shelf = Rendition::new("audio", TargetDuration::of(config.target), style);
     let pulse = Arc::new(Pulse::new(clock.now()));
     let sequence = agreement.sequence("audio");
     let mut segmenter = Segmenter::new(config, sequence, Arc::clone(clock), Arc::new(shelf), pulse);

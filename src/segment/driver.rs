@@ -133,7 +133,9 @@ impl Segmenter {
     fn handle(&mut self, event: Event) {
         match event {
             Event::Finished(Finished { start, duration, join, body }) => {
-                let Some((sequence, join)) = self.keeper.place(start, join) else { return };
+                let Some((sequence, join)) = self.keeper.place(start, join, self.keeper.end()) else {
+                    return;
+                };
                 let mut segment = Segment::plain(sequence, start, duration, join, body);
                 if let Some(seal) = &mut self.seal {
                     // Whoever reads the endless stream has it in the clear, to its end.

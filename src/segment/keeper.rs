@@ -88,11 +88,10 @@ impl Keeper {
         warn!(rendition = self.sequence.rendition(), "gave up a segment: {reason}");
     }
 
-    /// Gives the segment that begins at `start` its number and says how it joins the one before; lists the gaps
-    /// between. `None` if it has to be given up.
-    pub(super) fn place(&mut self, start: Pts, join: Join) -> Option<(u64, Join)> {
-        let Some(Placed { sequence, join, before }) = self.sequence.place(start, join, self.window.end())
-        else {
+    /// Gives the segment that begins at `start` its number and says how it joins the one before, which is said to
+    /// end at `end`; lists the gaps between. `None` if it has to be given up.
+    pub(super) fn place(&mut self, start: Pts, join: Join, end: Option<Pts>) -> Option<(u64, Join)> {
+        let Some(Placed { sequence, join, before }) = self.sequence.place(start, join, end) else {
             self.give_up(&"its place in the list is taken by one that broke off");
             return None;
         };
@@ -102,6 +101,11 @@ impl Keeper {
         let early = self.window.prepare(before, self.clock.now());
         self.stats.evictions.add(early as u64);
         Some((sequence, join))
+    }
+
+    /// Where the media listed so far end.
+    pub(super) fn end(&self) -> Option<Pts> {
+        self.window.end()
     }
 
     /// Lists a segment that is complete, and what is being written after it.

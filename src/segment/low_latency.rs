@@ -122,8 +122,9 @@ impl LowLatency {
             Err(error) => return self.keeper.give_up(&error),
         };
         let join = join.max(std::mem::replace(&mut self.kept, Join::Continuous));
-        let Some((sequence, join)) = self.keeper.place(unit.pts, join) else { return };
-        // On the timeline of decoding, which runs on; a unit's own instant is a little beside it.
+        // What runs on is decoded where the one before ends, and that is a little beside a unit's own instant.
+        let end = self.keeper.end().map(|end| if join == Join::Continuous { unit.pts } else { end });
+        let Some((sequence, join)) = self.keeper.place(unit.pts, join, end) else { return };
         let start = self.assembler.start();
         self.course = Course::Open(Open { sequence, start, join, init, parts: Vec::new(), len: 0 });
     }
