@@ -211,11 +211,11 @@ fn faults_are_told_with_place_and_remedy() {
         (
             alsa("listen = 8080"),
             "outpost.toml:5: stream.audio.listen: unknown key; did you mean `listen`, at the top of the file, before \
-             the first [[stream]]?\n  5 | listen = 8080\n    | ^^^^^^",
+             the first [[stream]] or in [https]?\n  5 | listen = 8080\n    | ^^^^^^",
         ),
         (
             "[server]\nlisten = 8080".to_owned(),
-            "outpost.toml:1: server: unknown key; what can stand here: `listen`, `state_dir`, `allowed_origin`, \
+            "outpost.toml:1: server: unknown key; what can stand here: `listen`, `https`, `state_dir`, `allowed_origin`, \
              `stream`\n  1 | [server]\n    |  ^^^^^^",
         ),
         (
