@@ -11,7 +11,7 @@
 use std::sync::Arc;
 
 use crate::base::{Clock, Pts, Span};
-use crate::media::{CutGrid, Packet, PartEnd, Parts, Place, Unit};
+use crate::media::{CutGrid, Packet, PartEnd, Parts, Place, Timeline, Unit};
 use crate::ring::Producer;
 
 use super::lane::{Flow, Lane, LaneStats};
@@ -109,6 +109,7 @@ impl Tap {
 
     /// Whether a part ends with this unit.
     fn take(&mut self, unit: &Packet<'_>, place: Place) -> PartEnd {
+        let mut timeline = Timeline::RunsOn;
         match place {
             Place::Follows if self.parts.is_overrun_by(unit.dts) => {
                 self.parts.close();
@@ -116,15 +117,18 @@ impl Tap {
             Place::Follows => {}
             Place::Begins => {
                 self.parts.close_last();
-                self.parts.begin_segment(unit.dts);
+                timeline = self.parts.begin_segment(unit.dts);
             }
-            Place::Breaks => self.parts.begin(unit.dts),
+            Place::Breaks => {
+                self.parts.begin(unit.dts);
+                timeline = Timeline::Anew;
+            }
         }
         if place != Place::Follows {
             self.course = Course::Segment(self.grid.map(|grid| grid.after(unit.pts)));
         }
         self.parts.take(unit.dts);
-        self.expect(unit.pts, place);
+        self.expect(unit.pts, timeline);
         let reaches = |at: Pts| matches!(self.course, Course::Segment(Some(end)) if at >= end);
         if reaches(self.expected - self.astray) {
             self.course = Course::Ended;
@@ -141,11 +145,11 @@ impl Tap {
 
     /// Learns when the unit after the one at `pts` is to be expected. Where pictures are left out, or a camera gives
     /// fewer in the dark, they come as far apart as the last two did.
-    fn expect(&mut self, pts: Pts, place: Place) {
+    fn expect(&mut self, pts: Pts, timeline: Timeline) {
         let mut step = self.unit;
-        if place != Place::Breaks {
-            let faded = self.astray - Span::from_ticks(self.astray.ticks() / FADING);
-            self.astray = (pts - self.expected).abs().max(faded);
+        if timeline == Timeline::RunsOn {
+            let faded = self.astray - Span::from_ticks(1 + self.astray.ticks() / FADING);
+            self.astray = (pts - self.expected).abs().max(faded).min(self.unit + self.unit);
             let apart = pts - self.last;
             if 2 * apart.ticks() > 3 * self.unit.ticks() {
                 step = apart;
