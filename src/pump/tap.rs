@@ -11,12 +11,12 @@
 use std::sync::Arc;
 
 use crate::base::{Clock, Pts, Span};
-use crate::media::{CutGrid, Packet, PartEnd, Parts, Place, Unit};
+use crate::media::{CutGrid, Packet, PartEnd, Parts, Place, Timeline, Unit};
 use crate::ring::Producer;
 
 use super::lane::{Flow, Lane, LaneStats};
 
-/// What is known of how early pictures come fades by this part with each.
+/// What is known of how far astray pictures come fades by this part with each.
 const FADING: i64 = 64;
 
 /// One track's way into the ring of its low-latency rendition.
@@ -29,10 +29,11 @@ pub struct Tap {
     /// How the unit written next joins.
     next: Place,
     course: Course,
-    /// When the last unit let the next one expect.
+    /// The last unit, and when it let the next one expect.
+    last: Pts,
     expected: Pts,
-    /// By how much units came earlier than that of late.
-    early: Span,
+    /// How far beside that units were of late.
+    astray: Span,
 }
 
 /// What the units written belong to.
@@ -61,8 +62,9 @@ impl Tap {
             parts: Parts::new(unit, target),
             next: Place::Follows,
             course: Course::Ended,
+            last: Pts::default(),
             expected: Pts::default(),
-            early: Span::ZERO,
+            astray: Span::ZERO,
         }
     }
 
@@ -107,6 +109,7 @@ impl Tap {
 
     /// Whether a part ends with this unit.
     fn take(&mut self, unit: &Packet<'_>, place: Place) -> PartEnd {
+        let mut timeline = Timeline::RunsOn;
         match place {
             Place::Follows if self.parts.is_overrun_by(unit.dts) => {
                 self.parts.close();
@@ -114,30 +117,45 @@ impl Tap {
             Place::Follows => {}
             Place::Begins => {
                 self.parts.close_last();
-                self.parts.begin_segment(unit.dts);
+                timeline = self.parts.begin_segment(unit.dts);
             }
-            Place::Breaks => self.parts.begin(unit.dts),
+            Place::Breaks => {
+                self.parts.begin(unit.dts);
+                timeline = Timeline::Anew;
+            }
         }
-        if place == Place::Follows {
-            self.early =
-                (self.expected - unit.pts).max(self.early - Span::from_ticks(self.early.ticks() / FADING));
-        } else {
+        if place != Place::Follows {
             self.course = Course::Segment(self.grid.map(|grid| grid.after(unit.pts)));
         }
         self.parts.take(unit.dts);
-        self.expected = unit.pts + self.unit;
+        self.expect(unit.pts, timeline);
         let reaches = |at: Pts| matches!(self.course, Course::Segment(Some(end)) if at >= end);
-        if reaches(self.expected - self.early) {
+        if reaches(self.expected - self.astray) {
             self.course = Course::Ended;
             self.parts.close_last();
             PartEnd::Ends
-        } else if self.parts.is_full() && !reaches(self.expected + self.early) {
+        } else if self.parts.is_full() && !reaches(self.expected + self.astray) {
             self.parts.close();
             PartEnd::Closes
         } else {
             // A part that is full may be the segment's last: the next unit will tell.
             PartEnd::Open
         }
+    }
+
+    /// Learns when the unit after the one at `pts` is to be expected. Where pictures are left out, or a camera gives
+    /// fewer in the dark, they come as far apart as the last two did.
+    fn expect(&mut self, pts: Pts, timeline: Timeline) {
+        let mut step = self.unit;
+        if timeline == Timeline::RunsOn {
+            let faded = self.astray - Span::from_ticks(1 + self.astray.ticks() / FADING);
+            self.astray = (pts - self.expected).abs().max(faded).min(self.unit + self.unit);
+            let apart = pts - self.last;
+            if 2 * apart.ticks() > 3 * self.unit.ticks() {
+                step = apart;
+            }
+        }
+        (self.last, self.expected) = (pts, pts + step);
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::BuildError;
 use super::rendition::{Common, longest_segment};
 use crate::app::config::{BitRate, LowLatencySettings, VideoSettings};
+use crate::app::report::LowFigures;
 use crate::base::{Pulse, Span};
 use crate::media::{AacConfig, CutGrid, Unit, part_target};
 use crate::playlist::{self, Format, Group, Latency, Resolution, Style, Variant};
@@ -34,6 +35,13 @@ pub(in crate::app) struct LowReading {
     pub(in crate::app) ring: Consumer<Unit>,
 }
 
+/// What a stream offers with low latency.
+pub(super) struct Offered {
+    pub(super) lineup: Lineup,
+    pub(super) readings: Vec<LowReading>,
+    pub(super) figures: Vec<LowFigures>,
+}
+
 /// What a stream is to offer with low latency.
 pub(super) struct Plan<'a> {
     common: &'a Common<'a>,
@@ -44,6 +52,7 @@ pub(super) struct Plan<'a> {
     sound: Option<AacConfig>,
     shelves: Vec<Arc<Rendition>>,
     readings: Vec<LowReading>,
+    figures: Vec<LowFigures>,
 }
 
 impl<'a> Plan<'a> {
@@ -56,8 +65,8 @@ impl<'a> Plan<'a> {
         let pictures = common.stream.pictures().map(|(_, video)| TrackKind::Video(video.rate).unit());
         let units = pictures.chain(sound.map(|config| TrackKind::Audio(config.clone()).unit()));
         let part_target = part_target(settings.part.0, &units.collect::<Vec<_>>());
-        let (pictures, shelves, readings) = (Vec::new(), Vec::new(), Vec::new());
-        Self { common, settings, part_target, pictures, sound: None, shelves, readings }
+        let (pictures, shelves, readings, figures) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { common, settings, part_target, pictures, sound: None, shelves, readings, figures }
     }
 
     /// Offers the pictures that go to `outlet` as the rendition `name`.
@@ -111,7 +120,8 @@ impl<'a> Plan<'a> {
         let places = (ROOM.ticks() / unit.ticks().max(1)).clamp(8, 512) as usize;
         let (producer, ring) =
             ring::channel(places).map_err(|source| BuildError::Ring { stream: label.clone(), source })?;
-        let tap = Tap::new(producer, grid, (unit, self.part_target), clock, Arc::new(LaneStats::default()));
+        let lane = Arc::new(LaneStats::default());
+        let tap = Tap::new(producer, grid, (unit, self.part_target), clock, Arc::clone(&lane));
 
         let target = longest_segment(stream, *coding);
         let used = BitRate(bitrate.0.max(LEAST));
@@ -132,14 +142,16 @@ impl<'a> Plan<'a> {
             Arc::new(Pulse::new(clock.now())),
         );
         self.shelves.push(shelf);
+        self.figures.push(LowFigures { name: name.to_owned(), lane, window: segmenter.stats() });
         self.readings.push(LowReading { name: label, segmenter, ring });
         Ok(outlet.with_tap(tap))
     }
 
     /// What is offered, and what makes it.
-    pub(super) fn offer(self) -> (Lineup, Vec<LowReading>) {
+    pub(super) fn offer(self) -> Offered {
         let renderer = multivariant(self.pictures, self.sound);
-        (Lineup::new(self.shelves, renderer), self.readings)
+        let lineup = Lineup::new(self.shelves, renderer);
+        Offered { lineup, readings: self.readings, figures: self.figures }
     }
 }
 

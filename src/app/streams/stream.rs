@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::low_latency::{LowReading, Plan};
+use super::low_latency::{self, Plan};
 use super::protection::Protection;
 use super::rendition::{Common, Made, longest_segment};
 use super::sources::{kind, params, wanted};
@@ -222,7 +222,7 @@ fn feed(
     stream: &StreamConfig,
     common: &Common<'_>,
     made: Vec<Offered>,
-    low: Option<(Lineup, Vec<LowReading>)>,
+    low: Option<low_latency::Offered>,
     picture: Option<PictureFigures>,
     sound: Option<SoundFigures>,
 ) -> Feed {
@@ -245,19 +245,23 @@ fn feed(
         renditions.push(figures);
     }
     let lineup = Lineup::new(shelves, multivariant);
-    let (low, low_latency) = low.unzip();
-    let station = Station::new(name, &stream.title, lineup, low, snapshots);
+    let (mut low_lineup, mut low_readings, mut low_figures) = (None, Vec::new(), Vec::new());
+    if let Some(low_latency::Offered { lineup, readings, figures }) = low {
+        (low_lineup, low_readings, low_figures) = (Some(lineup), readings, figures);
+    }
+    let station = Station::new(name, &stream.title, lineup, low_lineup, snapshots);
     let station = Arc::new(station.with_access(common.protection.access.clone()));
     let figures = StreamFigures {
         name: name.to_owned(),
         title: stream.title.clone(),
         target: common.target(),
         renditions,
+        low_latency: low_figures,
         picture,
         sound,
         station,
     };
-    Feed { figures, readings, low_latency: low_latency.unwrap_or_default() }
+    Feed { figures, readings, low_latency: low_readings }
 }
 
 /// A stream's photos, of what its camera shows.
