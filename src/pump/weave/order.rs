@@ -127,8 +127,8 @@ impl Order {
     /// A picture is next. All sound before it that is there has been written.
     fn show(&self, picture: Head, sound: Option<Head>, now: Monotonic) -> Action {
         let Some(open) = self.open else { return Action::Write(Track::Video, picture.place, Company::Both) };
-        // A late picture cannot end a segment that begins after it.
-        if picture.place == Place::Follows || picture.place == Place::Begins && picture.pts <= open.start {
+        // A late picture cannot end a segment that begins after it, nor one that sound began in its place.
+        if picture.place == Place::Follows || picture.place == Place::Begins && picture.pts < open.next {
             return Action::Write(Track::Video, Place::Follows, Company::Both);
         }
         let complete = sound.is_some() || self.audio.has_reached(picture.pts);
