@@ -154,7 +154,7 @@ fn faults_are_told_with_place_and_remedy() {
         (
             synth("rendition = [{ bitrate = \"1M\" }]"),
             "outpost.toml:4: stream.rendition: only pictures have renditions; add [stream.video], or remove it\n\
-             \x20 4 | rendition = [{ bitrate = \"1M\" }]\n    |             ^^^^^^^^^^^^^^^^^^^^^^",
+             \x20 4 | rendition = [{ bitrate = \"1M\" }]\n    |             ^^^^^^^^^^^^^^^^^^^^",
         ),
         (
             ladder("bitrate = \"1M\"").replace("synth", "command\"\ncommand = [\"cat\"]\noutput = \"h264"),
