@@ -47,8 +47,6 @@ pub(super) struct Assembler {
     kind: TrackKind,
     parts: Parts,
     coding: Option<Coding>,
-    /// Initialisation sections made so far: the number of the next.
-    inits: u64,
     /// Whether decoding can begin with the part being written.
     entry: Entry,
     /// Of civil time, where it is written before it is copied.
@@ -67,19 +65,25 @@ impl Assembler {
     /// Of a track of that kind, with parts no longer than `target`.
     pub(super) fn new(kind: TrackKind, target: Span) -> Self {
         let parts = Parts::new(kind.unit(), target);
-        Self { kind, parts, coding: None, inits: 1, entry: Entry::Dependent, tag: Vec::new() }
+        Self { kind, parts, coding: None, entry: Entry::Dependent, tag: Vec::new() }
     }
 
     /// Begins a segment with `unit`, which is to be taken next, and which was captured at `wall`: how it joins the
-    /// one before, and what a decoder must have read before it.
+    /// one before, and what a decoder must have read before it. That is called after the first segment which needs it,
+    /// `number`: a name that never comes twice, not after a restart either.
     ///
     /// # Errors
     /// If nobody could decode it.
-    pub(super) fn begin(&mut self, unit: &Unit, wall: WallTime) -> Result<(Join, Arc<Init>), SetsError> {
+    pub(super) fn begin(
+        &mut self,
+        unit: &Unit,
+        wall: WallTime,
+        number: u64,
+    ) -> Result<(Join, Arc<Init>), SetsError> {
         let covers = |it: &Coding| it.sets.as_ref().is_none_or(|sets| sets.cover(&unit.data));
         let (coding, changed) = match self.coding.take() {
             Some(known) if covers(&known) => (known, false),
-            _ => (self.code(unit)?, true),
+            _ => (self.code(unit, number)?, true),
         };
         let Coding { mux, init, .. } = self.coding.insert(coding);
         let timeline = self.parts.begin_segment(unit.dts);
@@ -100,7 +104,7 @@ impl Assembler {
     }
 
     /// What `unit` and those after it are written with.
-    fn code(&mut self, unit: &Unit) -> Result<Coding, SetsError> {
+    fn code(&self, unit: &Unit, number: u64) -> Result<Coding, SetsError> {
         let (config, sets) = match &self.kind {
             TrackKind::Video(rate) => {
                 let sets = ParameterSets::of(&unit.data)?;
@@ -108,8 +112,7 @@ impl Assembler {
             }
             TrackKind::Audio(config) => (TrackConfig::Audio(config.clone()), None),
         };
-        let init = Arc::new(Init { number: self.inits, bytes: fmp4::init(&config) });
-        self.inits += 1;
+        let init = Arc::new(Init { number, bytes: fmp4::init(&config) });
         Ok(Coding { mux: Mux::new(&config), init, sets })
     }
 

@@ -116,8 +116,14 @@ impl LowLatency {
 
     /// Begins a segment, if there is a place for it and it can be decoded.
     fn begin(&mut self, unit: &Unit) {
-        let wall = self.keeper.sequence.agreement().dates().at(unit.pts);
-        let (join, init) = match self.assembler.begin(unit, wall) {
+        let sequence = &self.keeper.sequence;
+        let wall = sequence.agreement().dates().at(unit.pts);
+        let Some(number) = sequence.number_of(unit.pts) else {
+            // Which says so.
+            self.keeper.place(unit.pts, Join::Lost, self.keeper.end());
+            return;
+        };
+        let (join, init) = match self.assembler.begin(unit, wall, number) {
             Ok(begun) => begun,
             Err(error) => return self.keeper.give_up(&error),
         };

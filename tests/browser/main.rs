@@ -15,6 +15,7 @@ mod eye;
 mod files;
 mod libraries;
 mod lost;
+mod quick;
 mod radio;
 mod seek;
 

@@ -32,6 +32,8 @@ struct StreamStatus<'a> {
     level: Option<LevelStatus>,
     listeners: usize,
     playlist: String,
+    /// The same at low latency, if it is offered so.
+    low_latency: Option<String>,
     live_ts: String,
     codecs: String,
     bitrate: u32,
@@ -142,6 +144,7 @@ fn stream_status<'a>(stream: &'a StreamFigures, dates: &Dates) -> StreamStatus<'
         level: stream.sound.as_ref().map(level_status),
         listeners: stream.station.listeners(Instant::now()),
         playlist: format!("/{}/index.m3u8", stream.name),
+        low_latency: stream.station.low_latency().map(|_| format!("/{}/ll/index.m3u8", stream.name)),
         live_ts: format!("/{}/live.ts", stream.name),
         codecs: stream.codecs(),
         bitrate: stream.first().bitrate,
