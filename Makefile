@@ -47,4 +47,5 @@ bench:
 	@.ci/setup bench
 	@$(STEP) 'The ring beside rtrb' $(CARGO) bench --bench ring
 	@$(STEP) 'Pictures before they are encoded' $(CARGO) bench --bench pixel
+	@$(STEP) 'Enciphering' $(CARGO) bench --bench crypt
 	@$(STEP) 'Figures' $(CARGO) bench --bench figures

@@ -77,9 +77,13 @@ fn help_teaches_and_version_is_short() {
             assert!(out.contains(taught), "{flag} says nothing of {taught}:\n{out}");
         }
     }
-    for (command, taught) in
-        [("run", "--listen"), ("demo", "--listen"), ("devices", "--json"), ("check", "Exit status: 0")]
-    {
+    for (command, taught) in [
+        ("run", "--listen"),
+        ("demo", "--listen"),
+        ("devices", "--json"),
+        ("check", "Exit status: 0"),
+        ("sign", "outpost sign radio --for 2h"),
+    ] {
         let (status, out, _) = place.run(&[command, "--help"]);
         assert_eq!(status, 0);
         assert!(out.contains(taught), "{out}");
@@ -123,6 +127,33 @@ fn a_wrong_configuration_is_status_2_with_file_line_and_remedy() {
         "outpost: cannot read the configuration missing.toml: No such file or directory (os error 2); look at the name, \
          and at the directory you are in\n"
     );
+}
+
+#[test]
+fn an_address_is_signed_or_it_is_told_why_not() {
+    let place = Place::new("sign");
+    let stream = "[[stream]]\nname = \"radio\"\naudio.kind = \"synth\"\nencryption = {}\n";
+    place.file("outpost.toml", &format!("{stream}access.token_file = \"token\"\n"));
+    let sign = ["sign", "radio", "--for", "2h", "--base", "https://radio.example.org"];
+    let (status, _, err) = place.run(&sign);
+    assert_eq!(
+        (status, err.contains("cannot read the token in token; let this user read it")),
+        (2, true),
+        "{err}"
+    );
+    place.file("token", "0123456789abcdef\n");
+    let (status, out, err) = place.run(&sign);
+    assert_eq!((status, err.as_str()), (0, ""));
+    assert!(
+        out.starts_with("https://radio.example.org/radio/index.m3u8?expires=") && out.contains("&signature=")
+    );
+    let (status, _, err) = place.run(&["sign", "tower", "--for", "2h"]);
+    assert_eq!(
+        (status, err.as_str()),
+        (2, "outpost: there is no stream tower in the configuration; there is radio\n")
+    );
+    let (status, _, err) = place.run(&["sign", "radio"]);
+    assert!(status == 2 && err.contains("--for <TIME>"), "{err}");
 }
 
 #[test]

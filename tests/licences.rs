@@ -10,10 +10,14 @@ const ALLOWED: &[&str] = &[
     "0BSD OR Apache-2.0",
     "Apache-2.0",
     "Apache-2.0 / MIT",
+    "Apache-2.0 AND ISC",
+    "Apache-2.0 OR ISC OR MIT",
     "Apache-2.0 OR MIT",
     "Apache-2.0 WITH LLVM-exception OR Apache-2.0 OR MIT",
     "Apache-2.0/MIT",
+    "BSD-3-Clause",
     "BSD-3-Clause OR Apache-2.0",
+    "ISC",
     "MIT",
     "MIT OR Apache-2.0",
     "MIT OR Apache-2.0 OR LGPL-2.1-or-later",
@@ -25,7 +29,7 @@ const ALLOWED: &[&str] = &[
 ];
 
 /// Terms that may stand in what only builds the program, and is not in it.
-const ALLOWED_IN_BUILD: &[&str] = &["Apache-2.0 WITH LLVM-exception", "BSD-3-Clause", "ISC"];
+const ALLOWED_IN_BUILD: &[&str] = &["Apache-2.0 WITH LLVM-exception", "ISC"];
 
 /// Terms that may stand in test programs only, which nobody is given.
 const ALLOWED_IN_TESTS: &[&str] = &["(MIT OR Apache-2.0) AND ISC", "MPL-2.0"];

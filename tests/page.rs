@@ -1,12 +1,12 @@
 //! The embedded page by itself: it is whole, it loads nothing from elsewhere, a strict Content-Security-Policy suits
 //! it, and its pure parts answer as their tables say (in Chromium). That it plays is seen with the server.
 
+#[path = "support/website.rs"]
+mod website;
+
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::thread;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -81,10 +81,10 @@ fn the_page_stays_small_beside_its_player_library() {
 
 #[test]
 fn the_tables_hold_in_chromium() {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let address = listener.local_addr().expect("its address");
-    thread::spawn(move || {
-        listener.incoming().flatten().for_each(|stream| drop(thread::spawn(|| answer(stream))))
+    let address = website::serve(|path| match path {
+        "/" => Path::new(ROOT).join("tests/page/index.html"),
+        "/tests/cases.js" => Path::new(ROOT).join("tests/page/cases.js"),
+        _ => asset(path.strip_prefix("/assets/").unwrap_or_default()),
     });
     let profile = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("page-{}", std::process::id()));
     let output = Command::new("chromium")
@@ -102,24 +102,4 @@ fn the_tables_hold_in_chromium() {
     let outcome =
         outcome.unwrap_or_else(|| panic!("no outcome: {dom}{}", String::from_utf8_lossy(&output.stderr)));
     assert!(outcome.ends_with("cases hold"), "{outcome}");
-}
-
-/// Just enough of a web server for the files of the page and of this test.
-fn answer(mut stream: TcpStream) {
-    let mut lines = BufReader::new(&stream).lines().map_while(Result::ok);
-    let request = lines.next().unwrap_or_default();
-    lines.take_while(|line| !line.is_empty()).for_each(drop);
-    let path = request.split(' ').nth(1).unwrap_or_default();
-    let (file, kind) = match path {
-        "/" => (Path::new(ROOT).join("tests/page/index.html"), "text/html"),
-        "/tests/cases.js" => (Path::new(ROOT).join("tests/page/cases.js"), "text/javascript"),
-        _ => (asset(path.strip_prefix("/assets/").unwrap_or_default()), "text/javascript"),
-    };
-    let (status, body) = fs::read(file).map_or(("404 Not Found", Vec::new()), |body| ("200 OK", body));
-    let head = format!(
-        "HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
-        body.len()
-    );
-    // A browser that hung up has what it wanted.
-    drop(stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body)));
 }

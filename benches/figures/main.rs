@@ -4,6 +4,7 @@
 //! /dev/shm only, and leaves nothing behind.
 
 mod camera;
+mod copy;
 mod load;
 mod mux;
 #[path = "../../tests/support/outpost.rs"]
@@ -17,6 +18,7 @@ mod pulse;
 mod rest;
 mod segments;
 mod table;
+mod waiters;
 
 use std::error::Error;
 use std::fs;
@@ -55,7 +57,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut rows = mux::rows()?;
     rows.extend(overhead::rows(dir)?);
     rows.extend(camera::rows(dir)?);
+    rows.extend(copy::rows(dir)?);
     rows.extend(rest::rows(dir)?);
+    rows.extend(waiters::rows()?);
     rows.extend(live(dir)?);
     table::print(&rows);
     let missed = rows.iter().filter(|row| row.verdict != Verdict::Met).count();

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use outpost::base::{Clock, Monotonic};
 use outpost::base::{Pts, SimClock, Span, WallTime};
 use outpost::container::ts::{Join, PACKET_LEN};
+use outpost::playlist::{Format, Latency, Style};
 use outpost::segment::{Body, Dates, Rate, Segment, Shelf, Snapshot, TargetDuration};
 use outpost::serve::{
     Health, Lineup, Rendition, Report, ServeConfig, ServeStats, Server, Site, Snapshots, Station,
@@ -40,9 +41,11 @@ pub(crate) fn content() -> Vec<u8> {
 /// Is the server, until killed.
 pub(crate) fn serve(address: SocketAddr) -> Result<(), Box<dyn Error>> {
     let target = TargetDuration(3);
-    let rendition = Arc::new(Rendition::new("audio", target, Box::new(|_| String::new())));
+    let (format, latency) = (Format::TransportStream, Latency::Ordinary);
+    let style = Style { format, latency, keys: "../keys/".to_owned() };
+    let rendition = Arc::new(Rendition::new("audio", target, style));
     rendition.list(Arc::new(snapshot(target)));
-    let lineup = Lineup::new(vec![rendition], Box::new(|_| String::new()));
+    let lineup = Lineup::new(vec![rendition], Box::new(|_, _| String::new()));
     let station = Arc::new(Station::new("wide", "Wide", lineup, None, Snapshots::None("it is but bytes")));
     let config = ServeConfig { listen: address, ..ServeConfig::default() };
     let site =
@@ -70,7 +73,7 @@ fn snapshot(target: TargetDuration) -> Snapshot {
 }
 
 /// Has nothing to tell.
-struct Silent;
+pub(crate) struct Silent;
 
 impl Report for Silent {
     fn status(&self) -> String {

@@ -11,15 +11,39 @@ pub struct Reach {
     pub network: Option<String>,
 }
 
+/// How an address is spoken to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    /// As it is.
+    Http,
+    /// Over TLS.
+    Https,
+}
+
+impl Scheme {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+}
+
 impl Reach {
     /// How to reach what listens on `listen`.
-    pub fn of(listen: SocketAddr) -> Self {
-        Self::on(listen, own_v4, own_v6)
+    pub fn of(scheme: Scheme, listen: SocketAddr) -> Self {
+        Self::on(scheme, listen, own_v4, own_v6)
     }
 
-    fn on(listen: SocketAddr, v4: fn() -> Option<IpAddr>, v6: fn() -> Option<IpAddr>) -> Self {
-        let url = |ip: IpAddr| format!("http://{}/", SocketAddr::new(ip, listen.port()));
-        let everywhere = format!("http://localhost:{}/", listen.port());
+    fn on(
+        scheme: Scheme,
+        listen: SocketAddr,
+        v4: fn() -> Option<IpAddr>,
+        v6: fn() -> Option<IpAddr>,
+    ) -> Self {
+        let scheme = scheme.name();
+        let url = |ip: IpAddr| format!("{scheme}://{}/", SocketAddr::new(ip, listen.port()));
+        let everywhere = format!("{scheme}://localhost:{}/", listen.port());
         match listen.ip() {
             IpAddr::V4(ip) if ip.is_unspecified() => Self { here: everywhere, network: v4().map(url) },
             // An IPv6 socket on every address hears IPv4 too, and that is what people can type.
@@ -35,6 +59,12 @@ impl Reach {
     pub fn best(&self) -> &str {
         self.network.as_deref().unwrap_or(&self.here)
     }
+}
+
+/// The addresses under which this machine is found: by itself, and by others.
+pub(super) fn own_addresses() -> Vec<IpAddr> {
+    let loopback = [IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST)];
+    loopback.into_iter().chain(own_v4()).chain(own_v6()).collect()
 }
 
 /// The address this machine would use towards `remote`. Connecting a UDP socket only asks the routing
@@ -66,7 +96,7 @@ mod tests {
         let v6 = || "fd00::20".parse().ok();
         let none = || None;
         let case = |listen: &str, v4: fn() -> Option<IpAddr>, v6| {
-            let reach = Reach::on(listen.parse().expect("an address"), v4, v6);
+            let reach = Reach::on(Scheme::Http, listen.parse().expect("an address"), v4, v6);
             (reach.here, reach.network.unwrap_or_default())
         };
         let pair = |here: &str, network: &str| (here.to_owned(), network.to_owned());
@@ -76,6 +106,8 @@ mod tests {
         assert_eq!(case("127.0.0.1:9000", v4, v6), pair("http://127.0.0.1:9000/", ""));
         assert_eq!(case("[::1]:9000", v4, v6), pair("http://[::1]:9000/", ""));
         assert_eq!(case("10.0.0.7:80", v4, v6), pair("http://10.0.0.7:80/", "http://10.0.0.7:80/"));
+        let secured = Reach::on(Scheme::Https, "[::]:8443".parse().expect("an address"), v4, v6);
+        assert_eq!(secured.best(), "https://192.168.1.20:8443/");
     }
 
     #[test]

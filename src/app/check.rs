@@ -6,10 +6,13 @@ use std::time::Duration;
 
 use nix::unistd::{AccessFlags, access};
 
-use super::address::Reach;
-use super::config::{AudioSettings, Config, Rung, StreamConfig, VideoSettings};
+use super::address::{Reach, Scheme};
+use super::config::{AudioSettings, Config, EncryptionSettings, Rung, StreamConfig, VideoSettings};
+use super::https::https;
 use super::screen::Screen;
+use crate::base::Chain;
 use crate::media::Track;
+use crate::serve::CertificateError;
 use crate::source::SourceError;
 
 /// The sources of all streams, to be tried. Answers are in the order of [`tracks`].
@@ -97,9 +100,14 @@ pub fn check(
     out: &mut impl Write,
     screen: Screen,
 ) -> io::Result<Verdict> {
-    let reach = Reach::of(config.listen.0);
+    let reach = Reach::of(Scheme::Http, config.listen.0);
     writeln!(out, "{file} is in order.\n")?;
     writeln!(out, "Serves on {}, that is {}", config.listen, reach.best())?;
+    let secured =
+        https(config).map(|https| (https.identity.inspect(), Reach::of(Scheme::Https, https.listen)));
+    if let Some((certificate, reach)) = &secured {
+        writeln!(out, "Serves over TLS too, on {}; its certificate: {}", reach.best(), shown(certificate))?;
+    }
     writeln!(out, "Keeps its state in {}{}", config.state_dir.display(), unwritable(&config.state_dir))?;
     let opened = probe.open();
     let mut found = opened.iter().enumerate();
@@ -109,7 +117,8 @@ pub fn check(
     writeln!(out, "\nListening and looking for {} seconds:", LISTEN.as_secs())?;
     let heard = listen(&config.streams, probe, out, screen)?;
     writeln!(out)?;
-    let mut verdict = Verdict::Fine;
+    let unusable = matches!(secured, Some((Err(_), _)));
+    let mut verdict = if unusable { Verdict::Trouble } else { Verdict::Fine };
     for (((stream, track), opened), heard) in tracks(&config.streams).zip(&opened).zip(heard) {
         writeln!(out, "{}: {}", label(stream, track), conclusion(stream, opened, heard))?;
         if opened.is_err() || heard.is_none() {
@@ -117,6 +126,15 @@ pub fn check(
         }
     }
     Ok(verdict)
+}
+
+/// What becomes of a certificate.
+fn shown(certificate: &Result<Option<String>, CertificateError>) -> String {
+    match certificate {
+        Ok(Some(fingerprint)) => format!("SHA-256 {fingerprint}"),
+        Ok(None) => "one of its own, made at the first start".to_owned(),
+        Err(error) => Chain(error).to_string(),
+    }
 }
 
 /// What keeps this user from writing in `dir`, which need not be there yet; nothing if nothing does.
@@ -138,7 +156,7 @@ fn plan<'a>(
     reach: &Reach,
     out: &mut impl Write,
 ) -> io::Result<()> {
-    let StreamConfig { name, title, video, ladder, audio, window, low_latency } = stream;
+    let StreamConfig { name, title, video, ladder, audio, window, low_latency, encryption, access } = stream;
     writeln!(out, "\n{name}: {title}")?;
     if let Some(video) = video {
         let VideoSettings { source, size, rate, bitrate, .. } = video;
@@ -170,6 +188,16 @@ fn plan<'a>(
     } else {
         let percent = memory.0 * 100 / full.0.max(1);
         writeln!(out, "but {memory} hold only about {percent} % of it: it would take {full}")?;
+    }
+    if let Some(EncryptionSettings { rotate, keys }) = encryption {
+        let place = keys.as_ref().map(|keys| format!(", fetched from {keys}")).unwrap_or_default();
+        writeln!(out, "  keys      AES-128, a new one every {rotate} segments{place}")?;
+        let who = match access.token() {
+            Ok(None) => "everybody may fetch keys; [stream.access] changes that".to_owned(),
+            Ok(Some(_)) => "who knows the token, or has a signed address (`outpost sign`)".to_owned(),
+            Err(error) => format!("nobody: {}", Chain(&error)),
+        };
+        writeln!(out, "  access    {who}")?;
     }
     writeln!(out, "  address   {}{name}/index.m3u8", reach.best())?;
     if let Some(low) = low_latency {
@@ -401,7 +429,8 @@ ground: usb:1-1.2: no sound card in this socket; plug it in, or see `outpost dev
     #[test]
     fn pictures_and_sound_of_a_stream_have_a_line_each() {
         let text = "listen = \"127.0.0.1:8080\"\nstate_dir = \"/tmp/state\"\n[[stream]]\nname = \"camera\"\n\
-                    video = { kind = \"synth\" }\naudio = { kind = \"synth\", sound = \"clapper\" }\n";
+                    video = { kind = \"synth\" }\naudio = { kind = \"synth\", sound = \"clapper\" }\n\
+                    rendition = [{ size = \"640x360\", bitrate = \"600k\" }]\n";
         let config = Config::parse(text, "test").expect("a configuration");
         let opened = vec![Ok("as itself".to_owned()), Ok("48000 Hz, 1 channel".to_owned())];
         let levels = vec![vec![Some(Reading::Pictures(30)), level(-12.0, -12.0)]];
@@ -419,10 +448,11 @@ camera: camera
   picture   test card, 1280x720 at 30
   found     as itself
   encoder   2M, x264, because it is played here
+  rendition 360p, 640x360 at 30, 600k, x264, because it is played here
   sound     clapper, a beep each second, mono
   found     48000 Hz, 1 channel
   encoder   AAC, profile lc, 64k
-  window    2m in segments of 2s, about 67.0 MiB of the 128.0 MiB allowed
+  window    2m in segments of 2s, about 87.9 MiB of the 128.0 MiB allowed
   address   http://127.0.0.1:8080/camera/index.m3u8
 
 Listening and looking for 5 seconds:

@@ -6,18 +6,20 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use super::address::Reach;
+use super::address::{Reach, Scheme};
 use super::check::{self, Verdict};
-use super::config::{Config, ConfigError, Listen, PLACES};
+use super::config::{Config, ConfigError, Length, Listen, PLACES};
 use super::devices::Devices;
 use super::probe::Sources;
 use super::screen::Screen;
-use super::wire::RunError;
+use super::sign::{self, SignError};
+use super::wire::{RunError, Serving};
 use super::{demo, devices, wire};
-use crate::base::Chain;
+use crate::base::{Chain, Clock};
 use crate::observe::logs::{self, BadFilter, Detail};
 use crate::source::alsa;
 use crate::source::video::v4l2;
+use crate::sys::clock::RealClock;
 
 /// Live streaming from a small board: sound card and camera in, live HLS out, served from memory.
 #[derive(Debug, Parser)]
@@ -45,6 +47,21 @@ enum Command {
     Demo {
         #[command(flatten)]
         serve: Serve,
+    },
+    /// Print an address of a stream that plays until it expires
+    #[command(after_help = AFTER_SIGN)]
+    Sign {
+        /// The stream's name
+        stream: String,
+        /// How long it plays: 2h, 30min, "7d"
+        #[arg(long = "for", value_name = "TIME")]
+        length: Length,
+        /// Where people reach the server: https://radio.example.org [default: this machine's address]
+        #[arg(long, value_name = "URL")]
+        base: Option<String>,
+        /// The configuration [default: ./outpost.toml, else /etc/outpost/outpost.toml]
+        #[arg(long)]
+        config: Option<PathBuf>,
     },
     /// List what can be captured from, and what to call it in the configuration
     Devices {
@@ -100,6 +117,14 @@ Examples:
 
 It prints the address to open, with a QR code for the phone. Ends with Ctrl-C.";
 
+const AFTER_SIGN: &str = "\
+Examples:
+  outpost sign radio --for 2h
+  outpost sign radio --for 7d --base https://radio.example.org
+
+The stream needs a token, in [stream.access]. The address plays in every player, and stops when its time is over;
+docs/access.md tells how a website makes such addresses itself.";
+
 const AFTER_CHECK: &str = "\
 Example:
   outpost check scanner.toml
@@ -113,6 +138,8 @@ enum Failure {
     Config(#[from] ConfigError),
     #[error(transparent)]
     Logs(#[from] BadFilter),
+    #[error(transparent)]
+    Sign(#[from] SignError),
     #[error(transparent)]
     Run(#[from] RunError),
     /// The reason has been told already.
@@ -138,7 +165,7 @@ pub fn main() -> ExitCode {
         let _ = writeln!(io::stderr(), "outpost: {}", Chain(&failure));
     }
     match failure {
-        Failure::Config(_) | Failure::Logs(_) => ExitCode::from(2),
+        Failure::Config(_) | Failure::Logs(_) | Failure::Sign(_) => ExitCode::from(2),
         Failure::Run(_) | Failure::Told | Failure::Output(_) => ExitCode::FAILURE,
     }
 }
@@ -150,16 +177,30 @@ fn obey(cli: Cli) -> Result<(), Failure> {
         Command::Run { config, serve } => {
             let mut config = Config::load(&file(config)?)?;
             config.listen = serve.listen.unwrap_or(config.listen);
-            wire::run(&config, &|address| {
-                tracing::info!(address = Reach::of(address).best(), "serving");
+            wire::run(&config, &|serving| {
+                let (reach, secured) = reached(serving);
+                tracing::info!(address = reach.best(), "serving");
+                if let Some(secured) = secured {
+                    tracing::info!(address = secured.best(), "serving over TLS");
+                }
             })?;
         }
         Command::Demo { serve } => {
             let config = demo::config(serve.listen.unwrap_or(Listen::everywhere(8080)));
-            wire::run(&config, &|address| {
+            wire::run(&config, &|serving| {
+                let (reach, secured) = reached(serving);
+                let banner = demo::banner(&reach, secured.as_ref(), Screen::ours());
                 // Nobody reads it: the demo goes on all the same.
-                let _ = write!(io::stdout(), "{}", demo::banner(&Reach::of(address), Screen::ours()));
+                let _ = write!(io::stdout(), "{banner}");
             })?;
+        }
+        Command::Sign { stream, length, base, config } => {
+            let config = Config::load(&file(config)?)?;
+            writeln!(
+                out,
+                "{}",
+                sign::address(&config, &stream, length, base.as_deref(), RealClock.wall().wall)?
+            )?;
         }
         Command::Devices { json } => {
             let found = Devices { sound: alsa::list(), cameras: v4l2::list() };
@@ -177,6 +218,12 @@ fn obey(cli: Cli) -> Result<(), Failure> {
         }
     }
     Ok(out.flush()?)
+}
+
+/// How what is served is reached, and how over TLS.
+fn reached(serving: Serving) -> (Reach, Option<Reach>) {
+    let secured = serving.https.map(|https| Reach::of(Scheme::Https, https));
+    (Reach::of(Scheme::Http, serving.http), secured)
 }
 
 fn file(named: Option<PathBuf>) -> Result<PathBuf, ConfigError> {

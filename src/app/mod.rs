@@ -10,10 +10,12 @@ pub mod cli;
 pub mod config;
 pub mod demo;
 pub mod devices;
+mod https;
 mod probe;
 mod qr;
 mod report;
 pub mod screen;
+mod sign;
 mod streams;
 pub mod wire;
 

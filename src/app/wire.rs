@@ -11,6 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 
 use super::config::Config;
+use super::https::https;
 use super::report::BoxReport;
 use super::streams::{self, BuildError, Card, Feed, LowReading, Parts, Reading, Scene};
 use crate::base::{Clock, Stop};
@@ -40,12 +41,21 @@ pub enum RunError {
     Ended(String),
 }
 
-/// Serves everything in `config` until SIGINT or SIGTERM. Calls `serving` once it answers, with the address
+/// Where it is served, with the ports that were free where the configuration left them open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Serving {
+    /// HTTP.
+    pub http: SocketAddr,
+    /// HTTPS, if there is any.
+    pub https: Option<SocketAddr>,
+}
+
+/// Serves everything in `config` until SIGINT or SIGTERM. Calls `serving` once it answers, with the addresses
 /// it has got.
 ///
 /// # Errors
 /// If it cannot start, or if what it stands on fails for good.
-pub fn run(config: &Config, serving: &dyn Fn(SocketAddr)) -> Result<(), RunError> {
+pub fn run(config: &Config, serving: &dyn Fn(Serving)) -> Result<(), RunError> {
     allow_many_descriptors();
     let clock: Arc<dyn Clock> = Arc::new(RealClock);
     let stop = Stop::new();
@@ -69,11 +79,12 @@ pub fn run(config: &Config, serving: &dyn Fn(SocketAddr)) -> Result<(), RunError
     });
     let listen = ServeConfig {
         listen: config.listen.0,
+        https: https(config),
         allowed_origin: config.allowed_origin.as_str().to_owned(),
         ..ServeConfig::default()
     };
     let server = Server::bind(&listen, Site { stations, report, stats: serve.clone() })?;
-    let address = server.local_addr();
+    let addresses = Serving { http: server.local_addr(), https: server.https_addr() };
 
     // One thread serves: an idle box has one to wake, and no request ever waits for a lock another holds.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -90,7 +101,7 @@ pub fn run(config: &Config, serving: &dyn Fn(SocketAddr)) -> Result<(), RunError
         let (mut interrupt, mut terminate) =
             (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
         let threads = Threads { clock: &clock, stop: &stop }.start(cards, scenes, weavers)?;
-        serving(address);
+        serving(addresses);
 
         tokio::spawn(tidy(serve));
         let mut ended = None;

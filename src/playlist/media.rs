@@ -17,6 +17,9 @@ const SEGMENT_LEN: usize = 48;
 /// And for what stands at the live edge of a low-latency playlist.
 const EDGE_LEN: usize = 8192;
 
+/// The protocol version that knows EXT-X-SKIP (rfc8216bis, section 8).
+const SKIP_VERSION: u8 = 9;
+
 /// The live playlist of one rendition (RFC 8216, 4.3.3). Segments are named relative to it,
 /// `{media sequence}.ts` or `.m4s`.
 ///
@@ -107,7 +110,7 @@ impl<'a> Writer<'a> {
 
     fn live(&mut self, shown: Range<usize>, edge: Option<&Edge>, reports: &[Report]) -> fmt::Result {
         let listed = &self.snapshot.listed;
-        self.head(self.version(&shown))?;
+        self.head(if shown.start > 0 { SKIP_VERSION } else { self.version(&shown) })?;
         let parts = match (self.style.latency, edge) {
             (Latency::Ordinary, _) => None,
             (Latency::Low, None) => Some(Hold::Segments),
@@ -167,11 +170,10 @@ impl<'a> Writer<'a> {
 
     /// The lowest that has all that is used (rfc8216bis, section 8): old readers refuse higher ones.
     fn version(&self, shown: &Range<usize>) -> u8 {
-        let Snapshot { listed, .. } = self.snapshot;
+        let listed = &self.snapshot.listed;
         match self.style {
             // What a low-latency playlist uses from time to time it has room for always.
-            Style { latency: Latency::Low, .. } => 9,
-            _ if shown.start > 0 && shown.end == listed.len() => 9,
+            Style { latency: Latency::Low, .. } => SKIP_VERSION,
             _ if listed[shown.clone()].iter().any(|it| it.presence == Presence::Gap) => 8,
             Style { format: Format::Fmp4, .. } => 6,
             Style { format: Format::TransportStream, .. } => 3,
@@ -194,11 +196,11 @@ impl<'a> Writer<'a> {
             // Whoever comes out of it is told anew where he is.
             self.dated = false;
         }
-        self.line(Tag::Inf { start, end })?;
-        match self.style.format {
-            Format::TransportStream => writeln!(self.text, "{sequence}.ts"),
-            Format::Fmp4 => writeln!(self.text, "{sequence}.m4s"),
-        }
+        let suffix = match self.style.format {
+            Format::TransportStream => "ts",
+            Format::Fmp4 => "m4s",
+        };
+        writeln!(self.text, "{}\n{sequence}.{suffix}", Tag::Inf { start, end })
     }
 
     /// The segment being written: its parts, and the one to come.

@@ -44,7 +44,7 @@ pub enum QueryError {
     #[error("{0} is there more than once")]
     Twice(&'static str),
     /// Digits, up to 2^64 − 1.
-    #[error("{name}={value} is no whole number from 0 up")]
+    #[error("{name}={value} is no whole number from 0 up to 2^64 - 1")]
     Number {
         /// Of the parameter.
         name: &'static str,
@@ -63,7 +63,7 @@ pub enum QueryError {
         value: String,
     },
     /// The ends are in the wrong order.
-    #[error("from lies after to, or is the same")]
+    #[error("from is not before to: nothing lies between them")]
     Backwards,
     /// A percent sign without two hexadecimal digits, or bytes that are no UTF-8.
     #[error("the value of {0} is not percent-encoded text")]
@@ -147,4 +147,116 @@ fn decode(raw: &str) -> Option<Cow<'_, str>> {
         bytes.extend_from_slice(rest);
     }
     String::from_utf8(bytes).ok().map(Cow::Owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn directives() {
+        let awaited = |sequence, part| Some(Awaited { sequence, part });
+        let table = [
+            ("", None, Extent::Whole),
+            ("&&=&a=b", None, Extent::Whole),
+            ("_HLS_msn=7", awaited(7, None), Extent::Whole),
+            ("_HLS_part=2&_HLS_msn=7&_HLS_skip=YES", awaited(7, Some(2)), Extent::Delta),
+            ("_HLS_skip=v2", None, Extent::Delta),
+            ("_HLS_skip=NO&_HLS_report=/a", None, Extent::Whole),
+            ("_HLS_skip", None, Extent::Whole),
+            ("_hls_msn=7", None, Extent::Whole),
+            ("%5fHLS%5Fmsn=%37", awaited(7, None), Extent::Whole),
+            ("_HLS_msn=18446744073709551615", awaited(u64::MAX, None), Extent::Whole),
+            ("%=&%zz=1&x=%&_HLS_msn=007", awaited(7, None), Extent::Whole),
+        ];
+        for (query, awaits, extent) in table {
+            assert_eq!(Directives::parse(query), Ok(Directives { awaits, extent }), "{query}");
+        }
+    }
+
+    #[test]
+    fn bad_directives_and_dates_are_told_in_words() {
+        let table = [
+            ("_HLS_msn=", "_HLS_msn= is no whole number from 0 up to 2^64 - 1"),
+            ("_HLS_msn", "_HLS_msn= is no whole number from 0 up to 2^64 - 1"),
+            ("_HLS_msn=-1", "_HLS_msn=-1 is no whole number from 0 up to 2^64 - 1"),
+            ("_HLS_msn=+1", "_HLS_msn=+1 is no whole number from 0 up to 2^64 - 1"),
+            (
+                "_HLS_msn=18446744073709551616",
+                "_HLS_msn=18446744073709551616 is no whole number from 0 up to 2^64 - 1",
+            ),
+            ("_HLS_msn=1&_HLS_part=x", "_HLS_part=x is no whole number from 0 up to 2^64 - 1"),
+            ("_HLS_msn=1&a&_HLS%5Fmsn=1", "_HLS_msn is there more than once"),
+            ("_HLS_skip=YES&_HLS_skip=YES", "_HLS_skip is there more than once"),
+            ("_HLS_part=0", "_HLS_part needs _HLS_msn beside it: a part of which segment?"),
+            ("_HLS_msn=%8", "the value of _HLS_msn is not percent-encoded text"),
+            ("_HLS_msn=%ff", "the value of _HLS_msn is not percent-encoded text"),
+            ("from=", "from= is no date with time and offset, as 2025-11-20T12:00:00Z"),
+            ("to=2025-11-20", "to=2025-11-20 is no date with time and offset, as 2025-11-20T12:00:00Z"),
+            (
+                "from=2025-11-20T12:00:00",
+                "from=2025-11-20T12:00:00 is no date with time and offset, as 2025-11-20T12:00:00Z",
+            ),
+            (
+                "to=9999-01-01T00:00:00Z",
+                "to=9999-01-01T00:00:00Z is no date with time and offset, as 2025-11-20T12:00:00Z",
+            ),
+            (
+                "from=2025-11-20T12:00:00Z&to=2025-11-20T13:00:00%2B01:00",
+                "from is not before to: nothing lies between them",
+            ),
+        ];
+        for (query, words) in table {
+            let piece = Piece::parse(query).map(|_| ());
+            let error = Directives::parse(query).map(|_| ()).and(piece).expect_err(query);
+            assert_eq!(error.to_string(), words, "{query}");
+        }
+    }
+
+    #[test]
+    fn pieces() {
+        let noon = Some(WallTime::from_unix_nanos(1_763_640_000_000_000_000));
+        let later = Some(WallTime::from_unix_nanos(1_763_640_000_500_000_000));
+        let table = [
+            ("", None),
+            ("until=2025-11-20T12:00:00Z", None),
+            ("from=2025-11-20T12:00:00Z", Some(Piece { from: noon, to: None })),
+            ("to=2025-11-20T13:00:00+01:00", Some(Piece { from: None, to: noon })),
+            (
+                "to=2025-11-20T12%3A00%3A00.5Z&from=2025-11-20t13:00:00%2b01:00",
+                Some(Piece { from: noon, to: later }),
+            ),
+        ];
+        for (query, piece) in table {
+            assert_eq!(Piece::parse(query), Ok(piece), "{query}");
+        }
+    }
+
+    fn encoded(text: &str) -> String {
+        text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(query in "(_HLS_(msn|part|skip)|from|to|[%=&a-z0-9+:TZ-]|\\PC){0,12}") {
+            let _ = Directives::parse(&query);
+            let _ = Piece::parse(&query);
+        }
+
+        #[test]
+        fn encoding_changes_nothing(msn: u64, part: u64, nanos: i64, hide: bool) {
+            let hidden = |text: &str| if hide { encoded(text) } else { text.to_owned() };
+            let query = format!("{}={}&{}={}", hidden("_HLS_msn"), hidden(&msn.to_string()), "_HLS_part", part);
+            let awaits = Some(Awaited { sequence: msn, part: Some(part) });
+            prop_assert_eq!(Directives::parse(&query), Ok(Directives { awaits, extent: Extent::Whole }));
+
+            // As it is written in a playlist, in milliseconds.
+            let wall = WallTime::from_unix_nanos(nanos);
+            let query = format!("{}={}", hidden("from"), hidden(&wall.to_string()));
+            let piece = Piece::parse(&query).expect("a date").expect("a piece");
+            let apart = nanos - piece.from.expect("it is there").as_unix_nanos();
+            prop_assert!((0..1_000_000).contains(&apart), "{apart}");
+        }
+    }
 }

@@ -125,7 +125,9 @@ impl Display for Tag<'_> {
             }
             Self::Map(number) => write!(f, "#EXT-X-MAP:URI=\"init-{number}.mp4\""),
             Self::ProgramDateTime(wall) => write!(f, "#EXT-X-PROGRAM-DATE-TIME:{wall}"),
-            Self::Inf { start, end } => write!(f, "#EXTINF:{},", Seconds(micros(*end) - micros(*start))),
+            Self::Inf { start, end } => {
+                write!(f, "#EXTINF:{},", Seconds(micros(*end).saturating_sub(micros(*start))))
+            }
             Self::StreamInf(variant) => stream_inf(f, variant),
             Self::Media { group, query } => media(f, group, *query),
             Self::ServerControl { skip, parts } => server_control(f, *skip, *parts),
@@ -133,7 +135,7 @@ impl Display for Tag<'_> {
             Self::Gap => f.write_str("#EXT-X-GAP"),
             Self::Part { name, part, presence } => {
                 // Rounded down, and the target up: no part may seem longer than it.
-                let duration = Seconds(scaled(part.duration.ticks()).div_euclid(TICKS_PER_SECOND.into()));
+                let duration = floor(part.duration);
                 write!(f, "#EXT-X-PART:DURATION={duration},URI=\"{name}\"")?;
                 if part.entry == Entry::Key {
                     f.write_str(",INDEPENDENT=YES")?;
@@ -159,29 +161,44 @@ impl Display for PartName {
     }
 }
 
-/// Millionths of ticks.
-fn scaled(ticks: i64) -> i128 {
-    i128::from(ticks) * 1_000_000
-}
-
 /// Microseconds of an instant. EXTINF is the difference of two rounded instants rather than a rounded
 /// difference, so that the sum over any number of segments is off by a microsecond at most.
-fn micros(instant: Pts) -> i128 {
-    let ticks = i128::from(TICKS_PER_SECOND);
-    (scaled(instant.ticks()) + ticks / 2).div_euclid(ticks)
+fn micros(instant: Pts) -> i64 {
+    whole_micros(instant.ticks(), TICKS_PER_SECOND / 2)
+}
+
+/// Microseconds of so many ticks, rounded down after `more` millionths of a tick are added.
+fn whole_micros(ticks: i64, more: i64) -> i64 {
+    let (seconds, rest) = (ticks.div_euclid(TICKS_PER_SECOND), ticks.rem_euclid(TICKS_PER_SECOND));
+    seconds.saturating_mul(1_000_000).saturating_add((rest * 1_000_000 + more) / TICKS_PER_SECOND)
+}
+
+fn floor(span: Span) -> Seconds {
+    Seconds(whole_micros(span.ticks(), 0))
 }
 
 fn ceiling(span: Span) -> Seconds {
-    Seconds(-(-scaled(span.ticks())).div_euclid(TICKS_PER_SECOND.into()))
+    Seconds(whole_micros(span.ticks(), TICKS_PER_SECOND - 1))
 }
 
 /// A decimal number of seconds (4.2), told as microseconds.
-struct Seconds(i128);
+struct Seconds(i64);
 
 impl Display for Seconds {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let micros = u64::try_from(self.0).unwrap_or(0);
-        write!(f, "{}.{:06}", micros / 1_000_000, micros % 1_000_000)
+        // Digit by digit from the last: a playlist of six hours has 10,800 of them, and padding takes its time.
+        let mut rest = self.0.max(0);
+        let mut text = [b'.'; 20];
+        let mut at = text.len();
+        let point = at - 7;
+        while at >= point || rest > 0 {
+            at -= 1;
+            if at != point {
+                text[at] = b'0' + (rest % 10) as u8;
+                rest /= 10;
+            }
+        }
+        f.write_str(std::str::from_utf8(&text[at..]).map_err(|_| fmt::Error)?)
     }
 }
 
@@ -218,7 +235,7 @@ fn server_control(f: &mut Formatter<'_>, skip: Span, parts: Option<Hold>) -> fmt
     }
     if let Some(Hold::Parts(target)) = parts {
         // HLS Authoring Specification, 14.3: three times the target, as it is told.
-        write!(f, "PART-HOLD-BACK={},", Seconds(3 * ceiling(target).0))?;
+        write!(f, "PART-HOLD-BACK={},", Seconds(ceiling(target).0.saturating_mul(3)))?;
     }
     write!(f, "CAN-SKIP-UNTIL={}", ceiling(skip))
 }
@@ -285,6 +302,8 @@ mod tests {
             (inf(180_480, 360_960), "#EXTINF:2.005334,"),
             (inf(-90_000, 90_000), "#EXTINF:2.000000,"),
             (inf(90_000, 0), "#EXTINF:0.000000,"),
+            (inf(0, 90_000 * 12_345), "#EXTINF:12345.000000,"),
+            (inf(i64::MIN, i64::MAX), "#EXTINF:9223372036854.775807,"),
             (
                 Tag::StreamInf(&variant("mp4a.40.2")),
                 "#EXT-X-STREAM-INF:BANDWIDTH=70000,AVERAGE-BANDWIDTH=69000,CODECS=\"mp4a.40.2\"",

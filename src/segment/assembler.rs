@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use bytes::BytesMut;
+use bytes::Bytes;
 
 use super::{Body, Init, Part};
 use crate::base::{Pts, Span, WallTime};
@@ -128,7 +128,7 @@ impl Assembler {
         if self.parts.is_empty() {
             self.entry = unit.entry;
         }
-        mux.hold(self.parts.take(unit.dts));
+        self.parts.take(unit.dts);
         // Whoever foresees the end of parts counts as we do, but may have seen a unit that was lost on the way.
         if unit.part == PartEnd::Closes && self.parts.is_full() {
             let place = self.parts.close();
@@ -153,10 +153,9 @@ impl Assembler {
 
     fn write(&mut self, (start, duration): (Pts, Span), done: &mut dyn FnMut(Part)) {
         let Some(Coding { mux, .. }) = &mut self.coding else { return };
-        mux.hold(start + duration);
-        let mut bytes = BytesMut::new();
-        mux.finish(&mut bytes);
-        let body = Body { len: bytes.len(), chunks: Arc::from([bytes.freeze()]) };
+        let mut chunks = Vec::new();
+        mux.finish(&mut chunks);
+        let body = Body { len: chunks.iter().map(Bytes::len).sum(), chunks: chunks.into() };
         done(Part { start, duration, entry: self.entry, body });
     }
 }

@@ -7,12 +7,17 @@ use std::io;
 use std::sync::Arc;
 
 use super::collector::{Collector, Event, Finished};
+use super::crypt::Seal;
 use super::keeper::{Keeper, WindowStats};
 use super::sequence::Sequence;
 use super::{Segment, SegmentConfig, Shelf, Tail};
 use crate::base::{Clock, Pulse};
 use crate::container::ts::Record;
 use crate::ring::{Reader, Supply};
+
+/// How many records are enciphered before others on this thread get their turn: 2 ms on a board without instructions
+/// for AES.
+const STRETCH: usize = 174;
 
 /// Where records come from, in order: the reading end of a ring.
 pub trait Records<T = Record>: Send {
@@ -48,6 +53,11 @@ pub(super) trait Taker<T> {
     /// Takes what one reading of the ring gave.
     fn take(&mut self, batch: &[T]);
 
+    /// How many it takes before others on this thread get their turn.
+    fn stretch(&self) -> usize {
+        usize::MAX
+    }
+
     /// What comes next, if anything does, does not follow.
     fn interrupt(&mut self);
 
@@ -64,9 +74,13 @@ pub(super) async fn drive<T>(taker: &mut impl Taker<T>, records: &mut impl Recor
             Err(error) => break Err(error),
         }
         let batch = records.read();
-        let count = batch.len();
-        taker.take(batch);
+        let count = batch.len().min(taker.stretch());
+        let rest = batch.len() - count;
+        taker.take(&batch[..count]);
         records.release(count);
+        if rest > 0 {
+            tokio::task::yield_now().await;
+        }
         if let Some(reservation) = taker.keeper().sequence.restock() {
             // An SD card can take seconds to write; the stream goes on meanwhile.
             tokio::task::spawn_blocking(|| reservation.write());
@@ -80,6 +94,8 @@ pub(super) async fn drive<T>(taker: &mut impl Taker<T>, records: &mut impl Recor
 pub struct Segmenter {
     collector: Collector,
     keeper: Keeper,
+    /// What enciphers, if anything is to be.
+    seal: Option<Seal>,
 }
 
 impl Segmenter {
@@ -92,7 +108,12 @@ impl Segmenter {
         pulse: Arc<Pulse>,
     ) -> Self {
         let collector = Collector::new(&config);
-        Self { collector, keeper: Keeper::new(config, sequence, clock, shelf, pulse) }
+        Self { collector, keeper: Keeper::new(config, sequence, clock, shelf, pulse), seal: None }
+    }
+
+    /// The same, which enciphers what it lists. The endless stream stays in the clear.
+    pub fn with_seal(self, seal: Option<Seal>) -> Self {
+        Self { seal, ..self }
     }
 
     /// Its figures.
@@ -112,9 +133,17 @@ impl Segmenter {
     fn handle(&mut self, event: Event) {
         match event {
             Event::Finished(Finished { start, duration, join, body }) => {
-                if let Some((sequence, join)) = self.keeper.place(start, join, self.keeper.end()) {
-                    self.keeper.list(Segment::plain(sequence, start, duration, join, body), None);
+                let Some((sequence, join)) = self.keeper.place(start, join, self.keeper.end()) else {
+                    return;
+                };
+                let mut segment = Segment::plain(sequence, start, duration, join, body);
+                if let Some(seal) = &mut self.seal {
+                    // Whoever reads the endless stream has it in the clear, to its end.
+                    self.keeper.shelf.extend(Tail { sequence, chunks: Arc::clone(&segment.body.chunks) });
+                    let (key, body) = seal.close(sequence, &segment.body);
+                    (segment.key, segment.body) = (Some(key), body);
                 }
+                self.keeper.list(segment, None);
             }
             Event::Lost(reason) => self.keeper.give_up(&reason),
         }
@@ -132,8 +161,15 @@ impl Taker<Record> for Segmenter {
         if let Some((start, chunks)) = self.collector.tail()
             && let Some(sequence) = self.keeper.sequence.number_of(start)
         {
+            if let Some(seal) = &mut self.seal {
+                seal.advance(sequence, &chunks);
+            }
             self.keeper.shelf.extend(Tail { sequence, chunks });
         }
+    }
+
+    fn stretch(&self) -> usize {
+        if self.seal.is_some() { STRETCH } else { usize::MAX }
     }
 
     fn interrupt(&mut self) {

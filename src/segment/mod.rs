@@ -5,6 +5,7 @@
 
 mod assembler;
 pub mod collector;
+pub mod crypt;
 pub mod dates;
 pub mod driver;
 mod keeper;
@@ -24,6 +25,7 @@ use crate::container::ts::Join;
 
 pub use crate::ring::Supply;
 pub use assembler::TrackKind;
+pub use crypt::{Keyring, Seal, Vault, VaultError};
 pub use dates::{Correction, Dates};
 pub use driver::{Records, Segmenter};
 pub use keeper::WindowStats;

@@ -3,7 +3,7 @@
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::Relaxed};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -12,10 +12,22 @@ use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
 use super::stats::ServeStats;
-use crate::base::{Monotonic, Pulse};
+use crate::base::{Clock, Monotonic, Pulse};
+use crate::sys::clock::RealClock;
 
 /// How long a new connection has to say something before it counts as idle.
 const FIRST_WORD: Duration = Duration::from_secs(1);
+/// Turns that are told apart: the one that runs and the two before it, which take together as long as a client may
+/// stall.
+const TURNS: usize = 3;
+pub(super) const TURNS_OF_STALL: u32 = 2;
+/// What a client of HTTP/2 may say in one go, in bytes: header blocks of all requests a browser opens at once.
+const SAYING: usize = 128 * 1024;
+/// What is forgiven of it in a second.
+const FORGIVEN: usize = 4 * 1024;
+/// For so many bytes that are sent to it, it may say one more: requests, and that it has taken the bytes. A PING, or
+/// settings that are acknowledged, yield less than they cost.
+const SENT_PER_SAID: usize = 2;
 
 /// Whether a connection is at work, and since when it is not.
 #[derive(Debug)]
@@ -28,6 +40,10 @@ pub(super) struct Activity {
     unread: AtomicBool,
     /// When the last request came; at first, when one ought to have come.
     last_request: Pulse,
+    /// Turns begun; one lasts as long as whoever watches the connection says.
+    turn: AtomicUsize,
+    /// Parcels under way, by the turn in which they last moved.
+    parcels: [AtomicU32; TURNS],
 }
 
 impl Activity {
@@ -38,7 +54,18 @@ impl Activity {
             writing: AtomicBool::new(false),
             unread: AtomicBool::new(false),
             last_request,
+            turn: AtomicUsize::new(0),
+            parcels: Default::default(),
         }
+    }
+
+    /// Begins the next turn. Says whether a parcel has not moved in the two turns before.
+    pub(super) fn next_turn(&self) -> Progress {
+        let next = self.turn.load(Relaxed).wrapping_add(1) % TURNS;
+        // The place of the oldest turn becomes that of the new one.
+        let stalled = self.parcels[next].load(Relaxed) > 0;
+        self.turn.store(next, Relaxed);
+        if stalled { Progress::Stalled } else { Progress::Fine }
     }
 
     /// How long it has been without a request, if nothing is going on.
@@ -51,6 +78,15 @@ impl Activity {
     pub(super) fn silent(&self, now: Monotonic) -> Option<Duration> {
         self.idle(now).filter(|_| !self.unread.load(Relaxed))
     }
+}
+
+/// What is to be said of a connection's replies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// The client takes them, or there are none.
+    Fine,
+    /// At least one is not taken.
+    Stalled,
 }
 
 /// A request is being answered until this is dropped.
@@ -79,6 +115,75 @@ impl Drop for Busy {
     }
 }
 
+impl Busy {
+    /// Something of its reply is under way from now on.
+    pub(super) fn turn(&self) -> Turn {
+        let last = self.0.turn.load(Relaxed);
+        self.0.parcels[last].fetch_add(1, Relaxed);
+        Turn { busy: self.clone(), last }
+    }
+}
+
+/// A parcel under way, until this is dropped.
+#[derive(Debug)]
+pub(super) struct Turn {
+    busy: Busy,
+    /// In which turn it last moved.
+    last: usize,
+}
+
+impl Turn {
+    /// The client takes of it.
+    pub(super) fn moved(&mut self) {
+        let Busy(activity) = &self.busy;
+        let now = activity.turn.load(Relaxed);
+        if now != self.last {
+            activity.parcels[self.last].fetch_sub(1, Relaxed);
+            activity.parcels[now].fetch_add(1, Relaxed);
+            self.last = now;
+        }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.busy.0.parcels[self.last].fetch_sub(1, Relaxed);
+    }
+}
+
+/// What a client may still say. Frames of HTTP/2 can be said without end and ask for nothing (PING, SETTINGS,
+/// PRIORITY, WINDOW_UPDATE, empty DATA; RFC 9113, 10.5), or take back what they asked for: a client that does what it
+/// is for hears far more than it says.
+#[derive(Debug)]
+struct Allowance {
+    left: usize,
+    /// Up to when it has been forgiven.
+    since: Monotonic,
+}
+
+impl Allowance {
+    fn new(now: Monotonic) -> Self {
+        Self { left: SAYING, since: now }
+    }
+
+    fn earn(&mut self, sent: usize) {
+        self.left = (self.left + sent / SENT_PER_SAID).min(SAYING);
+    }
+
+    /// Whether it may say this much.
+    fn spend(&mut self, said: usize, now: Monotonic) -> bool {
+        let seconds = now.since(self.since).as_secs();
+        if seconds > 0 {
+            let forgiven = usize::try_from(seconds).unwrap_or(SAYING).saturating_mul(FORGIVEN);
+            self.left = self.left.saturating_add(forgiven).min(SAYING);
+            self.since = now;
+        }
+        let left = self.left.checked_sub(said);
+        self.left = left.unwrap_or(0);
+        left.is_some()
+    }
+}
+
 /// A socket on which a write must make progress: hyper has no deadline of its own for that, and a client that
 /// never reads would hold its segment in memory for ever.
 pub(super) struct Io {
@@ -88,6 +193,8 @@ pub(super) struct Io {
     stall: Duration,
     /// Runs while a write is pending.
     deadline: Option<Pin<Box<Sleep>>>,
+    /// What the client may still say, where that is bounded.
+    allowance: Option<Allowance>,
 }
 
 impl Io {
@@ -97,7 +204,12 @@ impl Io {
         stats: Arc<ServeStats>,
         stall: Duration,
     ) -> Self {
-        Self { tcp, activity, stats, stall, deadline: None }
+        Self { tcp, activity, stats, stall, deadline: None, allowance: None }
+    }
+
+    /// Bounds from now on what the client may say beside what it is told.
+    pub(super) fn bound(&mut self) {
+        self.allowance = Some(Allowance::new(RealClock.now()));
     }
 
     /// Waits until the client says something, or goes.
@@ -118,6 +230,9 @@ impl Io {
                 }
                 if let Ok(count) = result {
                     self.stats.sent_bytes.add(count as u64);
+                    if let Some(allowance) = &mut self.allowance {
+                        allowance.earn(count);
+                    }
                 }
                 Poll::Ready(result)
             }
@@ -143,8 +258,14 @@ impl AsyncRead for Io {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.tcp).poll_read(context, buffer);
-        if buffer.filled().len() > before {
+        let said = buffer.filled().len() - before;
+        if said > 0 {
             self.activity.unread.store(true, Relaxed);
+        }
+        let bounded = self.allowance.as_mut().filter(|_| said > 0);
+        if bounded.is_some_and(|allowance| !allowance.spend(said, RealClock.now())) {
+            self.stats.malformed.increment();
+            return Poll::Ready(Err(io::Error::other("the client says too much and asks for nothing")));
         }
         read
     }
@@ -197,5 +318,44 @@ mod tests {
         assert_eq!(activity.idle(at(9000)), None);
         drop(two);
         assert_eq!(activity.idle(at(9000)), Some(Duration::from_secs(6)));
+    }
+
+    #[test]
+    fn a_parcel_that_does_not_move_for_two_turns_is_noticed_whatever_others_do() {
+        let activity = Arc::new(Activity::new(Monotonic::default()));
+        let busy = Busy::new(&activity, Monotonic::default());
+        let (mut moving, still) = (busy.turn(), busy.turn());
+        for _ in 0..2 {
+            assert_eq!(activity.next_turn(), Progress::Fine);
+            moving.moved();
+        }
+        assert_eq!(activity.next_turn(), Progress::Stalled);
+        moving.moved();
+        drop(still);
+        for _ in 0..10 {
+            assert_eq!(activity.next_turn(), Progress::Fine);
+            moving.moved();
+        }
+        drop((moving, busy));
+        assert!(activity.idle(Monotonic::default() + Duration::from_secs(1)).is_some());
+        assert!((0..4).all(|_| activity.next_turn() == Progress::Fine));
+    }
+
+    #[test]
+    fn a_client_may_say_what_it_needs_to_and_no_more() {
+        let at = |millis| Monotonic::default() + Duration::from_millis(millis);
+        // Eight header blocks as large as they may be, at once; then a ping, which is told again.
+        let mut allowance = Allowance::new(at(0));
+        assert!((0..8).all(|_| allowance.spend(16 * 1024, at(1))));
+        allowance.earn(17);
+        assert!(!allowance.spend(17, at(2)), "a ping earns less than it costs");
+        // Twenty requests a second whose replies are hardly larger than they are, for an hour.
+        let mut allowance = Allowance::new(at(0));
+        for request in 0..72_000 {
+            assert!(allowance.spend(300, at(request * 50)), "request {request}");
+            allowance.earn(400);
+        }
+        // What is forgiven in a day is no more than may be said in one go.
+        assert!(allowance.spend(SAYING, at(100_000_000)) && !allowance.spend(1, at(100_000_000)));
     }
 }

@@ -11,6 +11,7 @@ use hyper::header::{HOST, HeaderValue, USER_AGENT};
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Request, StatusCode, Version};
 
+use super::access::{self, Denial, Pass};
 use super::body::Body;
 use super::connection::Busy;
 use super::hold::{Held, Wait};
@@ -21,6 +22,7 @@ use super::route::{self, Folder, Refusal, Route, Verb};
 use super::snapshot::{Gallery, Snapshots};
 use super::station::{Lineup, Station};
 use super::stats::{Kind, ServeStats};
+use super::text::Text;
 use super::{Health, Report, page};
 use crate::playlist::{self, Directives, Latency, Piece, Verdict};
 
@@ -147,6 +149,10 @@ impl Handler {
             return Ok(reply::options());
         }
         let (verb, headers) = (asked.verb, asked.headers);
+        if let Some(denial) = self.denial(route, asked) {
+            self.stats.denied.increment();
+            return Ok(reply::denied(denial));
+        }
         let reply = match route {
             Route::Page { stream } => {
                 if stream.as_ref().is_some_and(|name| self.station(name).is_none()) {
@@ -160,13 +166,16 @@ impl Handler {
             Route::Multivariant { stream, latency } => {
                 let Some(station) = self.station(stream) else { return Ok(unknown()) };
                 heard(station, asked);
-                return station.lineup(*latency).map_or_else(|| Ok(unknown()), |it| multivariant(asked, it));
+                let pass = station.access().pass(stream, asked.query);
+                return station
+                    .lineup(*latency)
+                    .map_or_else(|| Ok(unknown()), |it| multivariant(asked, it, pass));
             }
             Route::Media { folder } => {
-                return self.within(folder, asked).map_or_else(
-                    || Ok(unknown()),
-                    |(lineup, rendition)| media_playlist(asked, lineup, rendition),
-                );
+                let Some((lineup, rendition)) = self.within(folder, asked) else { return Ok(unknown()) };
+                let station = self.station(&folder.stream);
+                let pass = station.and_then(|it| it.access().pass(&folder.stream, asked.query));
+                return media_playlist(asked, lineup, rendition, pass);
             }
             Route::Segment { folder, sequence } => {
                 let Some((_, rendition)) = self.within(folder, asked) else { return Ok(unknown()) };
@@ -196,7 +205,10 @@ impl Handler {
                     reply::media(verb, headers, Media::init(rendition, &Arc::from([bytes])))
                 })
             }
-            Route::Key { .. } => unknown(),
+            Route::Key { stream, number } => {
+                let key = self.station(stream).and_then(|station| station.key(*number));
+                key.map_or_else(unknown, reply::key)
+            }
             Route::Live { stream, rendition } => {
                 let Some(station) = self.station(stream) else { return Ok(unknown()) };
                 let found = match rendition {
@@ -223,6 +235,15 @@ impl Handler {
             Route::Levels { stream } => self.report.levels(stream).map_or_else(unknown, reply::json),
         };
         Ok(reply)
+    }
+
+    /// Why who asks may not have it, if they may not: what of a stream is in the clear is guarded, where anything is.
+    fn denial(&self, route: &Route<'_>, asked: &Asked<'_>) -> Option<Denial> {
+        let (Route::Key { stream, .. } | Route::Live { stream, .. } | Route::Snapshot { stream }) = route
+        else {
+            return None;
+        };
+        self.station(stream)?.access().judge(stream, asked.headers, asked.query).err()
     }
 
     fn station(&self, name: &str) -> Option<&Arc<Station>> {
@@ -277,9 +298,9 @@ async fn pictured(gallery: &Gallery) -> Reply {
     }
 }
 
-fn multivariant<'a>(asked: &Asked<'_>, lineup: &'a Lineup) -> Result<Reply, Wait<'a>> {
+fn multivariant<'a>(asked: &Asked<'_>, lineup: &'a Lineup, pass: Option<Pass>) -> Result<Reply, Wait<'a>> {
     let query = match Piece::parse(asked.query) {
-        Ok(piece) => piece.map(handed_on),
+        Ok(piece) => handed_on(piece, pass),
         Err(error) => return Ok(reply::bad_query(&error)),
     };
     if lineup.renditions().is_empty() {
@@ -292,24 +313,30 @@ fn multivariant<'a>(asked: &Asked<'_>, lineup: &'a Lineup) -> Result<Reply, Wait
     Ok(reply::playlist(asked.headers, &first, &shown, &text, Lasting::Live))
 }
 
-/// The query with which the playlists of the same piece are asked for.
-fn handed_on(piece: Piece) -> String {
-    let Piece { from, to } = piece;
+/// The query with which the playlists in it are asked for: the same piece, and with the same right to its keys.
+fn handed_on(piece: Option<Piece>, pass: Option<Pass>) -> Option<String> {
+    let (from, to) = piece.map_or((None, None), |Piece { from, to }| (from, to));
     let ends = [("from", from), ("to", to)].into_iter().filter_map(|(name, at)| Some((name, at?)));
-    ends.map(|(name, at)| format!("{name}={at}")).collect::<Vec<_>>().join("&")
+    let ends = ends.map(|(name, at)| format!("{name}={at}"));
+    let query: Vec<String> = ends.chain(pass.map(|pass| pass.to_string())).collect();
+    (!query.is_empty()).then(|| query.join("&"))
 }
 
 fn media_playlist<'a>(
     asked: &Asked<'_>,
     lineup: &Lineup,
     rendition: &'a Arc<Rendition>,
+    pass: Option<Pass>,
 ) -> Result<Reply, Wait<'a>> {
     let (piece, directives) = match (Piece::parse(asked.query), Directives::parse(asked.query)) {
         (Ok(piece), Ok(directives)) => (piece, directives),
         (Err(error), _) | (_, Err(error)) => return Ok(reply::bad_query(&error)),
     };
     let shown = rendition.playlists().ok_or(Wait::Beginning(rendition))?;
-    let playlist = |text, lasting| Ok(reply::playlist(asked.headers, rendition, &shown, text, lasting));
+    let playlist = |text: &Text, lasting| {
+        let passed = pass.map(|pass| access::with_pass(text, &pass));
+        Ok(reply::playlist(asked.headers, rendition, &shown, passed.as_ref().unwrap_or(text), lasting))
+    };
     if let Some(piece) = piece {
         return match rendition.recording(&shown, &piece) {
             Some(text) => playlist(&text, Lasting::Live),

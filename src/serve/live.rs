@@ -14,7 +14,7 @@ use super::rendition::{Rendition, Shown, TunedIn};
 use crate::segment::Tail;
 
 /// A client may be this many segments behind the one being written; then it goes on with the newest.
-const LAG: u64 = 3;
+pub(super) const LAG: u64 = 3;
 
 /// One client's place in the endless stream.
 #[derive(Debug)]
@@ -81,8 +81,10 @@ impl Live {
                         // Complete but not listed yet, which takes but a moment.
                         return None;
                     }
-                    let pieces = segment.map(|segment| {
-                        Pieces::new(segment.body.chunks.clone(), self.offset..segment.body.len)
+                    let chunks = segment.and_then(|segment| rendition.clear(segment));
+                    let pieces = chunks.map(|chunks| {
+                        let len = length(&chunks);
+                        Pieces::new(chunks, self.offset.min(len)..len)
                     });
                     (self.sequence, self.offset) = (self.sequence + 1, 0);
                     if let Some(pieces) = pieces.filter(Buf::has_remaining) {

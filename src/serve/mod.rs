@@ -4,14 +4,18 @@
 //! answered, the embedded page, limits on what a client may cost. Does not: how a playlist is written, what
 //! the status says, or anything that changes the appliance: every request only reads.
 
+mod access;
 mod body;
+mod certificate;
 mod connection;
+mod conversation;
 mod handler;
 mod hold;
 mod listeners;
 mod live;
 mod negotiate;
 mod page;
+mod parcel;
 mod rendition;
 mod reply;
 mod route;
@@ -20,10 +24,13 @@ mod snapshot;
 mod station;
 mod stats;
 mod text;
+mod tls;
 
 use std::net::{Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
+pub use access::{Access, Pass, Token};
+pub use certificate::{CertificateError, Identity};
 pub use rendition::Rendition;
 pub use route::{RESERVED, is_rendition_name, is_stream_name};
 pub use server::{BindError, Server, Site, is_origin};
@@ -36,12 +43,23 @@ pub use stats::{Class, Kind, ServeStats};
 pub struct ServeConfig {
     /// Where it listens; port 0 takes any free one. `[::]` hears IPv4 too.
     pub listen: SocketAddr,
+    /// HTTPS beside that.
+    pub https: Option<Https>,
     /// Which web pages may read media and status: an origin such as `https://example.org`, or `*` for all.
     pub allowed_origin: String,
     /// Connections open at the same time. Beyond it the longest idle one makes room.
     pub max_connections: usize,
     /// How long a client may take.
     pub patience: Patience,
+}
+
+/// HTTP/1.1 and HTTP/2 over TLS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Https {
+    /// Where it listens; port 0 takes any free one. `[::]` hears IPv4 too.
+    pub listen: SocketAddr,
+    /// What certificate it shows.
+    pub identity: Identity,
 }
 
 /// How long a client may take before its connection is closed.
@@ -60,6 +78,7 @@ impl Default for ServeConfig {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv6Addr::UNSPECIFIED, 8080)),
+            https: None,
             allowed_origin: "*".to_owned(),
             max_connections: 1000,
             patience: Patience::default(),

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use bytes::Bytes;
 use jiff::Timestamp;
 use tokio::sync::Notify;
@@ -23,6 +23,8 @@ use crate::segment::{Init, Part, Presence, Segment, Shelf, Snapshot, Tail, Targe
 const LONGEST_WAIT: Duration = Duration::from_secs(15);
 /// So much is enough to begin with, in however few segments.
 const ENOUGH: Duration = Duration::from_secs(12);
+/// How many segments before the one being written are kept for the endless stream: one for each it may lag behind.
+const PAST: usize = super::live::LAG as usize;
 /// The rendition of sound alone.
 const SOUND: &str = "audio";
 
@@ -33,6 +35,8 @@ pub struct Rendition {
     style: Style,
     shown: ArcSwapOption<Shown>,
     tail: ArcSwapOption<Tail>,
+    /// The last tails of the segments before, newest first: enciphered segments are found in the clear there alone.
+    past: ArcSwap<Vec<Arc<Tail>>>,
     changed: Arc<Notify>,
     /// Since when there is enough for a player to begin with.
     begun: OnceLock<Instant>,
@@ -108,6 +112,14 @@ impl Shown {
         edge.iter().map(|edge| &edge.init).chain(segments).find(|init| init.number == number)
     }
 
+    /// The secret of the key of this number, if a segment that can be fetched is enciphered with it. Most want the
+    /// newest.
+    pub(super) fn key(&self, number: u64) -> Option<[u8; 16]> {
+        let Snapshot { listed, retired, .. } = &*self.snapshot;
+        let keys = listed.iter().rev().chain(retired.iter().rev()).filter_map(|segment| segment.key.as_ref());
+        keys.filter(|key| key.number == number).map(|key| key.secret).next()
+    }
+
     /// When what ends there was complete; only if the clock is to be believed.
     pub(super) fn completed(&self, end: Pts) -> Option<Timestamp> {
         let dates = &self.snapshot.dates;
@@ -142,6 +154,7 @@ impl Rendition {
             style,
             shown: ArcSwapOption::empty(),
             tail: ArcSwapOption::empty(),
+            past: ArcSwap::default(),
             changed: Arc::new(Notify::new()),
             begun: OnceLock::new(),
             closing: AtomicBool::new(false),
@@ -234,6 +247,16 @@ impl Rendition {
         self.tail.load_full()
     }
 
+    /// The bytes of a segment that is listed no longer than the endless stream needs it, in the clear.
+    pub(super) fn clear(&self, segment: &Segment) -> Option<Arc<[Bytes]>> {
+        if segment.key.is_none() {
+            return Some(segment.body.chunks.clone());
+        }
+        let past = self.past.load();
+        let tail = self.tail().filter(|tail| tail.sequence == segment.sequence);
+        tail.iter().chain(&**past).find(|tail| tail.sequence == segment.sequence).map(|it| it.chunks.clone())
+    }
+
     /// Ends with the next change after this call.
     pub(super) fn change(&self) -> OwnedNotified {
         self.changed.clone().notified_owned()
@@ -309,7 +332,13 @@ impl Shelf for Rendition {
     }
 
     fn extend(&self, tail: Tail) {
-        self.tail.store(Some(Arc::new(tail)));
+        let sequence = tail.sequence;
+        let before = self.tail.swap(Some(Arc::new(tail))).filter(|before| before.sequence != sequence);
+        if let Some(before) = before {
+            let kept: Vec<_> =
+                std::iter::once(before).chain(self.past.load().iter().cloned()).take(PAST).collect();
+            self.past.store(Arc::new(kept));
+        }
         self.changed.notify_waiters();
     }
 }

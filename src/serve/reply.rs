@@ -7,11 +7,12 @@ use hyper::header::{
     ACCEPT_RANGES, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ALLOW, CACHE_CONTROL, CONTENT_ENCODING,
     CONTENT_LENGTH, CONTENT_RANGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderName, HeaderValue,
-    LAST_MODIFIED, REFERRER_POLICY, RETRY_AFTER, VARY, X_CONTENT_TYPE_OPTIONS,
+    LAST_MODIFIED, REFERRER_POLICY, RETRY_AFTER, VARY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::{HeaderMap, Response, StatusCode};
 use jiff::Timestamp;
 
+use super::access::Denial;
 use super::body::{Body, Pieces};
 use super::negotiate::{self, Coding, Slice};
 use super::rendition::{Rendition, Shown};
@@ -29,6 +30,7 @@ const TRANSPORT_STREAM: HeaderValue = HeaderValue::from_static("video/mp2t");
 const JPEG: HeaderValue = HeaderValue::from_static("image/jpeg");
 const PLAIN: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const OCTETS: HeaderValue = HeaderValue::from_static("application/octet-stream");
 const METRICS: HeaderValue = HeaderValue::from_static(metrics::CONTENT_TYPE);
 
 /// A segment never changes under its number.
@@ -48,7 +50,8 @@ const POLICY: HeaderValue = HeaderValue::from_static(
 
 /// Fields a page from elsewhere may read and send (CORS, Fetch standard 3.2).
 const EXPOSED: HeaderValue = HeaderValue::from_static("Content-Range, Date, ETag");
-const SENDABLE: HeaderValue = HeaderValue::from_static("Range, If-Range, If-None-Match, If-Modified-Since");
+const SENDABLE: HeaderValue =
+    HeaderValue::from_static("Authorization, Range, If-Range, If-None-Match, If-Modified-Since");
 const A_DAY: HeaderValue = HeaderValue::from_static("86400");
 
 fn reply(status: StatusCode, kind: HeaderValue, cache: HeaderValue, body: Body) -> Reply {
@@ -243,6 +246,21 @@ pub(super) fn playlist(
         Latency::Low => None,
     };
     text(asked, text_of, PLAYLIST, formatted(format!("public, max-age={seconds}")), modified)
+}
+
+/// The bytes of a key: whoever may have them asks here, and no cache in between gives them to others.
+pub(super) fn key(secret: [u8; 16]) -> Reply {
+    reply(StatusCode::OK, OCTETS, NEVER, Body::Full(Bytes::copy_from_slice(&secret)))
+}
+
+/// 401 where nothing was shown that could be judged (RFC 9110, 11.6.1), 403 where it was not good enough.
+pub(super) fn denied(denial: Denial) -> Reply {
+    let status = if denial == Denial::Missing { StatusCode::UNAUTHORIZED } else { StatusCode::FORBIDDEN };
+    let mut reply = plain(status, format!("{denial}\n"));
+    if status == StatusCode::UNAUTHORIZED {
+        field(&mut reply, WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    reply
 }
 
 /// The endless transport stream.

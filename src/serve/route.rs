@@ -399,14 +399,10 @@ mod tests {
         #[test]
         fn media_are_found_under_the_names_playlists_give_them(sequence: u64, part: u64) {
             let folder = folder(Latency::Low);
-            prop_assert_eq!(
-                parse(&format!("/radio/ll/audio/{sequence}.m4s")),
-                Ok(Route::Segment { folder: folder.clone(), sequence })
-            );
-            prop_assert_eq!(
-                parse(&format!("/radio/ll/audio/{sequence}.{part}.m4s")),
-                Ok(Route::Part { folder, sequence, part })
-            );
+            let segment = format!("/radio/ll/audio/{sequence}.m4s");
+            prop_assert_eq!(parse(&segment), Ok(Route::Segment { folder: folder.clone(), sequence }));
+            let path = format!("/radio/ll/audio/{sequence}.{part}.m4s");
+            prop_assert_eq!(parse(&path), Ok(Route::Part { folder, sequence, part }));
         }
     }
 }

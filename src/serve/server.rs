@@ -2,34 +2,30 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::Uri;
 use hyper::header::HeaderValue;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper::{Request, Uri};
-use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
+use tokio_rustls::TlsAcceptor;
 
-use super::connection::{Activity, Busy, Io};
+use super::certificate::{CertificateError, Keeper};
+use super::connection::Activity;
+use super::conversation::{Door, HEADER_BLOCK, Shared};
 use super::handler::Handler;
 use super::station::Station;
 use super::stats::ServeStats;
-use super::{Patience, Report, ServeConfig};
+use super::{Https, Patience, Report, ServeConfig, tls};
 use crate::base::{Backoff, Clock};
 use crate::sys::clock::RealClock;
 
-/// Largest header block of a request, and the size of a connection's buffers when filled.
-const HEADER_BLOCK: usize = 16 * 1024;
 /// Connections the kernel holds until they are accepted.
 const BACKLOG: i32 = 1024;
-/// How long a client is silent before its connection rests.
-const REST: Duration = Duration::from_secs(1);
 /// Unsent bytes the kernel takes per connection before a write has to wait: without it a stalled client is
 /// given megabytes, and minutes go by before anybody notices.
 const UNSENT: u32 = 256 * 1024;
@@ -69,34 +65,55 @@ pub enum BindError {
         "allowed_origin {0:?} is not an origin; write scheme and host, such as https://example.org, or * for all"
     )]
     Origin(String),
+    /// There is no certificate for HTTPS.
+    #[error("no HTTPS")]
+    Certificate(#[from] CertificateError),
+    /// The library for TLS refuses what it is asked for.
+    #[error("no HTTPS; please report this")]
+    Tls(#[from] tokio_rustls::rustls::Error),
 }
 
 /// A server that listens, and serves once it [runs](Server::run).
 pub struct Server {
     listener: std::net::TcpListener,
     address: SocketAddr,
+    https: Option<Secured>,
     handler: Handler,
     max_connections: usize,
     patience: Patience,
+}
+
+/// HTTPS beside HTTP.
+struct Secured {
+    listener: std::net::TcpListener,
+    address: SocketAddr,
+    acceptor: TlsAcceptor,
+    keeper: Keeper,
+}
+
+impl Secured {
+    fn bind(config: &Https) -> Result<Self, BindError> {
+        let keeper = Keeper::new(config.identity.clone())?;
+        let acceptor = tls::acceptor(keeper.shown())?;
+        let (listener, address) = bind(config.listen, "[https] listen =")?;
+        Ok(Self { listener, address, acceptor, keeper })
+    }
 }
 
 impl Server {
     /// Begins to listen; clients that come now wait until the server runs. Needs no runtime.
     ///
     /// # Errors
-    /// If the address is taken, forbidden or not this machine's, or the allowed origin is none.
+    /// If an address is taken, forbidden or not this machine's, the allowed origin is none, or there is no
+    /// certificate for HTTPS.
     pub fn bind(config: &ServeConfig, site: Site) -> Result<Self, BindError> {
         let origin = parse_origin(&config.allowed_origin)?;
-        let listener = listen(config.listen).map_err(|source| BindError::Address {
-            address: config.listen,
-            remedy: remedy(&source, config.listen),
-            source,
-        })?;
-        let address = listener.local_addr().unwrap_or(config.listen);
+        let (listener, address) = bind(config.listen, "--listen")?;
+        let https = config.https.as_ref().map(Secured::bind).transpose()?;
         let Site { stations, report, stats } = site;
         let handler = Handler { stations, report, stats, origin };
         let (max_connections, patience) = (config.max_connections, config.patience);
-        Ok(Self { listener, address, handler, max_connections, patience })
+        Ok(Self { listener, address, https, handler, max_connections, patience })
     }
 
     /// Where it listens, with the port the kernel chose if the configuration left that open.
@@ -104,18 +121,17 @@ impl Server {
         self.address
     }
 
+    /// The same for HTTPS, if there is any.
+    pub fn https_addr(&self) -> Option<SocketAddr> {
+        self.https.as_ref().map(|https| https.address)
+    }
+
     /// Serves until `stop` ends; then lets requests finish for a moment, and closes what is left.
     ///
     /// # Errors
-    /// If the runtime cannot watch the listening socket.
+    /// If the runtime cannot watch the listening sockets.
     pub async fn run(self, stop: impl Future<Output = ()>) -> io::Result<()> {
-        let listener = TcpListener::from_std(self.listener)?;
-        let mut http = http1::Builder::new();
-        http.timer(TokioTimer::new())
-            .header_read_timeout(self.patience.request)
-            .max_header_size(HEADER_BLOCK)
-            .max_buf_size(HEADER_BLOCK);
-        let shared = Arc::new(Shared { handler: self.handler, http, patience: self.patience });
+        let shared = Arc::new(Shared::new(self.handler, self.patience));
         let mut floor = Floor {
             shared: shared.clone(),
             max: self.max_connections.max(1),
@@ -123,8 +139,21 @@ impl Server {
             tasks: JoinSet::new(),
             farewells: JoinSet::new(),
         };
-        floor.serve(listener, stop).await;
-        shared.close();
+        let mut doors = Doors { plain: TcpListener::from_std(self.listener)?, secured: None };
+        match self.https {
+            None => floor.serve(&doors, stop).await,
+            Some(Secured { listener, acceptor, keeper, .. }) => {
+                doors.secured = Some((TcpListener::from_std(listener)?, acceptor));
+                tokio::select! {
+                    () = floor.serve(&doors, stop) => {}
+                    () = keeper.keep() => {}
+                }
+            }
+        }
+        drop(doors);
+        for station in &shared.handler.stations {
+            station.close();
+        }
         // The time limit itself is the only outcome worth waiting for: what is still open then is dropped.
         let _ = tokio::time::timeout(self.patience.shutdown, floor.empty()).await;
         floor.tasks.shutdown().await;
@@ -132,60 +161,21 @@ impl Server {
     }
 }
 
-/// What all connections have in common.
-struct Shared {
-    handler: Handler,
-    http: http1::Builder,
-    patience: Patience,
+/// Where clients come in.
+struct Doors {
+    plain: TcpListener,
+    secured: Option<(TcpListener, TlsAcceptor)>,
 }
 
-impl Shared {
-    fn close(&self) {
-        for station in &self.handler.stations {
-            station.close();
-        }
-    }
-
-    /// Answers the requests of one connection until it ends.
-    async fn converse(self: Arc<Self>, tcp: TcpStream, client: IpAddr, activity: Arc<Activity>) {
-        let stats = &self.handler.stats;
-        let mut io = Io::new(tcp, activity.clone(), stats.clone(), self.patience.stall);
-        loop {
-            io = match self.attend(io, client, &activity).await {
-                Ok(None) => return,
-                Ok(Some(io)) => io,
-                // Clients that go away are no news.
-                Err(error) if error.is_timeout() => return stats.slow_requests.increment(),
-                Err(error) if error.is_parse() => return stats.malformed.increment(),
-                Err(_) => return,
-            };
-            stats.rests.increment();
-            let since = activity.idle(RealClock.now()).unwrap_or_default();
-            let left = self.patience.request.saturating_sub(since);
-            match tokio::time::timeout(left, io.readable()).await {
-                Ok(Ok(())) => {}
-                Ok(Err(_)) => return,
-                Err(_) => return stats.slow_requests.increment(),
-            }
-        }
-    }
-
-    /// Answers requests until the connection ends, or gives it back when its client has been silent for a
-    /// while: hyper keeps buffers of 16 KiB for each, and most listeners are silent most of the time.
-    async fn attend(&self, io: Io, client: IpAddr, activity: &Arc<Activity>) -> hyper::Result<Option<Io>> {
-        let service = service_fn(|request: Request<_>| {
-            let busy = Busy::new(activity, RealClock.now());
-            self.handler.answer(client, request, busy)
-        });
-        let mut connection = Box::new(self.http.serve_connection(TokioIo::new(io), service));
-        loop {
-            tokio::select! {
-                ended = &mut *connection => return ended.map(|()| None),
-                () = tokio::time::sleep(REST) => {}
-            }
-            if activity.silent(RealClock.now()).is_some_and(|since| since >= REST) {
-                // Not a byte has come since the last request, so that nothing is read and not yet served.
-                return Ok(Some(connection.into_parts().io.into_inner()));
+impl Doors {
+    async fn accept(&self) -> io::Result<(TcpStream, SocketAddr, Door)> {
+        let Some((secured, acceptor)) = &self.secured else {
+            return self.plain.accept().await.map(|(tcp, address)| (tcp, address, Door::Plain));
+        };
+        tokio::select! {
+            accepted = self.plain.accept() => accepted.map(|(tcp, address)| (tcp, address, Door::Plain)),
+            accepted = secured.accept() => {
+                accepted.map(|(tcp, address)| (tcp, address, Door::Tls(acceptor.clone())))
             }
         }
     }
@@ -201,7 +191,7 @@ struct Floor {
 }
 
 impl Floor {
-    async fn serve(&mut self, listener: TcpListener, stop: impl Future<Output = ()>) {
+    async fn serve(&mut self, doors: &Doors, stop: impl Future<Output = ()>) {
         let mut stop = std::pin::pin!(stop);
         let mut backoff = Backoff::new(Duration::from_millis(10), Duration::from_secs(1));
         let mut failing = false;
@@ -213,15 +203,15 @@ impl Floor {
                     self.forget(ended);
                     continue;
                 }
-                accepted = listener.accept() => accepted,
+                accepted = doors.accept() => accepted,
             };
             match accepted {
-                Ok((tcp, address)) => {
+                Ok((tcp, address, door)) => {
                     if std::mem::take(&mut failing) {
                         tracing::info!("connections are accepted again");
                         backoff.reset();
                     }
-                    self.admit(tcp, address);
+                    self.admit(tcp, address, door);
                 }
                 Err(error) if is_of_one_client(&error) => {}
                 Err(error) => {
@@ -239,9 +229,9 @@ impl Floor {
         }
     }
 
-    fn admit(&mut self, tcp: TcpStream, address: SocketAddr) {
+    fn admit(&mut self, tcp: TcpStream, address: SocketAddr, door: Door) {
         if self.open.len() >= self.max && !self.displace() {
-            self.turn_away(tcp);
+            self.turn_away(tcp, &door);
             return;
         }
         prepare(&tcp, self.shared.patience.stall);
@@ -250,7 +240,7 @@ impl Floor {
         let activity = Arc::new(Activity::new(RealClock.now()));
         // An IPv4 client on a dual-stack socket is the same client as on an IPv4 one.
         let client = address.ip().to_canonical();
-        let conversation = self.shared.clone().converse(tcp, client, activity.clone());
+        let conversation = self.shared.clone().converse(tcp, door, client, activity.clone());
         let task = self.tasks.spawn(conversation);
         self.open.insert(task.id(), (activity, task));
     }
@@ -267,10 +257,11 @@ impl Floor {
         true
     }
 
-    fn turn_away(&mut self, tcp: TcpStream) {
+    fn turn_away(&mut self, tcp: TcpStream, door: &Door) {
         self.shared.handler.stats.refused.increment();
         while self.farewells.try_join_next().is_some() {}
-        if self.farewells.len() < FAREWELLS {
+        // Nobody is told through encryption: that would take the room there isn't.
+        if matches!(door, Door::Plain) && self.farewells.len() < FAREWELLS {
             self.farewells.spawn(async {
                 // Whether the client hears it or not, the connection ends here.
                 let _ = tokio::time::timeout(FAREWELL_TIME, farewell(tcp)).await;
@@ -340,6 +331,17 @@ fn prepare(tcp: &TcpStream, stall: Duration) {
     let _ = socket.set_tcp_user_timeout(Some(stall));
 }
 
+/// Listens; errors name `setting` as the place to choose another address.
+fn bind(address: SocketAddr, setting: &str) -> Result<(std::net::TcpListener, SocketAddr), BindError> {
+    let listener = listen(address).map_err(|source| BindError::Address {
+        address,
+        remedy: remedy(&source, address, setting),
+        source,
+    })?;
+    let address = listener.local_addr().unwrap_or(address);
+    Ok((listener, address))
+}
+
 fn listen(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     match listen_on(address) {
         // A kernel without IPv6: all addresses are then all of IPv4.
@@ -367,7 +369,7 @@ fn listen_on(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     Ok(socket.into())
 }
 
-fn remedy(error: &io::Error, address: SocketAddr) -> String {
+fn remedy(error: &io::Error, address: SocketAddr, setting: &str) -> String {
     let port = address.port();
     match error.kind() {
         io::ErrorKind::AddrInUse => {
@@ -379,7 +381,7 @@ fn remedy(error: &io::Error, address: SocketAddr) -> String {
             };
             format!(
                 "another program has this port (`ss -ltnp 'sport = :{port}'` shows which); stop it, or listen elsewhere, \
-             as with --listen {other}"
+             as with {setting} {other}"
             )
         }
         io::ErrorKind::PermissionDenied => format!(
@@ -388,7 +390,7 @@ fn remedy(error: &io::Error, address: SocketAddr) -> String {
         io::ErrorKind::AddrNotAvailable => format!(
             "no interface of this machine has that address (`ip address` shows them); [::]:{port} listens on all"
         ),
-        _ => "choose another address with --listen".to_owned(),
+        _ => "choose another address to listen on".to_owned(),
     }
 }
 

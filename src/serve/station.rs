@@ -8,6 +8,7 @@ use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use tokio::time::Instant;
 
+use super::access::Access;
 use super::hold::InVain;
 use super::listeners::Listeners;
 use super::rendition::Rendition;
@@ -110,6 +111,7 @@ pub struct Station {
     ordinary: Lineup,
     low_latency: Option<Lineup>,
     snapshots: Snapshots,
+    access: Access,
     listeners: Mutex<Listeners>,
 }
 
@@ -131,8 +133,24 @@ impl Station {
             ordinary,
             low_latency,
             snapshots,
+            access: Access::Open,
             listeners: Mutex::new(Listeners::new(patience.unwrap_or_default())),
         }
+    }
+
+    /// The same, of which what is guarded is guarded so.
+    pub fn with_access(self, access: Access) -> Self {
+        Self { access, ..self }
+    }
+
+    /// Who may have what is guarded of it: keys, the endless streams, photos.
+    pub(super) fn access(&self) -> &Access {
+        &self.access
+    }
+
+    /// The secret of the key of this number, if anything that can be fetched is enciphered with it.
+    pub(super) fn key(&self, number: u64) -> Option<[u8; 16]> {
+        self.ordinary.renditions.iter().find_map(|rendition| rendition.shown()?.key(number))
     }
 
     /// Its place in the URLs.

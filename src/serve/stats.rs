@@ -124,6 +124,8 @@ pub struct ServeStats {
     pub closed: Counter,
     /// Connections turned away because every other one was at work.
     pub refused: Counter,
+    /// Requests for what their sender may not have: without token or signature, with another, or too late.
+    pub denied: Counter,
     /// Idle connections closed to make room for new ones.
     pub displaced: Counter,
     /// Times a connection was laid to rest until its client says something again.

@@ -22,18 +22,18 @@ const SAYS_LIVE: &str = "return document.getElementById('notice').hidden
     && document.getElementById('badge').textContent === 'Live'";
 
 /// A program as a camera, with a cable that can be pulled.
-struct Camera {
+pub(crate) struct Camera {
     pid: PathBuf,
     away: PathBuf,
 }
 
 impl Camera {
-    fn new(dir: &Path, name: &str) -> Self {
+    pub(crate) fn new(dir: &Path, name: &str) -> Self {
         Self { pid: dir.join(format!("{name}.pid")), away: dir.join(format!("{name}.away")) }
     }
 
     /// Its stream: a bright moving picture, `coded` by ffmpeg.
-    fn stream(&self, name: &str, output: &str, coded: &str) -> String {
+    pub(crate) fn stream(&self, name: &str, output: &str, coded: &str) -> String {
         let script = format!(
             "if [ -e {0} ]; then echo 'the cable is out' >&2; exit 1; fi; echo $$ > {1}; exec ffmpeg -nostdin \
              -v error -re -f lavfi -i testsrc2=size=320x180:rate=15 {coded} pipe:1",
@@ -46,13 +46,13 @@ impl Camera {
         )
     }
 
-    fn pull(&self) {
+    pub(crate) fn pull(&self) {
         fs::write(&self.away, "").expect("a file");
         let pid: i32 = fs::read_to_string(&self.pid).expect("it ran").trim().parse().expect("a number");
         kill(Pid::from_raw(pid), Signal::SIGKILL).expect("it runs");
     }
 
-    fn plug_in(&self) {
+    pub(crate) fn plug_in(&self) {
         fs::remove_file(&self.away).expect("it was away");
     }
 }

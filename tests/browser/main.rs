@@ -7,10 +7,13 @@ mod chromium;
 mod card;
 #[path = "../support/outpost.rs"]
 mod outpost_program;
+#[path = "../support/website.rs"]
+mod website;
 
 mod camera;
 mod eye;
 mod files;
+mod libraries;
 mod lost;
 mod radio;
 mod seek;

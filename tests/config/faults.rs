@@ -45,6 +45,21 @@ fn faults_are_told_with_place_and_remedy() {
              \x20 1 | state_dir = \"\"\n    |             ^^",
         ),
         (
+            synth("").replace("[[stream]]", "[https]\nlisten = 8080\n[[stream]]"),
+            "outpost.toml:2: https.listen: HTTP is served there; take another port, such as 8443\n\
+             \x20 2 | listen = 8080\n    |          ^^^^",
+        ),
+        (
+            synth("").replace("[[stream]]", "[https]\ncertificate = \"c.pem\"\n[[stream]]"),
+            "outpost.toml:2: https.certificate: its key is missing; name the file it is in, as `key`\n\
+             \x20 2 | certificate = \"c.pem\"\n    |               ^^^^^^^",
+        ),
+        (
+            synth("").replace("[[stream]]", "[https]\nkey = \"k.pem\"\n[[stream]]"),
+            "outpost.toml:2: https.key: its certificate is missing; name the file it is in, as `certificate`\n\
+             \x20 2 | key = \"k.pem\"\n    |       ^^^^^^^",
+        ),
+        (
             "allowed_origin = \"example.org\"".to_owned(),
             "outpost.toml:1: allowed_origin: \"example.org\" is no origin; write \"*\" or scheme and host alone, as \
              \"https://example.org\"\n  1 | allowed_origin = \"example.org\"\n    |                  ^^^^^^^^^^^^^",
@@ -190,7 +205,7 @@ fn faults_are_told_with_place_and_remedy() {
         (
             synth("bitrate = \"64k\""),
             "outpost.toml:4: stream.bitrate: unknown key; did you mean `bitrate`, in [stream.video] or in \
-             [stream.audio]?\n\
+             [[stream.rendition]] or in [stream.audio]?\n\
              \x20 4 | bitrate = \"64k\"\n    | ^^^^^^^",
         ),
         (
@@ -257,7 +272,7 @@ fn faults_are_told_with_place_and_remedy() {
         ),
         (
             sound("size = \"640x480\""),
-            "outpost.toml:5: stream.audio.size: unknown key; did you mean `size`, in [stream.video]?\n\
+            "outpost.toml:5: stream.audio.size: unknown key; did you mean `size`, in [stream.video] or in [[stream.rendition]]?\n\
              \x20 5 | size = \"640x480\"\n    | ^^^^",
         ),
         (
@@ -319,7 +334,7 @@ fn faults_are_told_with_place_and_remedy() {
         ),
         (
             synth("encoder = \"x264\""),
-            "outpost.toml:4: stream.encoder: unknown key; did you mean `encoder`, in [stream.video]?\n\
+            "outpost.toml:4: stream.encoder: unknown key; did you mean `encoder`, in [stream.video] or in [[stream.rendition]]?\n\
              \x20 4 | encoder = \"x264\"\n    | ^^^^^^^",
         ),
         (
@@ -488,6 +503,40 @@ fn faults_are_told_with_place_and_remedy() {
             synth("window.memory = \"50KiB\""),
             "outpost.toml:4: stream.window.memory: 50.0 KiB is too little: three segments of 2s at 64k, as long again for those who are late, and some room take 137.5 KiB; \
              give more, or make the segments shorter\n  4 | window.memory = \"50KiB\"\n    |                 ^^^^^^^",
+        ),
+        (
+            synth("encryption.rotate = 0"),
+            "outpost.toml:4: stream.encryption.rotate: 0 is out of range; a key serves for 1 segment or more\n\
+             \x20 4 | encryption.rotate = 0\n    |                     ^",
+        ),
+        (
+            synth("encryption.keys = \"keys.example.org\""),
+            "outpost.toml:4: stream.encryption.keys: \"keys.example.org\" is no place for keys; write the address that is \
+             to stand before a key's name, with a slash at its end, as \"https://keys.example.org/radio/\"\n\
+             \x20 4 | encryption.keys = \"keys.example.org\"\n    |                   ^^^^^^^^^^^^^^^^^^",
+        ),
+        (
+            synth("access.token = \"0123456789abcdef\""),
+            "outpost.toml:4: stream.access: it guards the keys, and there are none: segments are sent in the clear; add \
+             [stream.encryption], or remove this\n\
+             \x20 4 | access.token = \"****************\"\n    | ^^^^^^",
+        ),
+        (
+            synth("encryption = {}\n[stream.access]"),
+            "outpost.toml:5: stream.access: there is nothing to be let in by; write a token, or a token_file in which one \
+             stands (`openssl rand -hex 16` makes one)\n\
+             \x20 5 | [stream.access]\n    | ^^^^^^^^^^^^^^^",
+        ),
+        (
+            synth("encryption = {}\n[stream.access]\ntoken = \"0123456789abcdef\"\ntoken_file = \"/token\""),
+            "outpost.toml:7: stream.access.token_file: there is a token already; remove one of the two\n\
+             \x20 7 | token_file = \"/token\"\n    |              ^^^^^^^^",
+        ),
+        (
+            synth("encryption = {}\naccess = { token = \"too short\" }"),
+            "outpost.toml:5: stream.access.token: 9 characters are out of range; a token has from 16 to 512; `openssl \
+             rand -hex 16` makes one\n\
+             \x20 5 | access = { token = \"*** *****\" }\n    |                    ^^^^^^^^^^^",
         ),
         (
             synth("title = \"größer\" # é\n\twindow.length\t= true"),

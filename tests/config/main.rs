@@ -150,6 +150,9 @@ fn every_default_is_what_the_documentation_spells_out() {
     let mut spelled_out = parse(spelled_out.expect("the last block is a configuration"));
     let left_out = parse(
         r#"
+        [https]
+        certificate = "/etc/outpost/fullchain.pem"
+        key = "/etc/outpost/privkey.pem"
         [[stream]]
         name = "radio"
         audio = { kind = "alsa", device = "usb:1-1.2" }
@@ -163,6 +166,8 @@ fn every_default_is_what_the_documentation_spells_out() {
         name = "demo"
         video = { kind = "synth" }
         audio = { kind = "synth" }
+        encryption = {}
+        access.token = "0123456789abcdef"
         [[stream]]
         name = "programs"
         video = { kind = "command", command = ["rpicam-vid", "-t", "0", "--inline", "-o", "-"], output = "h264" }
@@ -170,6 +175,10 @@ fn every_default_is_what_the_documentation_spells_out() {
         kind = "command"
         command = ["rtl_fm", "-f", "145.5M", "-s", "48k", "-"]
         input = { rate = 48000, channels = 1 }
+        [stream.encryption]
+        keys = "https://keys.example.org/programs/"
+        [stream.access]
+        token_file = "/etc/outpost/programs.token"
         "#,
     );
     // Where state lies depends on who asks.

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use outpost::base::{Clock, Pts, Span, Sync, WallTime};
 use outpost::container::ts::Join::{self, Broken, Continuous};
-use outpost::playlist::{Resolution, Variant, media, multivariant};
 use outpost::segment::window::Window;
-use outpost::segment::{Rate, Segment, SegmentConfig, Snapshot};
+use outpost::segment::{
+    Agreement, Before, Correction, Dates, Ledger, Numbering, Rate, Segment, SegmentConfig, Snapshot,
+};
 
-use crate::script::{BOOT_HOUR, clock};
+use crate::script::{BOOT_HOUR, Scratch, clock, playlist};
 
 /// A window on a grid of two seconds that has numbered 100 segments and 7 discontinuities before.
 struct Story {
@@ -28,7 +29,16 @@ impl Story {
     fn bounded(millis: i64, bytes: usize) -> Self {
         let config = SegmentConfig { length: Span::from_millis(millis), bytes, ..SegmentConfig::default() };
         let clock = clock();
-        Self { window: Window::new(&config, 7, &clock.wall()), clock, next: 100, at: BOOT_HOUR.to_pts() }
+        let mut window = Window::new(&config, Dates::of(&clock.wall()));
+        window.prepare(Before::Nothing(7), clock.now());
+        Self { window, clock, next: 100, at: BOOT_HOUR.to_pts() }
+    }
+
+    /// Looks at the clock, as every rendition does now and then.
+    fn look(&mut self, agreement: &Agreement) -> Option<Correction> {
+        let correction = agreement.look(&self.clock.wall());
+        assert_eq!(self.window.set_dates(agreement.dates()), correction.is_some());
+        correction
     }
 
     fn segment(&mut self, frames: i64, join: Join) -> &mut Self {
@@ -51,7 +61,7 @@ impl Story {
 
 /// Holds text and parser against the expectation.
 fn assert_playlist(snapshot: &Snapshot, expected: &str) {
-    let text = media(snapshot);
+    let text = playlist(snapshot);
     assert_eq!(text, expected);
     let parsed = m3u8_rs::parse_media_playlist_res(text.as_bytes()).expect("m3u8-rs reads it");
     assert_eq!(parsed.version, Some(3));
@@ -75,6 +85,7 @@ fn nothing_yet() {
         "#EXTM3U\n\
          #EXT-X-VERSION:3\n\
          #EXT-X-TARGETDURATION:2\n\
+         #EXT-X-SERVER-CONTROL:CAN-SKIP-UNTIL=12.000000\n\
          #EXT-X-DISCONTINUITY-SEQUENCE:7\n\
          #EXT-X-INDEPENDENT-SEGMENTS\n",
     );
@@ -87,6 +98,7 @@ fn one_segment() {
         "#EXTM3U\n\
          #EXT-X-VERSION:3\n\
          #EXT-X-TARGETDURATION:2\n\
+         #EXT-X-SERVER-CONTROL:CAN-SKIP-UNTIL=12.000000\n\
          #EXT-X-MEDIA-SEQUENCE:100\n\
          #EXT-X-DISCONTINUITY-SEQUENCE:7\n\
          #EXT-X-INDEPENDENT-SEGMENTS\n\
@@ -109,6 +121,7 @@ fn a_full_window_slides_and_the_first_discontinuity_leaves_it() {
         "#EXTM3U\n\
          #EXT-X-VERSION:3\n\
          #EXT-X-TARGETDURATION:2\n\
+         #EXT-X-SERVER-CONTROL:CAN-SKIP-UNTIL=12.000000\n\
          #EXT-X-MEDIA-SEQUENCE:101\n\
          #EXT-X-DISCONTINUITY-SEQUENCE:8\n\
          #EXT-X-INDEPENDENT-SEGMENTS\n\
@@ -132,7 +145,8 @@ fn a_discontinuity_enters_moves_through_and_leaves() {
         story.segment(94, Continuous);
     }
     story.hole(10_000).segment(94, Broken);
-    let head = "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:2\n";
+    let head = "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:2\n\
+        #EXT-X-SERVER-CONTROL:CAN-SKIP-UNTIL=12.000000\n";
     assert_playlist(
         &story.window.snapshot(),
         &format!(
@@ -190,29 +204,30 @@ fn a_discontinuity_enters_moves_through_and_leaves() {
 
 #[test]
 fn setting_the_clock_corrects_dates_and_nothing_else() {
-    let mut story = Story::new();
+    let (mut story, scratch) = (Story::new(), Scratch::new("dates"));
+    let (ledger, config, now) = (Ledger::open(scratch.file()), SegmentConfig::default(), story.clock.wall());
+    let agreement = Agreement::new(&ledger, "radio", Numbering::Counted, &config, &now, Span::ZERO);
     story.clock.set_wall(WallTime::from_unix_nanos(0), Sync::Unsynchronised);
-    let boot = story.clock.wall();
-    let correction = story.window.set_wall(&boot).expect("the clock was set");
-    assert_eq!(correction.sync, Sync::Unsynchronised);
+    let correction = story.look(&agreement).expect("the clock was set");
+    assert!(matches!(correction, Correction::Set { sync: Sync::Unsynchronised, .. }));
     story.segment(94, Broken).segment(94, Continuous);
-    let before = media(&story.window.snapshot());
+    let before = playlist(&story.window.snapshot());
     assert!(before.contains("#EXT-X-PROGRAM-DATE-TIME:1970-01-01T00:00:00.000Z\n"), "{before}");
 
     // Four seconds on, a time server is heard.
     story.clock.set_wall(WallTime::from_unix_nanos(1_763_640_004_010_666_666), Sync::Synchronised);
-    let reading = story.clock.wall();
-    let correction = story.window.set_wall(&reading).expect("the clock was set");
-    assert_eq!((correction.nanos, correction.sync), (1_763_640_000_000_000_000, Sync::Synchronised));
-    let after = media(&story.window.snapshot());
+    let correction = story.look(&agreement);
+    let (nanos, sync) = (1_763_640_000_000_000_000, Sync::Synchronised);
+    assert_eq!(correction, Some(Correction::Set { nanos, sync }));
+    let after = playlist(&story.window.snapshot());
     assert_eq!(after, before.replace("1970-01-01T00:00:00.000Z", "2025-11-20T12:00:00.000Z"));
 
     // What reading the clock takes is no step.
     for (nanos, step) in [(9_000_000, false), (-9_000_000, false), (11_000_000, true), (-500_000_000, true)] {
         let now = story.clock.wall().wall.as_unix_nanos();
         story.clock.set_wall(WallTime::from_unix_nanos(now + nanos), Sync::Synchronised);
-        let found = story.window.set_wall(&story.clock.wall());
-        assert_eq!(found.map(|it| it.nanos), step.then_some(nanos), "{nanos}");
+        let expected = step.then_some(Correction::Set { nanos, sync: Sync::Synchronised });
+        assert_eq!(story.look(&agreement), expected, "{nanos}");
         if !step {
             story.clock.set_wall(WallTime::from_unix_nanos(now), Sync::Synchronised);
         }
@@ -233,6 +248,7 @@ fn bytes_bound_a_list_that_time_would_let_grow() {
         "#EXTM3U\n\
          #EXT-X-VERSION:3\n\
          #EXT-X-TARGETDURATION:2\n\
+         #EXT-X-SERVER-CONTROL:CAN-SKIP-UNTIL=12.000000\n\
          #EXT-X-MEDIA-SEQUENCE:118\n\
          #EXT-X-DISCONTINUITY-SEQUENCE:8\n\
          #EXT-X-INDEPENDENT-SEGMENTS\n\
@@ -247,41 +263,4 @@ fn bytes_bound_a_list_that_time_would_let_grow() {
     let retired: Vec<u64> = snapshot.retired.iter().map(|it| it.sequence).collect();
     assert_eq!(retired, [113, 114, 115, 116, 117]);
     assert_eq!(snapshot.rate, Rate { peak: 75_000, average: 75_000 });
-}
-
-#[test]
-fn variants() {
-    let audio = Variant {
-        uri: "audio/index.m3u8".into(),
-        rate: Rate { peak: 71_250, average: 69_120 },
-        codecs: "mp4a.40.2".into(),
-        resolution: None,
-        frame_rate: None,
-    };
-    let video = Variant {
-        uri: "hd/index.m3u8".into(),
-        rate: Rate { peak: 2_400_000, average: 2_100_000 },
-        codecs: "avc1.64001f,mp4a.40.2".into(),
-        resolution: Some(Resolution { width: 1280, height: 720 }),
-        frame_rate: Some(30_000.0 / 1001.0),
-    };
-    let text = multivariant(&[video, audio]);
-    assert_eq!(
-        text,
-        "#EXTM3U\n\
-         #EXT-X-VERSION:3\n\
-         #EXT-X-INDEPENDENT-SEGMENTS\n\
-         #EXT-X-STREAM-INF:BANDWIDTH=2400000,AVERAGE-BANDWIDTH=2100000,CODECS=\"avc1.64001f,mp4a.40.2\",\
-         RESOLUTION=1280x720,FRAME-RATE=29.970\n\
-         hd/index.m3u8\n\
-         #EXT-X-STREAM-INF:BANDWIDTH=71250,AVERAGE-BANDWIDTH=69120,CODECS=\"mp4a.40.2\"\n\
-         audio/index.m3u8\n"
-    );
-    let parsed = m3u8_rs::parse_master_playlist_res(text.as_bytes()).expect("m3u8-rs reads it");
-    assert!(parsed.independent_segments);
-    let read: Vec<_> = parsed.variants.iter().map(|it| (it.bandwidth, it.average_bandwidth)).collect();
-    assert_eq!(read, [(2_400_000, Some(2_100_000)), (71_250, Some(69_120))]);
-    assert_eq!(parsed.variants[0].frame_rate, Some(29.97));
-    assert_eq!(parsed.variants[0].resolution.map(|it| (it.width, it.height)), Some((1280, 720)));
-    assert_eq!(parsed.variants[1].codecs.as_deref(), Some("mp4a.40.2"));
 }

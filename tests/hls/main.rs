@@ -1,8 +1,14 @@
 //! Records in, playlists out: the segmenter and the playlists as a reader of both sees them.
 
+mod agreement;
+mod assembled;
+mod enciphered;
+mod extents;
 mod golden;
 mod low_latency;
+mod multivariant;
 mod properties;
 mod restart;
 mod script;
+mod shelves;
 mod telling;

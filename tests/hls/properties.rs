@@ -7,11 +7,10 @@ use std::time::{Duration, Instant};
 use outpost::base::time::TICKS_PER_SECOND;
 use outpost::base::{Clock, Monotonic, Pts, Span};
 use outpost::container::ts::{Join, Record};
-use outpost::playlist::media;
 use outpost::segment::{Ledger, Segment, SegmentConfig, Snapshot, Tail};
 use proptest::prelude::*;
 
-use crate::script::{BOOT_HOUR, Bench, Scratch, begin, end, segment};
+use crate::script::{BOOT_HOUR, Bench, Scratch, begin, end, playlist, segment};
 
 /// What may happen to a stream.
 #[derive(Clone, Debug)]
@@ -133,7 +132,7 @@ impl Auditor {
         prop_assert!(length(snapshot) <= bound, "{:?}", length(snapshot));
 
         if let Some((previous, text)) = &self.previous {
-            prop_assert_eq!(&media(previous), text, "a snapshot never changes");
+            prop_assert_eq!(&playlist(previous), text, "a snapshot never changes");
             let (old_first, old_last) = (&previous.listed[0], &previous.listed[previous.listed.len() - 1]);
             prop_assert_eq!(last.sequence, old_last.sequence + 1, "one segment more, none twice");
             prop_assert!(first.sequence >= old_first.sequence);
@@ -164,7 +163,7 @@ impl Auditor {
         }
         prop_assert!(snapshot.rate.peak >= snapshot.rate.average && snapshot.rate.average > 0);
 
-        let text = media(snapshot);
+        let text = playlist(snapshot);
         let parsed = m3u8_rs::parse_media_playlist_res(text.as_bytes())
             .map_err(|error| TestCaseError::fail(format!("{error:?} in {text}")))?;
         prop_assert_eq!(parsed.segments.len(), listed.len());

@@ -7,11 +7,10 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use outpost::base::{Pts, Span, Sync, WallReading, WallTime};
 use outpost::container::ts::Join;
-use outpost::playlist::media;
 use outpost::segment::{Agreement, Before, Ledger, Numbering, Placed, SegmentConfig, Sequence};
 use proptest::prelude::*;
 
-use crate::script::{BOOT_HOUR, Bench, NOON, Scratch, segment};
+use crate::script::{BOOT_HOUR, Bench, NOON, Scratch, playlist, segment};
 
 const NOON_SECONDS: u64 = 1_763_640_000;
 /// 2025-11-20 in days since 2025-01-01.
@@ -233,9 +232,10 @@ fn after_a_restart_the_playlist_begins_with_a_discontinuity_and_higher_numbers()
             let at = BOOT_HOUR.to_pts() + Span::from_millis(n * 2000);
             (Duration::from_secs(2), segment(at, Span::from_millis(2000), 8, Join::Continuous))
         }));
-        media(&bench.shelf.last())
+        playlist(&bench.shelf.last())
     };
-    let head = "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:2\n";
+    let head = "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:2\n\
+        #EXT-X-SERVER-CONTROL:CAN-SKIP-UNTIL=12.000000\n";
     let expected = |first: u64, discontinuity: u64| {
         format!(
             "{head}\
@@ -272,8 +272,8 @@ fn a_clock_set_while_the_stream_runs_corrects_the_list_within_a_second() {
     assert!(before.listed.iter().zip(&after.listed).all(|(a, b)| Arc::ptr_eq(a, b)), "no segment moved");
     assert_eq!((before.listed.len(), after.listed.len()), (2, 2));
     assert!(
-        media(&after).contains("#EXT-X-PROGRAM-DATE-TIME:1969-12-31T23:59:56.000Z\n"),
+        playlist(&after).contains("#EXT-X-PROGRAM-DATE-TIME:1969-12-31T23:59:56.000Z\n"),
         "{}",
-        media(&after)
+        playlist(&after)
     );
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use outpost::base::{Clock, Monotonic, Pts, Pulse, SimClock, Span, WallTime};
 use outpost::container::ts::{Join, Mark, PACKET_LEN, Record};
+use outpost::playlist::{self, Extent, Format, Latency, Style};
 use outpost::segment::{
     Agreement, Ledger, Numbering, Records, SegmentConfig, Segmenter, Shelf, Snapshot, Supply, Tail,
     WindowStats,
@@ -17,6 +18,17 @@ use outpost::segment::{
 /// 2025-11-20T12:00:00Z, and an hour after boot.
 pub(crate) const NOON: WallTime = WallTime::from_unix_nanos(1_763_640_000_000_000_000);
 pub(crate) const BOOT_HOUR: Monotonic = Monotonic::from_nanos(3_600_000_000_000);
+
+/// What the playlists of a transport stream are like.
+pub(crate) fn transport_stream() -> Style {
+    let (format, latency) = (Format::TransportStream, Latency::Ordinary);
+    Style { format, latency, keys: "../keys/".to_owned() }
+}
+
+/// The playlist of a transport stream.
+pub(crate) fn playlist(snapshot: &Snapshot) -> String {
+    playlist::media(snapshot, &transport_stream(), Extent::Whole, &[])
+}
 
 pub(crate) fn clock() -> Arc<SimClock> {
     Arc::new(SimClock::new(BOOT_HOUR, NOON))

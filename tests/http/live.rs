@@ -11,6 +11,8 @@ use outpost::segment::Shelf;
 const PIECE: usize = 188 * 200;
 const PIECES: usize = 10;
 const LEN: usize = PIECE * PIECES;
+/// Of a stream that hundreds hear.
+const SMALL: usize = 188 * 20;
 
 /// A client that has read the head of its reply.
 fn listen(server: &Running) -> BufReader<TcpStream> {
@@ -44,13 +46,13 @@ fn read(client: &mut BufReader<TcpStream>, mut more: impl FnMut(&[u8]) -> bool) 
     body
 }
 
-/// Puts up segment after segment, as fast as `pace` allows, until told to stop.
-fn broadcast(server: &Running, pace: Duration, done: &AtomicBool) {
+/// Puts up segment after segment of pieces of this size, as fast as `pace` allows, until told to stop.
+fn broadcast(server: &Running, piece: usize, pace: Duration, done: &AtomicBool) {
     for sequence in 10.. {
-        let listed: Vec<_> = (sequence - 5..sequence).map(|number| segment(number, LEN)).collect();
-        server.list(&listed);
+        let listed = (sequence - 5..sequence).map(|number| segment(number, piece * PIECES));
+        server.list(&listed.collect::<Vec<_>>());
         for count in 0..=PIECES {
-            server.rendition.extend(tail(sequence, PIECE, count));
+            server.rendition.extend(tail(sequence, piece, count));
             if done.load(Relaxed) {
                 return;
             }
@@ -59,10 +61,10 @@ fn broadcast(server: &Running, pace: Duration, done: &AtomicBool) {
     }
 }
 
-/// The segments' bytes one after another, from the beginning of any of them.
-fn is_unbroken(body: &[u8]) -> bool {
+/// The bytes of segments of `len` one after another, from the beginning of any of them.
+fn is_unbroken(body: &[u8], len: usize) -> bool {
     (0..200).any(|first| {
-        body.chunks(LEN).zip(first..).all(|(part, sequence)| part == &bytes_of(sequence, LEN)[..part.len()])
+        body.chunks(len).zip(first..).all(|(part, sequence)| part == &bytes_of(sequence, len)[..part.len()])
     })
 }
 
@@ -81,7 +83,7 @@ fn fifty_clients_hear_every_byte_while_one_has_stopped_reading() {
     let server = Running::with(&[segment(9, LEN)], |config| config.patience.stall = Duration::from_secs(2));
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        scope.spawn(|| broadcast(&server, Duration::from_millis(10), &done));
+        scope.spawn(|| broadcast(&server, PIECE, Duration::from_millis(10), &done));
         let stalled = listen(&server);
         let readers: Vec<_> = (0..49)
             .map(|_| scope.spawn(|| read(&mut listen(&server), |body| body.len() < 4 * LEN)))
@@ -89,7 +91,7 @@ fn fifty_clients_hear_every_byte_while_one_has_stopped_reading() {
         until("all are counted", || server.station.listeners(Instant::now()) == 50);
         for reader in readers {
             let body = reader.join().expect("a reader");
-            assert!(body.len() >= 4 * LEN && is_unbroken(&body), "{} bytes, broken", body.len());
+            assert!(body.len() >= 4 * LEN && is_unbroken(&body, LEN), "{} bytes, broken", body.len());
         }
         until("the one that stopped is closed", || server.stats.stalled.get() == 1);
         until("nobody is left", || server.station.listeners(Instant::now()) == 0);
@@ -99,11 +101,41 @@ fn fifty_clients_hear_every_byte_while_one_has_stopped_reading() {
 }
 
 #[test]
+fn hundreds_hear_every_byte_from_the_beginning_of_a_segment() {
+    const LEN: usize = SMALL * PIECES;
+    let server = Running::with(&[segment(9, LEN)], |_| {});
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| broadcast(&server, SMALL, Duration::from_millis(50), &done));
+        let idle = listen(&server);
+        let hear = || read(&mut listen(&server), |body| body.len() < 3 * LEN);
+        let readers: Vec<_> = (0..300).map(|_| scope.spawn(hear)).collect();
+        for reader in readers {
+            let body = reader.join().expect("a reader");
+            assert!(body.len() >= 3 * LEN && is_unbroken(&body, LEN), "{} bytes, broken", body.len());
+        }
+        drop(idle);
+        until("nobody is left", || server.station.listeners(Instant::now()) == 0);
+        done.store(true, Relaxed);
+    });
+}
+
+#[test]
+fn each_rendition_has_an_endless_stream() {
+    let server = Running::with(&[segment(9, LEN)], |_| {});
+    for (path, status) in
+        [("/radio/live.ts", 200), ("/radio/audio/live.ts", 200), ("/radio/video/live.ts", 404)]
+    {
+        assert_eq!(server.ask(request("HEAD", path, &[])).status, status, "{path}");
+    }
+}
+
+#[test]
 fn a_client_that_fell_behind_goes_on_where_a_segment_begins() {
     let server = Running::with(&[segment(9, LEN)], |_| {});
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        scope.spawn(|| broadcast(&server, Duration::from_millis(1), &done));
+        scope.spawn(|| broadcast(&server, PIECE, Duration::from_millis(1), &done));
         let mut client = listen(&server);
         // More than the kernel holds for the client goes by unread.
         let newest =

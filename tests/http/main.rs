@@ -1,6 +1,10 @@
 //! The HTTP server from outside, over real sockets: what clients get, and what bad ones cannot do.
 
+mod access;
+mod flood;
+mod held;
 mod live;
 mod replies;
 mod siege;
 mod site;
+mod tls;

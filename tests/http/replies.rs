@@ -4,8 +4,9 @@ use std::io::Read;
 use std::process::Command;
 use std::time::Duration;
 
-use crate::site::{Answer, Running, bytes_of, request, segment};
+use crate::site::{Answer, PART, Running, bytes_of, request, segment};
 use flate2::read::GzDecoder;
+use outpost::segment::{Presence, Segment};
 use outpost::serve::{BindError, Class, Kind, Report, ServeConfig, ServeStats, Server, Site};
 
 const LEN: usize = 200_000;
@@ -22,6 +23,7 @@ fn text(answer: &Answer) -> &str {
 #[test]
 fn each_path_gives_its_kind_with_its_fields() {
     let server = radio();
+    server.list_low(1);
     let table = [
         ("/", 200, "text/html; charset=utf-8", "no-cache"),
         ("/radio", 200, "text/html; charset=utf-8", "no-cache"),
@@ -29,6 +31,19 @@ fn each_path_gives_its_kind_with_its_fields() {
         ("/radio/index.m3u8", 200, "application/vnd.apple.mpegurl", "public, max-age=1"),
         (MEDIA, 200, "application/vnd.apple.mpegurl", "public, max-age=1"),
         ("/radio/audio/7.ts", 200, "video/mp2t", "public, max-age=3600, immutable"),
+        ("/radio/ll/index.m3u8", 200, "application/vnd.apple.mpegurl", "public, max-age=1"),
+        ("/radio/ll/video/index.m3u8", 200, "application/vnd.apple.mpegurl", "public, max-age=1"),
+        ("/radio/ll/video/9.m4s", 200, "video/iso.segment", "public, max-age=3600, immutable"),
+        ("/radio/ll/video/9.1.m4s", 200, "video/iso.segment", "public, max-age=3600, immutable"),
+        ("/radio/ll/audio/10.0.m4s", 200, "audio/iso.segment", "public, max-age=3600, immutable"),
+        ("/radio/ll/video/init-1.mp4", 200, "video/mp4", "public, max-age=3600, immutable"),
+        ("/radio/ll/audio/init-1.mp4", 200, "audio/mp4", "public, max-age=3600, immutable"),
+        ("/radio/ll/video/init-2.mp4", 404, "text/plain; charset=utf-8", "public, max-age=1"),
+        ("/radio/ll/video/9.2.m4s", 404, "text/plain; charset=utf-8", "public, max-age=1"),
+        ("/radio/ll/video/10.2.m4s", 404, "text/plain; charset=utf-8", "public, max-age=1"),
+        ("/radio/ll/video/9.ts", 404, "text/plain; charset=utf-8", "public, max-age=1"),
+        ("/radio/keys/1.key", 404, "text/plain; charset=utf-8", "public, max-age=1"),
+        ("/sound/ll/index.m3u8", 404, "text/plain; charset=utf-8", "public, max-age=1"),
         ("/api/v1/status", 200, "application/json", "no-store"),
         ("/api/v1/streams/radio/levels", 200, "application/json", "no-store"),
         ("/healthz", 503, "text/plain; charset=utf-8", "no-store"),
@@ -61,7 +76,10 @@ fn each_path_gives_its_kind_with_its_fields() {
     let counted = |kind, class| {
         server.stats.requests().find(|(k, c, _)| (*k, *c) == (kind, class)).map(|(_, _, count)| count)
     };
-    assert_eq!(counted(Kind::Segment, Class::Success), Some(4));
+    assert_eq!(counted(Kind::Segment, Class::Success), Some(6));
+    assert_eq!(counted(Kind::Part, Class::Success), Some(4));
+    assert_eq!(counted(Kind::Part, Class::ClientError), Some(4));
+    assert_eq!(counted(Kind::Init, Class::Success), Some(4));
     assert_eq!(counted(Kind::Segment, Class::ClientError), Some(6));
     assert!(server.stats.sent_bytes.get() > 3 * LEN as u64);
 }
@@ -127,6 +145,12 @@ fn pages_of_the_allowed_origin_may_read_media_and_nothing_else_is_shared() {
         assert_eq!(preflight.status, 204, "{path}");
         assert_eq!(preflight.field("access-control-allow-methods"), "GET, HEAD, OPTIONS", "{path}");
     }
+    for path in ["/radio/audio/nothing", "/radio/ll/nothing/index.m3u8", "/%72adio/nothing"] {
+        let answer = server.get(path, &[]);
+        assert_eq!((answer.status, answer.field("access-control-allow-origin")), (404, origin), "{path}");
+    }
+    let answer = server.ask(request("POST", MEDIA, &[]));
+    assert_eq!((answer.status, answer.field("access-control-allow-origin")), (405, origin));
     for path in ["/", "/metrics", "/healthz", "/assets/app.js", "/nothing/at/all"] {
         assert_eq!(server.get(path, &[]).field("access-control-allow-origin"), "", "{path}");
     }
@@ -154,7 +178,8 @@ fn compressed_and_plain_are_the_same_text_under_different_tags() {
 #[test]
 fn what_a_client_has_is_not_sent_again_until_it_changes() {
     let server = radio();
-    for path in ["/", MEDIA, "/radio/audio/7.ts"] {
+    server.list_low(1);
+    for path in ["/", MEDIA, "/radio/audio/7.ts", "/radio/ll/video/10.0.m4s", "/radio/ll/audio/init-1.mp4"] {
         let first = server.get(path, &[]);
         let condition = format!("If-None-Match: {}", first.field("etag"));
         let again = server.get(path, &[&condition]);
@@ -191,6 +216,15 @@ fn a_part_of_a_segment() {
     assert_eq!((beyond.status, beyond.field("content-range")), (416, "bytes */200000"));
     let stale = server.get(path, &["Range: bytes=0-0", "If-Range: \"another\""]);
     assert_eq!((stale.status, stale.body.len()), (200, LEN));
+    server.list_low(1);
+    for (path, range, first) in
+        [("/radio/ll/video/9.m4s", "2990-3009", 2990), ("/radio/ll/video/9.1.m4s", "10-29", PART + 10)]
+    {
+        let answer = server.get(path, &[&format!("Range: bytes={range}")]);
+        assert_eq!((answer.status, &answer.body[..]), (206, &bytes_of(9, 2 * PART)[first..first + 20]));
+    }
+    let init = server.get("/radio/ll/video/init-1.mp4", &["Range: bytes=0-3"]);
+    assert_eq!((init.status, text(&init), init.field("content-range")), (206, "ftyp", "bytes 0-3/13"));
     // A range of a HEAD has no meaning (RFC 9110, 14.2).
     let head = server.ask(request("HEAD", path, &["Range: bytes=0-0"]));
     assert_eq!((head.status, head.field("content-length")), (200, "200000"));
@@ -207,8 +241,7 @@ fn curl_agrees() {
         assert!(output.status.success(), "{path}: {}", String::from_utf8_lossy(&output.stderr));
         output.stdout
     };
-    let playlist = b"#EXTM3U\n#EXTINF:2,\n7.ts\n#EXTINF:2,\n8.ts\n";
-    assert_eq!(curl(&["--compressed"], MEDIA), playlist);
+    assert_eq!(curl(&["--compressed"], MEDIA), server.get(MEDIA, &[]).body);
     assert_eq!(curl(&["--range", "100-187"], "/radio/audio/7.ts"), &bytes_of(7, LEN)[100..188]);
     assert_eq!(curl(&["--http1.0"], "/radio/audio/8.ts"), bytes_of(8, LEN));
     // Two requests over one connection.
@@ -234,6 +267,45 @@ fn the_first_playlist_is_waited_for() {
         let named = String::from_utf8_lossy(&answer.body).matches(".ts").count();
         assert_eq!((answer.status, named), (200, 3));
     });
+}
+
+#[test]
+fn of_a_gap_there_is_nothing_to_fetch() {
+    let gap = Segment { presence: Presence::Gap, ..segment(8, 0) };
+    let server = Running::with(&[segment(7, 10), gap, segment(9, 10)], |_| {});
+    let found = [7, 8, 9].map(|number| server.get(&format!("/radio/audio/{number}.ts"), &[]).status);
+    assert_eq!(found, [200, 404, 200]);
+    assert!(text(&server.get(MEDIA, &[])).contains("#EXT-X-GAP"));
+}
+
+#[test]
+fn a_piece_of_the_window_is_a_finished_playlist() {
+    let segments: Vec<_> = (7..17).map(|sequence| segment(sequence, 10)).collect();
+    let server = Running::with(&segments, |_| {});
+    // Segment n begins 2 n seconds after 22:13:20.
+    let piece = "from=2023-11-14T22:13:41Z&to=2023-11-14T22:13:45Z";
+    let answer = server.get(&format!("{MEDIA}?{piece}"), &[]);
+    assert_eq!((answer.status, answer.field("cache-control")), (200, "public, max-age=1"));
+    let names: Vec<_> = text(&answer).lines().filter(|line| line.ends_with(".ts")).collect();
+    assert_eq!(names, ["10.ts", "11.ts", "12.ts"]);
+    assert!(
+        text(&answer).ends_with("#EXT-X-ENDLIST\n") && text(&answer).contains("#EXT-X-PLAYLIST-TYPE:VOD")
+    );
+    assert!(!text(&server.get(MEDIA, &[])).contains("#EXT-X-ENDLIST"));
+
+    let whole = server.get(&format!("/radio/index.m3u8?x=y&{piece}"), &[]);
+    let handed_on = "from=2023-11-14T22:13:41.000Z&to=2023-11-14T22:13:45.000Z";
+    assert_eq!(text(&whole), format!("#EXTM3U\n0/index.m3u8?{handed_on}\n"));
+    assert_eq!(text(&server.get("/radio/index.m3u8?x=y", &[])), "#EXTM3U\n0/index.m3u8\n");
+
+    let past = server.get(&format!("{MEDIA}?to=2023-11-14T22:13:00Z"), &[]);
+    let kept = "there is from 2023-11-14T22:13:34.000Z to 2023-11-14T22:13:54.000Z";
+    assert_eq!((past.status, text(&past)), (404, &*format!("nothing of that time is kept: {kept}\n")));
+    for query in ["from=yesterday", "from=2023-11-14T22:13:45Z&to=2023-11-14T22:13:41Z"] {
+        for path in [MEDIA, "/radio/index.m3u8"] {
+            assert_eq!(server.get(&format!("{path}?{query}"), &[]).status, 400, "{path}?{query}");
+        }
+    }
 }
 
 #[test]

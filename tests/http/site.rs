@@ -11,11 +11,18 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use outpost::base::{Clock, Monotonic, Pts, SimClock, Span, WallTime};
 use outpost::container::ts::Join;
-use outpost::segment::{Body, Dates, Rate, Segment, Shelf, Snapshot, Tail, TargetDuration};
+use outpost::media::Entry;
+use outpost::playlist::{Format, Latency, Style};
+use outpost::segment::{Body, Dates, Edge, Init, Part, Rate, Segment, Shelf, Snapshot, Tail, TargetDuration};
 use outpost::serve::{
-    Health, Lineup, Photos, Rendition, Report, ServeConfig, ServeStats, Server, Site, Snapshots, Station,
+    Access, Health, Lineup, Photos, Rendition, Report, ServeConfig, ServeStats, Server, Site, Snapshots,
+    Station,
 };
 use tokio::sync::oneshot;
+
+/// What opens `/closed`, and what time it is there.
+pub(crate) const TOKEN: &str = "0123456789abcdef";
+pub(crate) const NOW: WallTime = WallTime::from_unix_nanos(1_700_000_000_000_000_000);
 
 /// The port of the site: any free one of this machine alone.
 const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
@@ -59,8 +66,13 @@ impl Photos for Camera {
 /// A server that serves.
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
+    pub(crate) https: Option<SocketAddr>,
     pub(crate) station: Arc<Station>,
     pub(crate) rendition: Arc<Rendition>,
+    /// `/closed`, whose keys are guarded.
+    pub(crate) closed: Arc<Rendition>,
+    /// `ll/video` and `ll/audio`.
+    pub(crate) low: [Arc<Rendition>; 2],
     pub(crate) stats: Arc<ServeStats>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -69,33 +81,62 @@ pub(crate) struct Running {
 impl Running {
     /// Starts with nothing on the shelf of `/radio`.
     pub(crate) fn empty(adjust: impl FnOnce(&mut ServeConfig)) -> Self {
-        let media = |snapshot: &Snapshot| {
-            let lines = snapshot.listed.iter().map(|s| format!("#EXTINF:2,\n{}.ts\n", s.sequence));
-            format!("#EXTM3U\n{}", lines.collect::<String>())
+        let multivariant = |begun: &[Option<_>], query: Option<&str>| {
+            let query = query.map_or_else(String::new, |query| format!("?{query}"));
+            let uris = begun.iter().enumerate().filter(|(_, begun)| begun.is_some());
+            uris.fold("#EXTM3U\n".to_owned(), |text, (place, _)| format!("{text}{place}/index.m3u8{query}\n"))
         };
-        let multivariant = |_: &[_]| "#EXTM3U\naudio/index.m3u8\n".to_owned();
-        let rendition = Arc::new(Rendition::new("audio", TargetDuration(1), Box::new(media)));
-        let lineup = Lineup::new(vec![rendition.clone()], Box::new(multivariant));
+        let rendition = |name, latency| {
+            let format = match latency {
+                Latency::Ordinary => Format::TransportStream,
+                Latency::Low => Format::Fmp4,
+            };
+            let style = Style { format, latency, keys: "../keys/".to_owned() };
+            Arc::new(Rendition::new(name, TargetDuration(1), style))
+        };
+        let low = ["video", "audio"].map(|name| rendition(name, Latency::Low));
+        let low_latency = Lineup::new(low.to_vec(), Box::new(multivariant));
+        let audio = rendition("audio", Latency::Ordinary);
+        let lineup = Lineup::new(vec![audio.clone()], Box::new(multivariant));
         let snapshots = Snapshots::of(Arc::new(Camera::default()));
-        let station = Arc::new(Station::new("radio", "Radio", lineup, None, snapshots));
-        let silent = Rendition::new("audio", TargetDuration(1), Box::new(|_: &Snapshot| String::new()));
-        let lineup = Lineup::new(vec![Arc::new(silent)], Box::new(|_: &[_]| String::new()));
+        let station = Arc::new(Station::new("radio", "Radio", lineup, Some(low_latency), snapshots));
+        let silent = rendition("audio", Latency::Ordinary);
+        let lineup = Lineup::new(vec![silent], Box::new(multivariant));
         let none = Snapshots::None("it has sound alone");
         let deaf = Arc::new(Station::new("sound", "Sound", lineup, None, none));
+        let closed = rendition("audio", Latency::Ordinary);
+        let lineup = Lineup::new(vec![closed.clone()], Box::new(multivariant));
+        let snapshots = Snapshots::of(Arc::new(Camera::default()));
+        let clock = Arc::new(SimClock::new(Monotonic::default(), NOW));
+        let guarded = Station::new("closed", "Closed", lineup, None, snapshots)
+            .with_access(Access::Token(TOKEN.parse().expect("a token"), clock));
         let stats = Arc::new(ServeStats::default());
         let mut config = ServeConfig { listen: ANY_PORT, ..ServeConfig::default() };
         adjust(&mut config);
-        let site =
-            Site { stations: vec![station.clone(), deaf], report: Arc::new(Told), stats: stats.clone() };
+        let site = Site {
+            stations: vec![station.clone(), deaf, Arc::new(guarded)],
+            report: Arc::new(Told),
+            stats: stats.clone(),
+        };
         let server = Server::bind(&config, site).expect("a free port");
-        let address = server.local_addr();
+        let (address, https) = (server.local_addr(), server.https_addr());
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let stopped = async { drop(stopped.await) };
             runtime.expect("a runtime").block_on(server.run(stopped)).expect("the server runs");
         });
-        Self { address, station, rendition, stats, stop: Some(stop), thread: Some(thread) }
+        Self {
+            address,
+            https,
+            station,
+            rendition: audio,
+            closed,
+            low,
+            stats,
+            stop: Some(stop),
+            thread: Some(thread),
+        }
     }
 
     /// Starts with these segments listed, in the middle of a stream: there were others before.
@@ -108,6 +149,18 @@ impl Running {
 
     pub(crate) fn list(&self, segments: &[Segment]) {
         self.rendition.list(Arc::new(snapshot(segments)));
+    }
+
+    /// Puts up segments 7 to 9 of two parts each at low latency, and so many parts of segment 10.
+    pub(crate) fn list_low(&self, parts: usize) {
+        self.list_low_at(10, parts);
+    }
+
+    /// The same with the three segments before this one.
+    pub(crate) fn list_low_at(&self, sequence: u64, parts: usize) {
+        for rendition in &self.low {
+            rendition.list(Arc::new(low_snapshot(sequence, parts)));
+        }
     }
 
     /// Says this and reads until the server closes.
@@ -214,6 +267,40 @@ pub(crate) fn snapshot(segments: &[Segment]) -> Snapshot {
         rate: Rate::default(),
         edge: None,
     }
+}
+
+/// Bytes of each part.
+pub(crate) const PART: usize = 3000;
+
+/// Three segments of two parts before segment `sequence`, and so many parts of that.
+pub(crate) fn low_snapshot(sequence: u64, parts: usize) -> Snapshot {
+    let init = Arc::new(Init { number: 1, bytes: Bytes::from_static(b"ftyp and moov") });
+    let listed = (sequence - 3..sequence).map(|sequence| {
+        let parts: Arc<[Part]> = parts_of(sequence, 2).into();
+        let chunks: Arc<[Bytes]> = parts.iter().flat_map(|it| it.body.chunks.iter().cloned()).collect();
+        let body = Body { chunks, len: 2 * PART };
+        Segment { body, init: Some(init.clone()), parts, ..segment(sequence, 0) }
+    });
+    let edge = Edge {
+        sequence,
+        start: Pts::from_ticks(sequence as i64 * 180_000),
+        join: Join::Continuous,
+        init: init.clone(),
+        parts: parts_of(sequence, parts),
+        part_target: Span::from_millis(1000),
+    };
+    Snapshot { edge: Some(Arc::new(edge)), ..snapshot(&listed.collect::<Vec<_>>()) }
+}
+
+fn parts_of(sequence: u64, count: usize) -> Vec<Part> {
+    let bytes = bytes_of(sequence, PART * count);
+    let parts = bytes.chunks(PART).zip(0..).map(|(bytes, place)| Part {
+        start: Pts::from_ticks(sequence as i64 * 180_000 + place * 90_000),
+        duration: Span::from_millis(1000),
+        entry: if place == 0 { Entry::Key } else { Entry::Dependent },
+        body: Body { chunks: Arc::from([Bytes::copy_from_slice(bytes)]), len: bytes.len() },
+    });
+    parts.collect()
 }
 
 /// The tail of a segment of `whole` pieces of `piece` bytes, of which `count` are written.

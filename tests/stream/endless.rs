@@ -15,7 +15,7 @@ const PCR_GAP: Span = Span::from_millis(100);
 const CLIENTS: usize = 10;
 
 /// Holds that a transport stream is whole; says how much sound is in it, in seconds.
-fn whole(bytes: &[u8]) -> f64 {
+pub(crate) fn whole(bytes: &[u8]) -> f64 {
     let (mut clock, mut sound, mut first) = (None::<Pts>, None::<Pts>, None);
     let mut demux = Demux::new(Pts::from_ticks(0));
     let mut tell = |event: Event<'_>| match event {

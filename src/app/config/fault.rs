@@ -128,11 +128,23 @@ impl Place {
         Some(Self {
             line: before.matches('\n').count() + 1,
             // A tab is as wide as the terminal likes; one column keeps the mark below its place.
-            text: line.replace(|c: char| c.is_control(), " "),
+            text: without_token(&line.replace(|c: char| c.is_control(), " ")),
             column,
             len: marked.chars().count().max(1),
         })
     }
+}
+
+/// The line with a star for each character of a token: what is shown may end up in a log.
+fn without_token(line: &str) -> String {
+    let mut places = line.match_indices("token").filter_map(|(at, word)| {
+        let begin = at + word.len();
+        line[begin..].trim_start_matches(['"', '\'', ' ']).starts_with('=').then_some(begin)
+    });
+    let Some(begin) = places.next() else { return line.to_owned() };
+    let (shown, rest) = line.split_at(begin);
+    let stars = rest.chars().map(|c| if c.is_alphanumeric() { '*' } else { c });
+    shown.chars().chain(stars).collect()
 }
 
 /// The span of the value the steps lead to, or of the last one on the way that is there.

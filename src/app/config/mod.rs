@@ -6,6 +6,7 @@
 mod audio;
 mod fault;
 mod keys;
+mod protection;
 mod read;
 mod values;
 mod video;
@@ -17,6 +18,7 @@ use bytesize::ByteSize;
 
 pub use audio::{AudioSettings, SoundSource};
 pub use fault::Fault;
+pub use protection::{AccessSettings, EncryptionSettings, KeyPrefix, TokenError};
 pub use values::{BitRate, Length, Listen, Name, Origin, Step};
 pub use video::{Encoder, PictureSource, Rung, VideoSettings};
 
@@ -34,12 +36,37 @@ pub const EXAMPLE: &str = include_str!("../../../docs/scanner.toml");
 pub struct Config {
     /// Where to serve.
     pub listen: Listen,
+    /// Where to serve over TLS, too.
+    pub https: Option<HttpsSettings>,
     /// Where what must survive a restart is kept.
     pub state_dir: PathBuf,
     /// Which web pages may play the streams (CORS).
     pub allowed_origin: Origin,
     /// At least one, each with a name of its own.
     pub streams: Vec<StreamConfig>,
+}
+
+/// HTTPS beside HTTP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpsSettings {
+    /// Where to serve.
+    pub listen: Listen,
+    /// What is shown to clients.
+    pub certificate: Certificate,
+}
+
+/// Where the certificate for HTTPS comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Certificate {
+    /// It is made, and kept in the state directory.
+    Own,
+    /// From files, PEM.
+    Files {
+        /// The certificate, and those that lead from it to an authority.
+        certificate: PathBuf,
+        /// Its key.
+        key: PathBuf,
+    },
 }
 
 /// One stream: pictures, sound, or both.
@@ -59,6 +86,10 @@ pub struct StreamConfig {
     pub window: WindowConfig,
     /// How it is offered with low latency, too; not unless asked for.
     pub low_latency: Option<LowLatencySettings>,
+    /// How its segments are enciphered, if they are.
+    pub encryption: Option<EncryptionSettings>,
+    /// Who may have what is in the clear of it, if they are.
+    pub access: AccessSettings,
 }
 
 /// What is offered with low latency, in parts of segments.

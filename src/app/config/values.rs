@@ -7,9 +7,10 @@ use std::str::FromStr;
 
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
+use super::KeyPrefix;
 use crate::base::Span;
 use crate::media::{FrameRate, Size};
-use crate::serve::{RESERVED, is_origin, is_stream_name};
+use crate::serve::{RESERVED, Token, is_origin, is_stream_name};
 
 /// Where to serve: `8080`, `:8080`, `127.0.0.1:9000`, `[::]:80`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -284,7 +285,7 @@ macro_rules! written {
     )*};
 }
 
-written!(Listen, Name, BitRate, Rate, Step, Length, Origin, Memory);
+written!(Listen, Name, BitRate, Rate, Step, Length, Origin, Memory, KeyPrefix, Token);
 
 /// An amount of memory: `64MiB`, `64MB`, or bytes.
 #[derive(Clone, Copy, Debug)]

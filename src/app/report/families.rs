@@ -321,6 +321,7 @@ fn of_server(serve: &ServeStats) -> Vec<Family> {
         count("outpost_http_sent_bytes", "Bytes handed to the kernel", serve.sent_bytes.get()),
         count("outpost_http_connections", "Connections accepted", serve.opened.get()),
         count("outpost_http_refused", "Connections turned away, all places being taken", serve.refused.get()),
+        count("outpost_http_denied", "Requests without the right to what they asked for", serve.denied.get()),
         count(
             "outpost_http_displaced",
             "Idle connections closed to make room for new ones",

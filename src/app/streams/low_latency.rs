@@ -114,7 +114,7 @@ impl<'a> Plan<'a> {
         grid: Option<CutGrid>,
         bitrate: BitRate,
     ) -> Result<Outlet, BuildError> {
-        let Common { stream, coding, agreement, clock } = self.common;
+        let Common { stream, coding, agreement, clock, .. } = self.common;
         let label = format!("{}/ll/{name}", stream.name);
         let unit = kind.unit();
         let places = (ROOM.ticks() / unit.ticks().max(1)).clamp(8, 512) as usize;

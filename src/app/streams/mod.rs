@@ -1,6 +1,7 @@
 //! From the configuration to the parts of each stream, joined but not yet running.
 
 mod low_latency;
+mod protection;
 mod rendition;
 mod sources;
 mod stream;
@@ -8,15 +9,16 @@ mod stream;
 use std::io;
 use std::sync::Arc;
 
+use self::protection::Protection;
 use self::stream::Built;
-use super::config::Config;
+use super::config::{Config, TokenError};
 use super::report::StreamFigures;
 use crate::base::Clock;
 use crate::encode::{EncodeError, VideoError};
 use crate::pump::audio::AudioStream;
 use crate::pump::video::VideoStream;
 use crate::pump::weave::Weaver;
-use crate::segment::Ledger;
+use crate::segment::{Ledger, Vault, VaultError};
 use crate::source::CaptureStats;
 use crate::source::capture::Capture;
 use crate::source::video::{Camera, CameraStats};
@@ -27,6 +29,8 @@ pub(super) use self::sources::{Seen, camera, card, encoder, seen};
 
 /// The file in the state directory that keeps sequence numbers from going back.
 const LEDGER: &str = "sequence.json";
+/// And the one that keys are made from.
+const SECRET: &str = "secret";
 
 /// Why a stream cannot be built.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +50,17 @@ pub enum BuildError {
         stream: String,
         /// The encoder's reason.
         source: VideoError,
+    },
+    /// There is nothing to make keys from, and in the clear it is not to be served.
+    #[error(transparent)]
+    Keys(VaultError),
+    /// There is no token to let people in by.
+    #[error("stream {stream}")]
+    Token {
+        /// The stream's name.
+        stream: String,
+        /// Why not.
+        source: TokenError,
     },
     /// No descriptor is left for its rings.
     #[error("stream {stream}: no file descriptor left for its rings; raise `ulimit -n`")]
@@ -92,9 +107,12 @@ pub(super) struct Parts {
 /// Builds all streams. A source that several of them name is opened once.
 ///
 /// # Errors
-/// If an encoder refuses its parameters or the system has no descriptors left.
+/// If an encoder refuses its parameters, there is nothing to make keys from, or the system has no descriptors left.
 pub(super) fn build(config: &Config, clock: &Arc<dyn Clock>) -> Result<Parts, BuildError> {
     let ledger = Ledger::open(config.state_dir.join(LEDGER));
+    let enciphered = config.streams.iter().any(|stream| stream.encryption.is_some());
+    let vault = enciphered.then(|| Vault::open(&config.state_dir.join(SECRET))).transpose();
+    let vault = vault.map_err(BuildError::Keys)?;
     let (heard, seen) = (sources::heard(&config.streams), seen(&config.streams));
     let capture_stats: Vec<_> = heard.iter().map(|_| Arc::new(CaptureStats::default())).collect();
     let camera_stats: Vec<_> = seen.iter().map(|_| Arc::new(CameraStats::default())).collect();
@@ -108,7 +126,9 @@ pub(super) fn build(config: &Config, clock: &Arc<dyn Clock>) -> Result<Parts, Bu
         let scene = seen.iter().position(|scene| scene.shows(stream));
         let camera = scene.map(|scene| (codings[scene], &camera_stats[scene]));
         let capture = card.map(|card| &capture_stats[card]);
-        let Built { audio, videos, weavers, feed } = stream::build(stream, camera, capture, &ledger, clock)?;
+        let protection = Protection::of(stream, vault.as_ref(), clock)?;
+        let Built { audio, videos, weavers, feed } =
+            stream::build(stream, camera, capture, protection, &ledger, clock)?;
         if let (Some(card), Some(audio)) = (card, audio) {
             sounds[card].push(audio);
         }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::BuildError;
+use super::protection::Protection;
 use crate::app::config::StreamConfig;
 use crate::app::report::RenditionFigures;
 use crate::base::{Clock, Pulse, Span};
@@ -28,6 +29,7 @@ pub(super) struct Common<'a> {
     pub(super) stream: &'a StreamConfig,
     pub(super) coding: Option<Coding>,
     pub(super) agreement: Arc<Agreement>,
+    pub(super) protection: &'a Protection,
     pub(super) clock: &'a Arc<dyn Clock>,
 }
 
@@ -51,6 +53,7 @@ impl<'a> Common<'a> {
         stream: &'a StreamConfig,
         coding: Option<Coding>,
         delay: Span,
+        protection: &'a Protection,
         ledger: &Arc<Ledger>,
         clock: &'a Arc<dyn Clock>,
     ) -> Self {
@@ -58,7 +61,7 @@ impl<'a> Common<'a> {
         let numbering = numbering(stream, coding);
         let agreement =
             Agreement::new(ledger, stream.name.as_str(), numbering, &window, &clock.wall(), delay);
-        Self { stream, coding, agreement, clock }
+        Self { stream, coding, agreement, protection, clock }
     }
 
     /// Makes the rendition `name`, which carries `program` at `bitrate`.
@@ -66,7 +69,7 @@ impl<'a> Common<'a> {
     /// # Errors
     /// If the system has no descriptors left.
     pub(super) fn make(&self, name: &str, bitrate: u32, program: &Program) -> Result<Made, BuildError> {
-        let Self { stream, coding, agreement, clock } = self;
+        let Self { stream, coding, agreement, protection, clock } = self;
         let label = format!("{}/{name}", stream.name);
         let coding = coding.filter(|_| program.video.is_some());
         let (producer, ring) = ring::channel(ring_packets(bitrate, coding))
@@ -81,13 +84,14 @@ impl<'a> Common<'a> {
         let window = window(stream, self.coding, memory as u64);
         let target = TargetDuration::of(window.target);
         let (format, latency) = (Format::TransportStream, Latency::Ordinary);
-        let style = Style { format, latency, keys: "../keys/".to_owned() };
+        let style = Style { format, latency, keys: protection.prefix.clone() };
         let shelf = Rendition::new(name, target, style).with_audience(audience);
         let shelf = Arc::new(shelf);
         let pulse = Arc::new(Pulse::new(clock.now()));
         let sequence = agreement.sequence(&label);
         let (to, beat) = (Arc::clone(&shelf), Arc::clone(&pulse));
-        let segmenter = Segmenter::new(window, sequence, Arc::clone(clock), to, beat);
+        let segmenter =
+            Segmenter::new(window, sequence, Arc::clone(clock), to, beat).with_seal(protection.seal());
         let figures = RenditionFigures {
             name: name.to_owned(),
             bitrate,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::low_latency::{self, Plan};
+use super::protection::Protection;
 use super::rendition::{Common, Made, longest_segment};
 use super::sources::{kind, params, wanted};
 use super::{BuildError, Feed};
@@ -55,7 +56,8 @@ struct Offered {
 }
 
 /// Builds a stream. `camera` tells how its camera's pictures come and holds that camera's figures, `capture` those
-/// of its sound card.
+/// of its sound card;
+/// `protection` keeps it from those it is not for.
 ///
 /// # Errors
 /// If an encoder refuses its parameters or the system has no descriptors left.
@@ -63,6 +65,7 @@ pub(super) fn build(
     stream: &StreamConfig,
     camera: Option<(Coding, &Arc<CameraStats>)>,
     capture: Option<&Arc<CaptureStats>>,
+    protection: Protection,
     ledger: &Arc<Ledger>,
     clock: &Arc<dyn Clock>,
 ) -> Result<Built, BuildError> {
@@ -71,7 +74,7 @@ pub(super) fn build(
     let sound = sound.map(|(audio, capture)| Ok((audio, capture, aac(stream.name.as_str(), audio)?)));
     let sound = sound.transpose()?;
     let delay = sound.as_ref().map_or(Span::ZERO, |(.., encoder)| encoder.delay());
-    let common = Common::new(stream, coding, delay, ledger, clock);
+    let common = Common::new(stream, coding, delay, &protection, ledger, clock);
     let heard = sound.as_ref().map(|(.., encoder)| encoder.config().clone());
 
     let mut low = stream.low_latency.as_ref().map(|it| Plan::new(&common, it, heard.as_ref()));
@@ -246,7 +249,8 @@ fn feed(
     if let Some(low_latency::Offered { lineup, readings, figures }) = low {
         (low_lineup, low_readings, low_figures) = (Some(lineup), readings, figures);
     }
-    let station = Arc::new(Station::new(name, &stream.title, lineup, low_lineup, snapshots));
+    let station = Station::new(name, &stream.title, lineup, low_lineup, snapshots);
+    let station = Arc::new(station.with_access(common.protection.access.clone()));
     let figures = StreamFigures {
         name: name.to_owned(),
         title: stream.title.clone(),

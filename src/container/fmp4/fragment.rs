@@ -1,6 +1,6 @@
 //! Chunks: a movie fragment of one track, and its media (ISO/IEC 14496-12, 8.8; 23000-19, 7.3.2.3).
 
-use bytes::{BufMut, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 
 use super::boxes::{full, plain};
 use super::{TRACK_ID, TrackConfig};
@@ -35,6 +35,9 @@ const NO_DURATION: u32 = 0xFFFF_FFFF;
 const BOX_LEN: u32 = 8;
 /// A chunk's moof without its samples, and the beginning of its mdat, take no more bytes.
 const MAX_HEAD: usize = 128;
+/// Memory is taken in slabs of so many bytes. Each lives as long as any piece of it: it is small enough that the last
+/// reader of a chunk of sound (2 KB) holds little else.
+const SLAB_LEN: usize = 32 << 10;
 /// A sample takes no more in a trun.
 const SAMPLE_LEN: usize = 16;
 
@@ -60,7 +63,7 @@ pub enum MuxError {
 /// How time is told.
 #[derive(Clone, Copy, Debug)]
 enum Timeline {
-    /// In ticks: a unit lasts until the next would be decoded if it came in time.
+    /// In ticks of 90 kHz.
     Pictures {
         /// How long one lasts when all is well.
         usual: Span,
@@ -85,10 +88,11 @@ struct Sample {
 
 /// Makes chunks of one track's units.
 ///
-/// A chunk must be complete with its last unit, before the next is seen; so how long a unit lasts is predicted, and
-/// where it then lies on the timeline of decoding may be wrong by what the source jitters. The composition offsets
-/// make it right: each picture is shown at its PTS, and the timeline runs on from chunk to chunk without a gap.
-/// Memory is used again and again; none is taken in the steady state.
+/// A chunk must be complete with its last unit, before it is known when the next one comes. So a picture is written as
+/// decoded when the one before it was due, and lasts until it is due itself: the timeline of decoding runs on from
+/// chunk to chunk without a gap, however the source jitters, and composition offsets show each picture at its PTS.
+/// They are hardly ever negative, which ffmpeg would take for a delay of the whole track. A unit's bytes are copied
+/// once, into the chunk; no memory is taken but for them.
 #[derive(Clone, Debug)]
 pub struct Mux {
     timeline: Timeline,
@@ -100,8 +104,7 @@ pub struct Mux {
     begin: i64,
     next: Option<i64>,
     samples: Vec<Sample>,
-    /// The media of the chunk.
-    media: Vec<u8>,
+    media: Media,
     /// Event messages, as boxes.
     events: BytesMut,
     /// The number of the last event.
@@ -124,7 +127,7 @@ impl Mux {
             begin: 0,
             next: None,
             samples: Vec::new(),
-            media: Vec::new(),
+            media: Media::default(),
             events: BytesMut::new(),
             event: 0,
         }
@@ -146,20 +149,20 @@ impl Mux {
         {
             return Err(MuxError::Jump { from, to: unit.dts });
         }
-        let begun = self.media.len();
+        let begun = self.media.len;
         match self.timeline {
             Timeline::Pictures { .. } => nal_units(unit.data, &mut self.media),
-            Timeline::Sound { .. } => self.media.extend_from_slice(unit.data),
+            Timeline::Sound { .. } => self.media.push(unit.data),
         }
-        let size = (self.media.len() - begun) as u32;
+        let size = self.media.len - begun;
         if size == 0 {
             return Err(MuxError::Empty);
         }
         let (at, duration, composition) = match self.timeline {
             Timeline::Pictures { usual } => {
                 let dts = unit.dts.ticks();
-                let at = self.next.unwrap_or(dts);
-                (at, (dts + usual.ticks() - at).max(1), unit.pts.ticks() - at)
+                let at = self.next.unwrap_or(dts - usual.ticks());
+                (at, dts - at, unit.pts.ticks() - at)
             }
             Timeline::Sound { rate, frame } => (self.place(unit.pts, rate, frame), i64::from(frame), 0),
         };
@@ -194,18 +197,6 @@ impl Mux {
         }
     }
 
-    /// Makes the last picture of the chunk last until `end` on the timeline of decoding, at least a tick; the next
-    /// one is decoded then. How long sound lasts, its samples say.
-    pub fn hold(&mut self, end: Pts) {
-        if let (Timeline::Pictures { .. }, Some(last), Some(next)) =
-            (self.timeline, self.samples.last_mut(), self.next.as_mut())
-        {
-            let duration = (i64::from(last.duration) + end.ticks() - *next).max(1);
-            *next += duration - i64::from(last.duration);
-            last.duration = duration as u32;
-        }
-    }
-
     /// Says something of the instant `at`, with a tag as [`crate::container::id3`] writes it; it goes before the
     /// chunk's media.
     pub fn note(&mut self, at: Pts, tag: &[u8]) {
@@ -222,16 +213,24 @@ impl Mux {
         });
     }
 
-    /// Writes the chunk behind what is in `out`, and begins the next one; nothing if no unit was taken.
-    pub fn finish(&mut self, out: &mut BytesMut) {
+    /// Puts the chunk's pieces behind those in `out`, and begins the next one; nothing if no unit was taken.
+    pub fn finish(&mut self, out: &mut Vec<Bytes>) {
         if self.samples.is_empty() {
             return;
         }
-        out.reserve(self.events.len() + MAX_HEAD + self.samples.len() * SAMPLE_LEN + self.media.len());
-        out.put_slice(&self.events);
         self.sequence = self.sequence.wrapping_add(1);
-        let begin = out.len();
-        let mut offset = begin;
+        let mut head = self.media.head(self.events.len() + MAX_HEAD + self.samples.len() * SAMPLE_LEN);
+        self.write_head(&mut head);
+        out.push(head.split().freeze());
+        self.media.finish(head, out);
+        self.events.clear();
+        self.samples.clear();
+    }
+
+    /// Everything before the media.
+    fn write_head(&self, out: &mut BytesMut) {
+        out.put_slice(&self.events);
+        let (begin, mut offset) = (out.len(), 0);
         plain(out, b"moof", |out| {
             full(out, b"mfhd", 0, 0, |out| out.put_u32(self.sequence));
             plain(out, b"traf", |out| {
@@ -243,10 +242,8 @@ impl Mux {
         });
         let moof = (out.len() - begin) as u32;
         out[offset..offset + 4].copy_from_slice(&(moof + BOX_LEN).to_be_bytes());
-        plain(out, b"mdat", |out| out.put_slice(&self.media));
-        self.events.clear();
-        self.samples.clear();
-        self.media.clear();
+        out.put_u32(BOX_LEN + self.media.len);
+        out.put_slice(b"mdat");
     }
 
     /// tfhd (8.8.7)
@@ -294,11 +291,55 @@ impl Mux {
 
 /// The NAL units of an access unit, each behind its length. Delimiters are not needed where sizes are told, and
 /// parameter sets stand in the initialisation segment (ISO/IEC 14496-15, 5.3.2, 5.4.2).
-fn nal_units(access_unit: &[u8], out: &mut Vec<u8>) {
+fn nal_units(access_unit: &[u8], out: &mut Media) {
     for nal in h264::nal_units(access_unit) {
         if !matches!(NalType::of(nal[0]), NalType::Aud | NalType::Sps | NalType::Pps) {
-            out.extend_from_slice(&(nal.len() as u32).to_be_bytes());
-            out.extend_from_slice(nal);
+            out.push(&(nal.len() as u32).to_be_bytes());
+            out.push(nal);
         }
     }
+}
+
+/// The media of a chunk, in slabs that neighbouring chunks share: what is written here is never copied again.
+#[derive(Clone, Debug, Default)]
+struct Media {
+    slab: BytesMut,
+    /// Of this chunk, in slabs that are full.
+    pieces: Vec<Bytes>,
+    /// Bytes of this chunk.
+    len: u32,
+}
+
+impl Media {
+    fn push(&mut self, mut bytes: &[u8]) {
+        self.len += bytes.len() as u32;
+        while !bytes.is_empty() {
+            if self.slab.capacity() == self.slab.len() {
+                self.pieces.extend(piece(&mut self.slab));
+                self.slab = BytesMut::with_capacity(SLAB_LEN);
+            }
+            let room = self.slab.capacity() - self.slab.len();
+            let (now, later) = bytes.split_at(room.min(bytes.len()));
+            self.slab.extend_from_slice(now);
+            bytes = later;
+        }
+    }
+
+    /// Takes the slab, of whose bytes this chunk is complete, for a head of at most `len` bytes.
+    fn head(&mut self, len: usize) -> BytesMut {
+        self.pieces.extend(piece(&mut self.slab));
+        let slab = std::mem::take(&mut self.slab);
+        if slab.capacity() < len { BytesMut::with_capacity(len.max(SLAB_LEN)) } else { slab }
+    }
+
+    /// Hands out the chunk's pieces; the next chunk goes on in `slab`.
+    fn finish(&mut self, slab: BytesMut, out: &mut Vec<Bytes>) {
+        out.append(&mut self.pieces);
+        (self.slab, self.len) = (slab, 0);
+    }
+}
+
+/// What is in a slab, unless that is nothing.
+fn piece(slab: &mut BytesMut) -> Option<Bytes> {
+    (!slab.is_empty()).then(|| slab.split().freeze())
 }

@@ -126,20 +126,43 @@ pub fn after_delimiter(access_unit: &[u8]) -> &[u8] {
 
 /// Where the first 00 00 01 begins.
 fn find_start_code(bytes: &[u8]) -> Option<usize> {
-    // Long enough for the compiler's vectors, short enough that what is behind a start code is not read for nothing.
-    const STRIDE: usize = 64;
+    // In long strides, and where there may be one in short ones.
+    find_in_strides(bytes, 8 * LANES, |bytes| find_in_strides(bytes, LANES, find_slowly))
+}
+
+/// Goes over what cannot be one, `stride` bytes at a time, and looks closer at the rest.
+fn find_in_strides(
+    bytes: &[u8],
+    stride: usize,
+    look_closer: impl Fn(&[u8]) -> Option<usize>,
+) -> Option<usize> {
     let mut at = 0;
-    while let Some(window) = bytes.get(at..).and_then(|rest| rest.first_chunk::<{ STRIDE + 2 }>()) {
-        let mut found = 0;
-        for n in 0..STRIDE {
-            found |= u8::from(window[n] | window[n + 1] | (window[n + 2] ^ 1) == 0);
+    while let Some(window) = bytes.get(at..at + stride + 1) {
+        if zeros_meet(window)
+            && let Some(found) = look_closer(&bytes[at..bytes.len().min(at + stride + 2)])
+        {
+            return Some(at + found);
         }
-        if found != 0 {
-            break;
-        }
-        at += STRIDE;
+        at += stride;
     }
-    find_slowly(&bytes[at..]).map(|found| at + found)
+    look_closer(&bytes[at..]).map(|found| at + found)
+}
+
+/// Bytes that are looked at together: the compiler makes vectors of them.
+const LANES: usize = 32;
+
+/// Whether two zeros are neighbours among some times [`LANES`] bytes and one more. Most bytes are not zero: where
+/// none are, no start code begins.
+fn zeros_meet(window: &[u8]) -> bool {
+    let (these, _) = window.as_chunks::<LANES>();
+    let (next, _) = window[1..].as_chunks::<LANES>();
+    let mut least = [u8::MAX; LANES];
+    for (these, next) in these.iter().zip(next) {
+        for n in 0..LANES {
+            least[n] = least[n].min(these[n] | next[n]);
+        }
+    }
+    least.contains(&0)
 }
 
 /// The same, byte by byte.
@@ -210,6 +233,19 @@ mod tests {
         fn no_bytes_make_it_panic(bytes in proptest::collection::vec(0u8..3, 0..64)) {
             prop_assert!(nal_units(&bytes).all(|unit| !unit.is_empty()));
             prop_assert!(head(&bytes).all(|unit| !unit.is_empty()));
+            prop_assert_eq!(find_start_code(&bytes), bytes.windows(3).position(|w| w == [0, 0, 1]));
+        }
+
+        #[test]
+        fn the_first_start_code_is_found_wherever_it_lies(
+            bytes in proptest::collection::vec(prop_oneof![30 => Just(7u8), 2 => Just(0u8), 1 => Just(1u8)], 0..900),
+            at in any::<proptest::sample::Index>(),
+        ) {
+            let mut bytes = bytes;
+            if bytes.len() >= 3 {
+                let at = at.index(bytes.len() - 2);
+                bytes[at..at + 3].copy_from_slice(&[0, 0, 1]);
+            }
             prop_assert_eq!(find_start_code(&bytes), bytes.windows(3).position(|w| w == [0, 0, 1]));
         }
     }

@@ -166,15 +166,24 @@ function choose() {
   const fresh = chosen !== null && chosen.name !== station?.name;
   if (fresh) levels = new Levels(chosen.name);
   if (fresh && chosen.level) levels.poll();
-  station = chosen;
+  station = chosen && admitted(chosen);
   if (!station) return;
   player.choose(station);
   if (fresh && station.picture) showPicture(station.picture);
 }
 
+/** Whoever opened the page by a signed address plays by the same signature. */
+function admitted(stream) {
+  const pass = location.search;
+  if (!pass.includes("signature=")) return stream;
+  const snapshot = stream.picture?.snapshot && stream.picture.snapshot + pass;
+  const picture = stream.picture && { ...stream.picture, snapshot };
+  return { ...stream, picture, playlist: stream.playlist + pass, live_ts: stream.live_ts + pass };
+}
+
 /** The picture moves at once, unless whoever pays for the data asked to save it. */
 function showPicture({ snapshot }) {
-  if (snapshot) $("video").poster = `${snapshot}?${Date.now()}`;
+  if (snapshot) $("video").poster = `${snapshot}${snapshot.includes("?") ? "&" : "?"}${Date.now()}`;
   else $("video").removeAttribute("poster");
   if (!navigator.connection?.saveData) player.preview();
 }

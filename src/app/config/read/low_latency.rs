@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::super::fault::Wrong;
-use super::super::{Length, LowLatencySettings, WindowConfig};
+use super::super::{Length, LowLatencySettings, StreamConfig};
 use super::Check;
 use crate::base::Span;
 
@@ -18,8 +18,13 @@ impl Check<'_, '_> {
     pub(super) fn low_latency(
         &self,
         written: LowLatency,
-        window: WindowConfig,
+        stream: &StreamConfig,
     ) -> Result<LowLatencySettings, Wrong> {
+        if stream.encryption.is_some() {
+            let what = "parts are sent in the clear, and this stream is enciphered; remove [stream.low_latency] or \
+                        [stream.encryption]";
+            return Err(self.wrong("low_latency", what));
+        }
         let usual = LowLatencySettings::default();
         let (part, length) = (written.part.unwrap_or(usual.part), written.length.unwrap_or(usual.length));
         let (low, high) = (Length(Span::from_millis(100)), Length(Span::from_millis(1_000)));
@@ -27,6 +32,7 @@ impl Check<'_, '_> {
             let what = format!("{part} is out of range; a part lasts from {low} to {high}");
             return Err(self.wrong("low_latency.part", what));
         }
+        let window = &stream.window;
         if length > window.length {
             let what = format!(
                 "{length} is longer than the stream's own window, {}; make it shorter, or that one longer",

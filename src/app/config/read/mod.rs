@@ -6,6 +6,7 @@
 mod audio;
 mod ladder;
 mod low_latency;
+mod protection;
 mod video;
 
 use std::path::PathBuf;
@@ -18,11 +19,15 @@ use toml::de::DeTable;
 use self::audio::Audio;
 use self::ladder::Rendition;
 use self::low_latency::LowLatency;
+use self::protection::{Access, Encryption};
 use self::video::Video;
 use super::fault::Wrong;
 use super::keys;
 use super::values::{Memory, written};
-use super::{BitRate, Config, Length, Listen, Name, Origin, StreamConfig, WindowConfig, default_state_dir};
+use super::{
+    BitRate, Certificate, Config, HttpsSettings, Length, Listen, Name, Origin, StreamConfig, WindowConfig,
+    default_state_dir,
+};
 use crate::base::Span;
 
 #[derive(Deserialize)]
@@ -30,12 +35,22 @@ use crate::base::Span;
 struct File {
     #[serde(default = "File::listen")]
     listen: Listen,
+    https: Option<Https>,
     #[serde(default = "default_state_dir")]
     state_dir: PathBuf,
     #[serde(default = "Origin::any")]
     allowed_origin: Origin,
     #[serde(default)]
     stream: Vec<Stream>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Https {
+    #[serde(default = "Https::listen")]
+    listen: Listen,
+    certificate: Option<PathBuf>,
+    key: Option<PathBuf>,
 }
 
 #[derive(Deserialize)]
@@ -50,6 +65,8 @@ struct Stream {
     #[serde(default)]
     window: Window,
     low_latency: Option<LowLatency>,
+    encryption: Option<Encryption>,
+    access: Option<Access>,
 }
 
 #[derive(Clone, Copy, Default, Deserialize)]
@@ -63,6 +80,12 @@ struct Window {
 impl File {
     fn listen() -> Listen {
         Listen::everywhere(8080)
+    }
+}
+
+impl Https {
+    fn listen() -> Listen {
+        Listen::everywhere(8443)
     }
 }
 
@@ -103,6 +126,7 @@ fn with_article(key: &str) -> String {
 pub(super) fn all_keys() -> Vec<String> {
     let tables = [
         ("", keys::of::<File>()),
+        ("https.", keys::of::<Https>()),
         ("stream.", keys::of::<Stream>()),
         ("stream.video.", keys::of::<Video>()),
         ("stream.rendition.", keys::of::<Rendition>()),
@@ -110,6 +134,8 @@ pub(super) fn all_keys() -> Vec<String> {
         ("stream.audio.input.", keys::of::<audio::Input>()),
         ("stream.window.", keys::of::<Window>()),
         ("stream.low_latency.", keys::of::<LowLatency>()),
+        ("stream.encryption.", keys::of::<Encryption>()),
+        ("stream.access.", keys::of::<Access>()),
     ];
     tables.iter().flat_map(|(path, keys)| keys.iter().map(move |key| format!("{path}{key}"))).collect()
 }
@@ -128,6 +154,7 @@ pub(super) fn read(text: &str) -> Result<Config, Wrong> {
         let what = "empty; name a directory, or leave the key out";
         return Err(Wrong::at("state_dir", what.to_owned(), &root));
     }
+    let https = file.https.map(|https| check_https(https, file.listen, &root)).transpose()?;
     let mut streams: Vec<StreamConfig> = Vec::with_capacity(file.stream.len());
     for (index, stream) in file.stream.into_iter().enumerate() {
         let check = Check { root: &root, index };
@@ -140,10 +167,29 @@ pub(super) fn read(text: &str) -> Result<Config, Wrong> {
     }
     Ok(Config {
         listen: file.listen,
+        https,
         state_dir: file.state_dir,
         allowed_origin: file.allowed_origin,
         streams,
     })
+}
+
+fn check_https(https: Https, listen: Listen, root: &Spanned<DeTable<'_>>) -> Result<HttpsSettings, Wrong> {
+    let wrong = |key: &str, what: &str| Err(Wrong::at(&format!("https.{key}"), what.to_owned(), root));
+    if https.listen == listen && listen.0.port() != 0 {
+        return wrong("listen", "HTTP is served there; take another port, such as 8443");
+    }
+    let certificate = match (https.certificate, https.key) {
+        (None, None) => Certificate::Own,
+        (Some(certificate), Some(key)) => Certificate::Files { certificate, key },
+        (Some(_), None) => {
+            return wrong("certificate", "its key is missing; name the file it is in, as `key`");
+        }
+        (None, Some(_)) => {
+            return wrong("key", "its certificate is missing; name the file it is in, as `certificate`");
+        }
+    };
+    Ok(HttpsSettings { listen: https.listen, certificate })
 }
 
 /// What used to be called otherwise: whoever wrote it is told the new words, not that the old ones are unknown.
@@ -186,9 +232,13 @@ impl Check<'_, '_> {
         let ladder = self.ladder(&stream.rendition, video.as_ref())?;
         let usual = if video.is_some() { WindowConfig::with_pictures() } else { WindowConfig::default() };
         let title = stream.title.map_or_else(|| name.to_string(), |title| title.0.0);
-        let mut config = StreamConfig { name, title, video, ladder, audio, window: usual, low_latency: None };
+        let encryption = stream.encryption.map(|it| self.encryption(it)).transpose()?;
+        let access = self.access(stream.access, encryption.as_ref())?;
+        let (window, low_latency) = (usual, None);
+        let mut config =
+            StreamConfig { name, title, video, ladder, audio, window, low_latency, encryption, access };
         config.window = self.window(stream.window, usual, config.total())?;
-        let low_latency = stream.low_latency.map(|it| self.low_latency(it, config.window));
+        let low_latency = stream.low_latency.map(|it| self.low_latency(it, &config));
         config.low_latency = low_latency.transpose()?;
         Ok(config)
     }

@@ -1,0 +1,162 @@
+//! hls.js, Shaka Player and video.js, side by side on the same stream: each of them plays it, in real time, and goes
+//! on while its source does not.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::chromium::Browser;
+use crate::lost::Camera;
+use crate::outpost_program::Outpost;
+use crate::{PATIENCE, alone, temporary, website};
+
+/// How long each stream is watched.
+const WATCHED: Duration = Duration::from_secs(6);
+
+/// What is played: its path, and whether there is something to see.
+struct Case {
+    path: &'static str,
+    pictures: bool,
+    low_latency: bool,
+}
+
+const CASES: [Case; 2] = [
+    Case { path: "/camera/index.m3u8", pictures: true, low_latency: false },
+    Case { path: "/radio/index.m3u8", pictures: false, low_latency: false },
+];
+
+/// The folder with the players, of the versions in `package.json`; fetched once.
+fn players() -> PathBuf {
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("players");
+    let wanted = include_str!("package.json");
+    let done = dir.join("installed.json");
+    if fs::read_to_string(&done).is_ok_and(|installed| installed == wanted) {
+        return dir;
+    }
+    fs::create_dir_all(&dir).expect("a folder for the players");
+    fs::write(dir.join("package.json"), wanted).expect("room for a file");
+    let npm = Command::new("npm")
+        .args([
+            "install",
+            "--no-package-lock",
+            "--ignore-scripts",
+            "--no-audit",
+            "--no-fund",
+            "--loglevel=error",
+        ])
+        .current_dir(&dir)
+        .output()
+        .unwrap_or_else(|error| {
+            panic!("npm does not run: {error}; .ci/setup test installs it (Debian: npm)")
+        });
+    let said = String::from_utf8_lossy(&npm.stderr);
+    assert!(npm.status.success(), "npm cannot fetch the players of tests/browser/package.json: {said}");
+    fs::write(done, wanted).expect("room for a file");
+    dir
+}
+
+/// The page that has them all, playing `url`.
+async fn open(browser: &Browser, url: &str, low_latency: bool) {
+    let players = players();
+    let site = website::serve(move |path| match path.strip_prefix("/node_modules/") {
+        Some(_) => players.join(&path[1..]),
+        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser").join(&path[1..]),
+    });
+    let low = if low_latency { "&low=1" } else { "" };
+    browser.open(&format!("http://{site}/players.html?url={url}{low}")).await;
+}
+
+async fn look(browser: &Browser) -> Vec<Value> {
+    let looks = browser.ask("return window.look()").await;
+    looks.as_array().expect("a list").iter().filter(|look| !look.is_null()).cloned().collect()
+}
+
+fn position(look: &Value) -> f64 {
+    look["position"].as_f64().expect("a number")
+}
+
+/// Waits until `good` holds of all three.
+async fn until(browser: &Browser, what: &str, good: impl Fn(&Value) -> bool) -> Vec<Value> {
+    let began = Instant::now();
+    loop {
+        let looks = look(browser).await;
+        if looks.len() == 3 && looks.iter().all(&good) {
+            return looks;
+        }
+        assert!(began.elapsed() < PATIENCE, "{what}: {looks:#?}\n{:#?}", browser.console());
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+/// Waits until all three play, and holds that they do so in real time.
+async fn play(browser: &Browser, what: &str) -> Vec<Value> {
+    let begun = until(browser, what, |look| position(look) > 0.5 && look["paused"] == false).await;
+    // Some jump to the live edge at first, and again once they know where it is.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let (before, began) = (look(browser).await, Instant::now());
+    tokio::time::sleep(WATCHED).await;
+    let (after, passed) = (look(browser).await, began.elapsed().as_secs_f64());
+    assert_eq!(begun.len(), after.len());
+    for (before, after) in before.iter().zip(&after) {
+        let played = position(after) - position(before);
+        assert!((played - passed).abs() < 1.0, "{what}: {played:.1} s of {passed:.1} s were played: {after}");
+        assert_eq!(after["faults"], Value::Array(Vec::new()), "{what}: {after}");
+        let heard = after["decoded"].as_f64().zip(before["decoded"].as_f64());
+        let heard = heard.map_or(0.0, |(after, before)| after - before);
+        println!("{what}: {} is {} s behind, {heard} bytes of sound", after["player"], after["behind"]);
+    }
+    after
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_players_of_web_sites_play_each_stream() {
+    let _alone = alone().await;
+    let (state, profile) = (temporary("libraries-state"), temporary("libraries-profile"));
+    let outpost = Outpost::start(&["demo"], &[], &state);
+    let browser = Browser::start(&profile).await;
+    for case in &CASES {
+        open(&browser, &outpost.url(case.path), case.low_latency).await;
+        for look in play(&browser, case.path).await {
+            let seen = look["size"] != serde_json::json!([0, 0]);
+            assert_eq!(seen, case.pictures, "{}: {look}", case.path);
+            assert!(look["decoded"].as_f64().is_some_and(|bytes| bytes > 0.0), "{}: {look}", case.path);
+        }
+    }
+    drop(browser);
+    let _ = fs::remove_dir_all(profile);
+    let _ = fs::remove_dir_all(state);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_camera_that_goes_and_comes_back_is_no_end_to_them() {
+    let _alone = alone().await;
+    let (state, profile) = (temporary("libraries-lost-state"), temporary("libraries-lost-profile"));
+    fs::create_dir_all(&state).expect("a folder");
+    let raw = Camera::new(&state, "raw");
+    let coded = Camera::new(&state, "coded");
+    let config = state.join("outpost.toml");
+    let streams = [
+        raw.stream("raw", "yu12", "-pix_fmt yuv420p -f rawvideo"),
+        coded.stream("coded", "h264", "-c:v libx264 -preset ultrafast -tune zerolatency -g 15 -f h264"),
+    ];
+    fs::write(&config, streams.concat()).expect("a configuration");
+    let outpost = Outpost::start(&["run", config.to_str().expect("UTF-8")], &[], &state);
+    let browser = Browser::start(&profile).await;
+    let brighter = |than: f64| move |look: &Value| look["brightness"].as_f64().is_some_and(|it| it > than);
+    let darker = |than: f64| move |look: &Value| look["brightness"].as_f64().is_some_and(|it| it < than);
+    for (name, camera) in [("raw", raw), ("coded", coded)] {
+        open(&browser, &outpost.url(&format!("/{name}/index.m3u8")), false).await;
+        until(&browser, name, brighter(80.0)).await;
+        camera.pull();
+        until(&browser, &format!("{name}: the slate"), darker(60.0)).await;
+        camera.plug_in();
+        until(&browser, &format!("{name}: the camera is back"), brighter(80.0)).await;
+        play(&browser, name).await;
+    }
+    drop(browser);
+    let _ = fs::remove_dir_all(profile);
+    let _ = fs::remove_dir_all(state);
+}

@@ -1,0 +1,279 @@
+//! What belongs together: a multivariant playlist and its renditions.
+
+use std::collections::BTreeMap;
+
+use super::media::unless;
+use super::{Rule, rules};
+use crate::seen::{Listing, Rendition, Stream};
+use crate::text::{Media, Multivariant, Variant};
+
+pub(crate) const RULES: &[Rule<Stream>] = rules![
+    "bis 6.2.4": settings_agree,
+    "bis 6.2.4": numbers_and_dates_agree,
+    "bis 6.2.4": discontinuities_agree,
+    "bis 6.2.4": windows_agree,
+    "bis B.1": every_other_is_reported,
+    "bis 4.4.5.4": reports_are_true,
+    "RFC 4.3.4.2, A 1.29": peak_is_within_bandwidth,
+    "A 1.28": average_is_true,
+    "A 9.1, 9.2, 9.15": what_is_told_is_in_it,
+];
+
+/// Whatever is to be the same in all, in the first that differs.
+fn same<T: PartialEq + std::fmt::Debug>(stream: &Stream, of: impl Fn(&Media) -> T) -> Vec<String> {
+    let last = |rendition: &Rendition| rendition.listings.last().map(|listing| of(&listing.media));
+    let mut all = stream.renditions.iter().filter_map(|it| Some((&it.uri, last(it)?)));
+    let Some((_, first)) = all.next() else { return Vec::new() };
+    all.filter(|(_, other)| *other != first)
+        .map(|(uri, other)| format!("{uri} has {other:?}, not {first:?}"))
+        .collect()
+}
+
+fn settings_agree(stream: &Stream) -> Vec<String> {
+    same(stream, |media| (media.target, media.part_target, media.control.clone()))
+}
+
+/// What each rendition says of each number.
+fn by_number<T>(rendition: &Rendition, of: impl Fn(&Media) -> Vec<(u64, T)>) -> BTreeMap<u64, T> {
+    rendition.listings.iter().flat_map(|listing| of(&listing.media)).collect()
+}
+
+/// Each later rendition with the first.
+fn pairs(stream: &Stream) -> impl Iterator<Item = (&Rendition, &Rendition)> {
+    let (first, others) =
+        stream.renditions.split_first().map_or((None, &[][..]), |(it, rest)| (Some(it), rest));
+    first.into_iter().flat_map(move |first| others.iter().map(move |other| (first, other)))
+}
+
+fn numbers_and_dates_agree(stream: &Stream) -> Vec<String> {
+    let dates = |rendition| {
+        by_number(rendition, |media: &Media| {
+            let all = media.dates();
+            all.into_iter().filter(|(number, _)| media.segment(*number).is_some()).collect()
+        })
+    };
+    let mut found = Vec::new();
+    for (first, other) in pairs(stream) {
+        let (ours, theirs) = (dates(first), dates(other));
+        let frame = [first, other]
+            .iter()
+            .filter_map(|it| it.listings.first())
+            .map(|it| it.media.frame)
+            .fold(0.0, f64::max);
+        let off = ours.iter().filter_map(|(number, at)| Some((number, theirs.get(number)? - at)));
+        let worst = off.max_by(|a, b| a.1.abs().total_cmp(&b.1.abs()));
+        if let Some((number, off)) = worst.filter(|(_, off)| off.abs() > frame + 0.001) {
+            found.push(format!("{number} begins {off:.3} s later in {} than in {}", other.uri, first.uri));
+        }
+    }
+    found
+}
+
+fn discontinuities_agree(stream: &Stream) -> Vec<String> {
+    let count = |rendition| {
+        by_number(rendition, |media: &Media| {
+            let mut so_far = media.discontinuity_sequence.unwrap_or(0);
+            let counted = media.segments.iter().map(|segment| {
+                so_far += u64::from(segment.discontinuity);
+                (segment.number, so_far)
+            });
+            counted.collect()
+        })
+    };
+    let mut found = Vec::new();
+    for (first, other) in pairs(stream) {
+        let (ours, theirs) = (count(first), count(other));
+        let differs = ours.iter().find(|(number, it)| theirs.get(number).is_some_and(|their| their != *it));
+        found.extend(
+            differs
+                .map(|(number, _)| format!("{} counts otherwise than {} at {number}", other.uri, first.uri)),
+        );
+    }
+    found
+}
+
+/// The listings of `rendition` that stood around an instant: the last before, and the first after.
+fn around<'a>(rendition: &'a Rendition, listing: &Listing) -> impl Iterator<Item = &'a Media> {
+    let after = rendition.listings.partition_point(|it| it.answer.begun <= listing.answer.begun);
+    let range = after.saturating_sub(1)..(after + 1).min(rendition.listings.len());
+    rendition.listings[range].iter().map(|it| &it.media)
+}
+
+fn windows_agree(stream: &Stream) -> Vec<String> {
+    let ends = |media: &Media| {
+        let dates = media.dates();
+        let last: f64 = media.edge.parts.iter().map(|part| part.duration).sum();
+        Some((dates.first()?.1, dates.last()?.1 + last))
+    };
+    let mut found = Vec::new();
+    for (first, other) in pairs(stream) {
+        for listing in first.listings.iter().filter(|it| !it.after_trouble) {
+            let Some((begin, end)) = ends(&listing.media) else { continue };
+            let target = listing.media.target_seconds();
+            let near = |media: &Media| {
+                ends(media)
+                    .is_none_or(|(from, to)| (from - begin).abs() < target && (to - end).abs() < target)
+            };
+            // Nothing was seen of it yet, or it is in trouble of its own.
+            let known: Vec<_> = around(other, listing).collect();
+            let good = known.len() < 2 || known.iter().copied().any(near);
+            let at = listing.answer.begun.as_secs_f64();
+            found.extend(unless(good, || {
+                format!("{} and {} differ by a target at {at:.1} s", first.uri, other.uri)
+            }));
+        }
+    }
+    found
+}
+
+/// `../audio/index.m3u8`, as the playlist at `base` means it; both relative to the multivariant playlist.
+fn resolve(base: &str, uri: &str) -> String {
+    let mut path: Vec<&str> = base.split('/').collect();
+    path.pop();
+    for piece in uri.split('?').next().unwrap_or_default().split('/') {
+        match piece {
+            ".." => drop(path.pop()),
+            "." => {}
+            piece => path.push(piece),
+        }
+    }
+    path.join("/")
+}
+
+fn every_other_is_reported(stream: &Stream) -> Vec<String> {
+    let low: Vec<_> =
+        stream.renditions.iter().filter(|it| it.listings.iter().any(|it| it.media.has_parts())).collect();
+    let mut found = Vec::new();
+    for rendition in &low {
+        let mut wanted: Vec<&str> =
+            low.iter().map(|it| it.uri.as_str()).filter(|uri| *uri != rendition.uri).collect();
+        wanted.sort_unstable();
+        for listing in &rendition.listings {
+            let reports = listing.media.reports.iter().filter_map(|report| report.get("URI"));
+            let mut told: Vec<_> = reports.map(|uri| resolve(&rendition.uri, uri)).collect();
+            told.sort_unstable();
+            if told != wanted {
+                found.push(format!("{} reports of {told:?}, not of {wanted:?}", rendition.uri));
+                break;
+            }
+        }
+    }
+    found
+}
+
+/// A report is as old as the playlist it stands in: it may lag behind by what came since the one before, and may
+/// know what was not fetched yet.
+fn reports_are_true(stream: &Stream) -> Vec<String> {
+    let mut found = Vec::new();
+    for rendition in &stream.renditions {
+        for pair in rendition.listings.windows(2) {
+            for report in &pair[1].media.reports {
+                let uri = resolve(&rendition.uri, report.get("URI").unwrap_or_default());
+                let Some(other) = stream.renditions.iter().find(|it| it.uri == uri) else { continue };
+                let told = (report.number::<u64>("LAST-MSN").unwrap_or(0), report.number::<u64>("LAST-PART"));
+                let least = around(other, &pair[0]).next().map(Media::last);
+                let most = around(other, &pair[1]).last().map(Media::last);
+                // Past the last one seen, nothing is known.
+                let last = other.listings.last().is_none_or(|it| it.answer.begun <= pair[1].answer.begun);
+                let good =
+                    least.is_none_or(|least| told >= least) && (last || most.is_none_or(|most| told <= most));
+                found.extend(unless(good, || format!("{uri} is at {least:?} to {most:?}, told is {told:?}")));
+            }
+        }
+    }
+    found
+}
+
+/// Bits per second: the largest of any run of segments that lasts 0.5 to 1.5 targets (RFC 8216, 4.3.4.2), and of all.
+pub(crate) fn rates(rendition: &Rendition) -> Option<(f64, f64)> {
+    let segments = rendition.segments();
+    let sized: Vec<(u64, f64, usize)> = segments
+        .iter()
+        .filter_map(|it| Some((it.number, it.duration?, rendition.body(&it.uri)?.len())))
+        .collect();
+    let target = rendition.listings.last()?.media.target_seconds();
+    let mut peak: f64 = 0.0;
+    for from in 0..sized.len() {
+        let (mut seconds, mut bytes) = (0.0, 0);
+        for (at, (number, duration, len)) in sized[from..].iter().enumerate() {
+            seconds += duration;
+            bytes += len;
+            if *number != sized[from].0 + at as u64 || seconds > 1.5 * target {
+                break;
+            }
+            if seconds >= 0.5 * target {
+                peak = peak.max(8.0 * bytes as f64 / seconds);
+            }
+        }
+    }
+    let (seconds, bytes) = sized.iter().fold((0.0, 0), |sum, it| (sum.0 + it.1, sum.1 + it.2));
+    (seconds > 0.0).then(|| (peak, 8.0 * bytes as f64 / seconds))
+}
+
+/// The renditions a variant plays: its own, and the dearest of its group of sound.
+fn measured(stream: &Stream, multivariant: &Multivariant, variant: &Variant) -> Option<(f64, f64)> {
+    let of = |uri: &str| stream.renditions.iter().find(|it| it.uri == uri).and_then(rates);
+    let (mut peak, mut average) = of(&variant.uri)?;
+    if let Some(group) = variant.list.get("AUDIO") {
+        let members = multivariant.renditions.iter().filter(|it| it.list.get("GROUP-ID") == Some(group));
+        let others = members.filter_map(|it| it.list.get("URI")).filter(|uri| *uri != variant.uri);
+        let dearest = others.filter_map(of).max_by(|a, b| a.0.total_cmp(&b.0)).unwrap_or((0.0, 0.0));
+        (peak, average) = (peak + dearest.0, average + dearest.1);
+    }
+    Some((peak, average))
+}
+
+fn declared(stream: &Stream, name: &str, bad: impl Fn(f64, (f64, f64)) -> bool) -> Vec<String> {
+    let Some((_, last)) = stream.multivariants.last() else { return Vec::new() };
+    let with_rates = last.variants.iter().filter_map(|it| Some((it, measured(stream, last, it)?)));
+    with_rates
+        .filter_map(|(variant, rates)| {
+            let told: f64 = variant.list.number(name)?;
+            bad(told, rates).then(|| {
+                format!("{}: {name} is {told}, measured were {:.0} and {:.0}", variant.uri, rates.0, rates.1)
+            })
+        })
+        .collect()
+}
+
+fn peak_is_within_bandwidth(stream: &Stream) -> Vec<String> {
+    // It is told in whole bits.
+    declared(stream, "BANDWIDTH", |told, (peak, _)| peak >= told + 1.0)
+}
+
+fn average_is_true(stream: &Stream) -> Vec<String> {
+    declared(stream, "AVERAGE-BANDWIDTH", |told, (_, average)| average > 1.1 * told)
+}
+
+/// Of `avc1.42c01f`, as RFC 6381 writes H.264.
+fn profile_and_level(codec: &str) -> Option<(u8, u8)> {
+    let digits = codec.strip_prefix("avc1.").filter(|digits| digits.len() == 6)?;
+    let byte = |at: usize| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok();
+    Some((byte(0)?, byte(4)?))
+}
+
+fn what_is_told_is_in_it(stream: &Stream) -> Vec<String> {
+    let Some((_, last)) = stream.multivariants.last() else { return Vec::new() };
+    let mut found = Vec::new();
+    for variant in &last.variants {
+        let Some(rendition) = stream.renditions.iter().find(|it| it.uri == variant.uri) else { continue };
+        let Some(probe) = &rendition.probe else { continue };
+        // Sound of a group whose members have URIs is not in the variant's own segments.
+        let members =
+            last.renditions.iter().filter(|it| it.list.get("GROUP-ID") == variant.list.get("AUDIO"));
+        let apart = variant.has_pictures() && variant.list.get("AUDIO").is_some() && { members }
+            .all(|it| it.list.get("URI").is_some());
+        let sound = variant.codecs().any(|codec| codec.starts_with("mp4a"));
+        let wrong = probe.size != variant.list.get("RESOLUTION").map(str::to_owned)
+            || probe.avc != variant.codecs().find_map(profile_and_level)
+            || probe.sound != (sound && !apart)
+            || match (probe.rate, variant.list.number::<f64>("FRAME-RATE")) {
+                (Some(seen), Some(told)) => (seen - told).abs() > 0.05 * told,
+                (seen, told) => seen.is_some() != told.is_some(),
+            };
+        found.extend(unless(!wrong, || {
+            format!("line {}: {:?} is told, {probe:?} found", variant.line, variant.list)
+        }));
+    }
+    found
+}
