@@ -2,7 +2,7 @@
 //! picture.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 use std::time::Duration;
 
@@ -66,7 +66,7 @@ fn fetch(station: &Station, rendition: &str, segment: &MediaSegment) -> PathBuf 
 }
 
 /// PTS of a segment's first unit of a track.
-fn first_pts(file: &PathBuf, track: &str) -> i64 {
+fn first_pts(file: &Path, track: &str) -> i64 {
     packets(file, track, "pts")[0][0].parse().expect("a PTS")
 }
 

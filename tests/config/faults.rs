@@ -154,7 +154,7 @@ fn faults_are_told_with_place_and_remedy() {
         (
             synth("rendition = [{ bitrate = \"1M\" }]"),
             "outpost.toml:4: stream.rendition: only pictures have renditions; add [stream.video], or remove it\n\
-             \x20 4 | rendition = [{ bitrate = \"1M\" }]\n    |             ^^^^^^^^^^^^^^^^^^^^^^",
+             \x20 4 | rendition = [{ bitrate = \"1M\" }]\n    |             ^^^^^^^^^^^^^^^^^^^^",
         ),
         (
             ladder("bitrate = \"1M\"").replace("synth", "command\"\ncommand = [\"cat\"]\noutput = \"h264"),
@@ -211,11 +211,11 @@ fn faults_are_told_with_place_and_remedy() {
         (
             alsa("listen = 8080"),
             "outpost.toml:5: stream.audio.listen: unknown key; did you mean `listen`, at the top of the file, before \
-             the first [[stream]]?\n  5 | listen = 8080\n    | ^^^^^^",
+             the first [[stream]] or in [https]?\n  5 | listen = 8080\n    | ^^^^^^",
         ),
         (
             "[server]\nlisten = 8080".to_owned(),
-            "outpost.toml:1: server: unknown key; what can stand here: `listen`, `state_dir`, `allowed_origin`, \
+            "outpost.toml:1: server: unknown key; what can stand here: `listen`, `https`, `state_dir`, `allowed_origin`, \
              `stream`\n  1 | [server]\n    |  ^^^^^^",
         ),
         (
