@@ -11,7 +11,7 @@ use outpost::container::ts::Join;
 use outpost::media::Entry;
 use outpost::playlist::{Extent, Format, Latency, Style, media};
 use outpost::segment::window::Window;
-use outpost::segment::{Body, Edge, Init, Key, Part, Segment, SegmentConfig, Snapshot};
+use outpost::segment::{Body, Dates, Edge, Init, Key, Part, Segment, SegmentConfig, Snapshot};
 
 /// Six hours of segments of 2 s.
 const SEGMENTS: u64 = 10_800;
@@ -31,7 +31,7 @@ fn window(count: u64, finish: impl Fn(Segment) -> Segment) -> Window {
         bytes: usize::MAX / 8,
         ..SegmentConfig::default()
     };
-    let mut window = Window::new(&config, 0, &reading);
+    let mut window = Window::new(&config, Dates::of(&reading));
     let duration = Span::from_samples(94 * 1024, 48_000);
     let mut start = Pts::default();
     for sequence in 0..count {

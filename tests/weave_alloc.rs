@@ -1,4 +1,4 @@
-//! In its steady state the weaver takes no memory, and neither do the outlets before it: every allocation of
+//! In its steady state the weaver takes no memory, and neither do the outlets before it, nor their taps: every allocation of
 //! either thread is counted.
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 use outpost::base::{Clock, Monotonic, Pts, SimClock, Span, Stop, WallTime};
 use outpost::media::grid::Cutter;
 use outpost::media::packet::VideoConfig;
-use outpost::media::{AacConfig, CutGrid, Entry, FrameRate, Packet, Program, Track};
+use outpost::media::{AacConfig, CutGrid, Entry, FrameRate, Packet, Program, Track, part_target};
 use outpost::pump::segments::Segments;
 use outpost::pump::sink::{RecordSink, SinkStats};
+use outpost::pump::tap::Tap;
 use outpost::pump::weave::{run, weave};
 use outpost::ring;
 
@@ -60,8 +61,14 @@ fn no_unit_costs_an_allocation_once_the_rings_are_warm() {
     );
     let grid = CutGrid::new(Span::from_millis(2000));
     let frame = Span::from_ticks(1920);
-    let (mut video, mut audio, weaver) =
-        weave("test", segments, grid, (rate, frame), &clock).expect("eventfds");
+    let (video, audio, weaver) = weave("test", segments, grid, (rate, frame), &clock).expect("eventfds");
+    let target = part_target(Span::from_millis(200), &[rate.span(), frame]);
+    let tap = |unit| {
+        let (producer, units) = ring::channel(64).expect("an eventfd");
+        (Tap::new(producer, Some(grid), (unit, target), &clock, Arc::default()), units)
+    };
+    let ((seen, mut pictures), (heard, mut sounds)) = (tap(rate.span()), tap(frame));
+    let (mut video, mut audio) = (video.with_tap(seen), audio.with_tap(heard));
     let stats = weaver.stats();
     let stop = Stop::new();
     let weaving = std::thread::spawn(move || {
@@ -71,7 +78,7 @@ fn no_unit_costs_an_allocation_once_the_rings_are_warm() {
     });
 
     let picture = vec![0x55; 40_000];
-    let (mut cutter, mut sound) = (Cutter::new(grid), start.to_pts());
+    let (mut cutter, mut cuts, mut sound) = (Cutter::new(grid), Cutter::new(grid), start.to_pts());
     let mut before = 0;
     for n in 0..3_000_i64 {
         if n == 100 {
@@ -82,6 +89,9 @@ fn no_unit_costs_an_allocation_once_the_rings_are_warm() {
         let packet = |track, pts: Pts, entry, data| Packet { track, pts, dts: pts, entry, data };
         // All sound before the picture, so that no cut has to wait for it.
         while sound < pts {
+            if cuts.is_cut(sound) {
+                audio.begin_segment(sound);
+            }
             audio.write(&packet(Track::Audio, sound, Entry::Key, &picture[..171]));
             sound += frame;
         }
@@ -101,6 +111,10 @@ fn no_unit_costs_an_allocation_once_the_rings_are_warm() {
         }
         let count = records.read().len();
         records.release(count);
+        for units in [&mut pictures, &mut sounds] {
+            let count = units.read().len();
+            units.release(count);
+        }
     }
     assert_eq!(ALLOCATIONS.get() - before, 0, "in the outlets");
     drop((video, audio));

@@ -4,6 +4,7 @@
 //! /dev/shm only, and leaves nothing behind.
 
 mod camera;
+mod copy;
 mod load;
 mod mux;
 #[path = "../../tests/support/outpost.rs"]
@@ -56,6 +57,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut rows = mux::rows()?;
     rows.extend(overhead::rows(dir)?);
     rows.extend(camera::rows(dir)?);
+    rows.extend(copy::rows(dir)?);
     rows.extend(rest::rows(dir)?);
     rows.extend(waiters::rows()?);
     rows.extend(live(dir)?);

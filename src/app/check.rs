@@ -156,7 +156,7 @@ fn plan<'a>(
     reach: &Reach,
     out: &mut impl Write,
 ) -> io::Result<()> {
-    let StreamConfig { name, title, video, ladder, audio, window, encryption, access } = stream;
+    let StreamConfig { name, title, video, ladder, audio, window, low_latency, encryption, access } = stream;
     writeln!(out, "\n{name}: {title}")?;
     if let Some(video) = video {
         let VideoSettings { source, size, rate, bitrate, .. } = video;
@@ -199,7 +199,13 @@ fn plan<'a>(
         };
         writeln!(out, "  access    {who}")?;
     }
-    writeln!(out, "  address   {}{name}/index.m3u8", reach.best())
+    writeln!(out, "  address   {}{name}/index.m3u8", reach.best())?;
+    if let Some(low) = low_latency {
+        let memory = low.memory(window, stream.total());
+        writeln!(out, "  low delay {} in parts of {}, about {memory} more", low.length, low.part)?;
+        writeln!(out, "  address   {}{name}/ll/index.m3u8", reach.best())?;
+    }
+    Ok(())
 }
 
 /// What came of a track over the whole time.
@@ -423,7 +429,8 @@ ground: usb:1-1.2: no sound card in this socket; plug it in, or see `outpost dev
     #[test]
     fn pictures_and_sound_of_a_stream_have_a_line_each() {
         let text = "listen = \"127.0.0.1:8080\"\nstate_dir = \"/tmp/state\"\n[[stream]]\nname = \"camera\"\n\
-                    video = { kind = \"synth\" }\naudio = { kind = \"synth\", sound = \"clapper\" }\n";
+                    video = { kind = \"synth\" }\naudio = { kind = \"synth\", sound = \"clapper\" }\n\
+                    rendition = [{ size = \"640x360\", bitrate = \"600k\" }]\n";
         let config = Config::parse(text, "test").expect("a configuration");
         let opened = vec![Ok("as itself".to_owned()), Ok("48000 Hz, 1 channel".to_owned())];
         let levels = vec![vec![Some(Reading::Pictures(30)), level(-12.0, -12.0)]];
@@ -441,10 +448,11 @@ camera: camera
   picture   test card, 1280x720 at 30
   found     as itself
   encoder   2M, x264, because it is played here
+  rendition 360p, 640x360 at 30, 600k, x264, because it is played here
   sound     clapper, a beep each second, mono
   found     48000 Hz, 1 channel
   encoder   AAC, profile lc, 64k
-  window    2m in segments of 2s, about 67.0 MiB of the 128.0 MiB allowed
+  window    2m in segments of 2s, about 87.9 MiB of the 128.0 MiB allowed
   address   http://127.0.0.1:8080/camera/index.m3u8
 
 Listening and looking for 5 seconds:

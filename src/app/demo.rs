@@ -14,15 +14,18 @@ const STREAMS: &str = r#"
 name = "radio"
 title = "Demo radio"
 audio = { kind = "synth" }
+low_latency = {}
 
 [[stream]]
 name = "camera"
 title = "Demo camera"
 video = { kind = "synth" }
+rendition = [{ size = "640x360", bitrate = "600k" }]
 audio = { kind = "synth", sound = "clapper" }
+low_latency = {}
 "#;
 
-/// Two streams: `radio`, the embedded scanner, and `camera`, the test card with its clapper.
+/// Two streams: `radio`, the embedded scanner, and `camera`, the test card with its clapper, in two sizes.
 pub fn config(listen: Listen) -> Config {
     let written = Config::parse(STREAMS, "demo").expect("our own text");
     // A place of its own, so that trying the demo leaves a real Outpost's numbers alone.

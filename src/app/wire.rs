@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use super::config::Config;
 use super::https::https;
 use super::report::BoxReport;
-use super::streams::{self, BuildError, Card, Feed, Parts, Reading, Scene};
+use super::streams::{self, BuildError, Card, Feed, LowReading, Parts, Reading, Scene};
 use crate::base::{Clock, Stop};
 use crate::pump::{self, weave::Weaver};
 use crate::ring::Reader;
@@ -64,7 +64,9 @@ pub fn run(config: &Config, serving: &dyn Fn(Serving)) -> Result<(), RunError> {
     let serve = Arc::new(ServeStats::default());
     let stations = feeds.iter().map(|feed| Arc::clone(&feed.figures.station)).collect();
     let (mut figures, mut renditions) = (Vec::new(), Vec::new());
-    for Feed { figures: stream, readings } in feeds {
+    let mut low_latency = Vec::new();
+    for Feed { figures: stream, readings, low_latency: low } in feeds {
+        low_latency.extend(low);
         let names = stream.renditions.iter().map(|rendition| format!("{}/{}", stream.name, rendition.name));
         renditions.extend(names.zip(readings));
         figures.push(stream);
@@ -91,6 +93,10 @@ pub fn run(config: &Config, serving: &dyn Fn(Serving)) -> Result<(), RunError> {
         for (name, Reading { mut segmenter, ring }) in renditions {
             let mut records = Reader::new(ring)?;
             tasks.spawn(async move { (name, segmenter.drive(&mut records).await) });
+        }
+        for LowReading { name, mut segmenter, ring } in low_latency {
+            let mut units = Reader::new(ring)?;
+            tasks.spawn(async move { (name, segmenter.drive(&mut units).await) });
         }
         let (mut interrupt, mut terminate) =
             (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);

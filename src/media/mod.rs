@@ -9,6 +9,7 @@ pub mod grid;
 pub mod h264;
 pub mod note;
 pub mod packet;
+pub mod parts;
 pub mod unit;
 pub mod video;
 
@@ -17,5 +18,6 @@ pub use audio::{AudioBlock, Channels, Pick};
 pub use grid::CutGrid;
 pub use note::{Field, Note};
 pub use packet::{Entry, Packet, Program, Track, VideoConfig};
+pub use parts::{Parts, Timeline, part_target};
 pub use unit::{PartEnd, Place, Unit};
 pub use video::{Dmabuf, FrameRate, Picture, Plane, Planes, Size, VideoFrame};

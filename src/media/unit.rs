@@ -22,6 +22,8 @@ pub enum PartEnd {
     Open,
     /// This unit is its last.
     Closes,
+    /// This unit is its last, and that of its segment.
+    Ends,
 }
 
 /// A coded unit in a ring's slot, whose memory is used again and again.

@@ -60,6 +60,7 @@ fn advance_part_limit(snapshot: &Snapshot) -> u64 {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::time::Duration;
 
     use super::Verdict::{Ready, TooFar, Wait};
     use super::*;
@@ -94,7 +95,12 @@ mod tests {
             retired: Vec::new(),
             discontinuity_sequence: 0,
             target: TargetDuration(2),
-            dates: Dates::of(&WallReading { monotonic, wall, sync: Sync::Synchronised }),
+            dates: Dates::of(&WallReading {
+                monotonic,
+                wall,
+                sync: Sync::Synchronised,
+                suspended: Duration::ZERO,
+            }),
             rate: Rate::default(),
             edge: edge.map(Arc::new),
         }

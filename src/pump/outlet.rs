@@ -1,66 +1,61 @@
 //! Where the units of one track go: straight into the segments of a stream that has no other track, or to the
-//! stream's weaver.
+//! stream's weaver; and a copy of them to the low-latency side.
 //!
 //! Belongs here: handing units on without waiting, and what becomes of them when the weaver's ring is full.
-//! Does not: the order of two tracks (`weave`), or when to cut.
+//! Does not: the order of two tracks (`weave`), parts (`tap`), or when to cut.
 
 use std::sync::Arc;
 
-use crate::base::{Clock, Counter, Pts};
-use crate::media::{Entry, Packet, Place, Unit};
+use crate::base::{Clock, Pts};
+use crate::media::{Entry, Packet, PartEnd, Place, Unit};
 use crate::ring::Producer;
 
+use super::lane::{Flow, Lane, LaneStats};
 use super::segments::Segments;
-
-/// What a track lost on its way to the weaver.
-#[derive(Debug, Default)]
-pub struct OutletStats {
-    /// Units left out because the weaver did not keep up.
-    pub dropped: Counter,
-    /// How often that began.
-    pub drops: Counter,
-}
+use super::tap::Tap;
 
 /// Where the units of one track go.
-pub struct Outlet(Way);
+pub struct Outlet {
+    way: Way,
+    /// Where a copy of them goes.
+    tap: Option<Tap>,
+}
 
 enum Way {
     Direct(Box<Segments>),
     Woven(Woven),
 }
 
-/// Whether units go into the weaver's ring.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Flow {
-    Carrying,
-    /// Until there is room, and decoding can begin again.
-    Dropping,
-}
-
 struct Woven {
-    ring: Producer<Unit>,
-    clock: Arc<dyn Clock>,
+    lane: Lane,
     /// How the unit written next joins.
     next: Place,
-    flow: Flow,
-    stats: Arc<OutletStats>,
 }
 
 impl Outlet {
     /// The way of a stream's only track.
     pub fn direct(segments: Segments) -> Self {
-        Self(Way::Direct(Box::new(segments)))
+        Self { way: Way::Direct(Box::new(segments)), tap: None }
     }
 
     /// The way of one of two tracks, to the weaver that reads `ring`.
-    pub(super) fn woven(ring: Producer<Unit>, clock: Arc<dyn Clock>, stats: Arc<OutletStats>) -> Self {
-        Self(Way::Woven(Woven { ring, clock, next: Place::Follows, flow: Flow::Carrying, stats }))
+    pub(super) fn woven(ring: Producer<Unit>, clock: &Arc<dyn Clock>, stats: Arc<LaneStats>) -> Self {
+        let woven = Woven { lane: Lane::new(ring, clock, stats), next: Place::Follows };
+        Self { way: Way::Woven(woven), tap: None }
+    }
+
+    /// The same, with a copy of all units for the low-latency side.
+    pub fn with_tap(self, tap: Tap) -> Self {
+        Self { tap: Some(tap), ..self }
     }
 
     /// The unit at `at`, which is written next, begins a segment. Said before that unit is encoded, it ends the
     /// one before so much sooner. Beside pictures nobody asks sound where to cut.
     pub fn begin_segment(&mut self, at: Pts) {
-        match &mut self.0 {
+        if let Some(tap) = &mut self.tap {
+            tap.begin_segment();
+        }
+        match &mut self.way {
             Way::Direct(segments) => segments.begin_segment(at),
             Way::Woven(woven) if woven.next == Place::Follows => woven.next = Place::Begins,
             Way::Woven(_) => {}
@@ -69,7 +64,10 @@ impl Outlet {
 
     /// What is written next begins a segment, and need not follow what was written so far.
     pub fn interrupt(&mut self) {
-        match &mut self.0 {
+        if let Some(tap) = &mut self.tap {
+            tap.interrupt();
+        }
+        match &mut self.way {
             Way::Direct(segments) => segments.interrupt(),
             Way::Woven(woven) => woven.next = Place::Breaks,
         }
@@ -77,7 +75,10 @@ impl Outlet {
 
     /// Hands on a unit; never waits.
     pub fn write(&mut self, unit: &Packet<'_>) {
-        match &mut self.0 {
+        if let Some(tap) = &mut self.tap {
+            tap.write(unit);
+        }
+        match &mut self.way {
             Way::Direct(segments) => segments.write(unit),
             Way::Woven(woven) => woven.write(unit),
         }
@@ -85,7 +86,7 @@ impl Outlet {
 
     /// Nothing more will come.
     pub fn finish(&mut self) {
-        if let Way::Direct(segments) = &mut self.0 {
+        if let Way::Direct(segments) = &mut self.way {
             segments.finish();
         }
     }
@@ -94,31 +95,17 @@ impl Outlet {
 impl Woven {
     fn write(&mut self, unit: &Packet<'_>) {
         let place = self.next;
-        let slot = match (self.flow, unit.entry) {
+        let written = match (self.lane.flow, unit.entry) {
             // It needs those that were dropped.
-            (Flow::Dropping, Entry::Dependent) => None,
-            _ => self.ring.slot(),
+            (Flow::Dropping, Entry::Dependent) => Err(self.lane.leave_out()),
+            _ => self.lane.put(unit, place, PartEnd::Open),
         };
-        let Some(slot) = slot else {
-            if self.flow == Flow::Carrying {
-                self.stats.drops.increment();
-            }
-            self.flow = Flow::Dropping;
-            self.stats.dropped.increment();
+        if written.is_ok() {
+            self.next = Place::Follows;
+            self.lane.ring.publish();
+        } else if place == Place::Begins {
             // An interruption is told with the next unit that gets through; a cut that is lost is one less.
-            if place == Place::Begins {
-                self.next = Place::Follows;
-            }
-            return;
-        };
-        self.flow = Flow::Carrying;
-        self.next = Place::Follows;
-        slot.place = place;
-        slot.entry = unit.entry;
-        (slot.pts, slot.dts) = (unit.pts, unit.dts);
-        slot.arrived = self.clock.now();
-        slot.data.clear();
-        slot.data.extend_from_slice(unit.data);
-        self.ring.publish();
+            self.next = Place::Follows;
+        }
     }
 }

@@ -3,11 +3,14 @@
 //! Belongs here: collecting packets into segments, how many are kept, what readers see. Does not: how a
 //! playlist is written, or HTTP.
 
+mod assembler;
 pub mod collector;
 pub mod crypt;
 pub mod dates;
 pub mod driver;
+mod keeper;
 pub mod ledger;
+pub mod low_latency;
 pub mod part;
 pub mod sequence;
 pub mod window;
@@ -21,10 +24,13 @@ use crate::base::{Pts, Span};
 use crate::container::ts::Join;
 
 pub use crate::ring::Supply;
+pub use assembler::TrackKind;
 pub use crypt::{Keyring, Seal, Vault, VaultError};
 pub use dates::{Correction, Dates};
-pub use driver::{Records, Segmenter, WindowStats};
+pub use driver::{Records, Segmenter};
+pub use keeper::WindowStats;
 pub use ledger::Ledger;
+pub use low_latency::LowLatency;
 pub use part::{Edge, Init, Part};
 pub use sequence::{Agreement, Before, Numbering, Placed, Sequence};
 

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::{Before, Dates, Presence, Rate, Segment, SegmentConfig, Snapshot, TargetDuration};
+use super::{Before, Dates, Edge, Presence, Rate, Segment, SegmentConfig, Snapshot, TargetDuration};
 use crate::base::time::TICKS_PER_SECOND;
 use crate::base::{Monotonic, Pts, Span};
 use crate::container::ts::Join;
@@ -123,6 +123,11 @@ impl Window {
 
     /// What readers see.
     pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.snapshot_beside(None)
+    }
+
+    /// The same, with the segment being written, where that is offered in parts.
+    pub fn snapshot_beside(&self, edge: Option<Arc<Edge>>) -> Arc<Snapshot> {
         let average = rate(self.listed_bytes, self.filled);
         Arc::new(Snapshot {
             listed: self.listed.iter().map(|it| Arc::clone(&it.segment)).collect(),
@@ -131,7 +136,7 @@ impl Window {
             target: self.target,
             dates: self.dates,
             rate: Rate { peak: self.peak.max(average), average },
-            edge: None,
+            edge,
         })
     }
 

@@ -56,7 +56,7 @@ pub enum Identity {
 pub enum CertificateError {
     /// The file is not there, or not for us.
     #[error(
-        "cannot read {}: {source}; look at the name in [https], and let this user read the file",
+        "cannot read {}; look at the name in [https], and let this user read the file",
         path.display()
     )]
     Unreadable {
@@ -230,7 +230,11 @@ fn pair(
 ) -> Result<CertifiedKey, CertificateError> {
     let damaged = |path: &Path, error: pem::Error| CertificateError::Damaged {
         path: path.to_owned(),
-        why: error.to_string(),
+        why: match error {
+            // The library's own words are the bytes of that line.
+            pem::Error::MissingSectionEnd { .. } => "it ends in the middle: no -----END".to_owned(),
+            error => error.to_string(),
+        },
     };
     let chain: Vec<_> = CertificateDer::pem_slice_iter(certificate)
         .collect::<Result<_, _>>()
@@ -403,7 +407,7 @@ mod tests {
                 &key,
                 "/c holds no certificate; it must be PEM, the server's own first: -----BEGIN CERTIFICATE-----",
             ),
-            (&half, &key, "/c is damaged (section end "),
+            (&half, &key, "/c is damaged (it ends in the middle: no -----END); copy it again"),
             (&certificate, &certificate, no_key),
             (&certificate, &encrypted, no_key),
             (&certificate, &noise, "/k is damaged (base64 decode error"),
@@ -427,8 +431,8 @@ mod tests {
         let error = load(Path::new("/nowhere/c"), Path::new("/nowhere/k")).expect_err("nothing is there");
         assert_eq!(
             crate::base::Chain(&error).to_string(),
-            "cannot read /nowhere/c: No such file or directory (os error 2); look at the name in [https], and let this \
-             user read the file"
+            "cannot read /nowhere/c; look at the name in [https], and let this user read the file: No such file or \
+             directory (os error 2)"
         );
     }
 

@@ -20,6 +20,7 @@ static MACHINE: std::sync::Mutex<()> = std::sync::Mutex::new(());
 mod commands;
 mod ending;
 mod exact;
+mod ladder;
 mod overload;
 mod pauses;
 mod snapshot;

@@ -154,7 +154,7 @@ fn faults_are_told_with_place_and_remedy() {
         (
             synth("rendition = [{ bitrate = \"1M\" }]"),
             "outpost.toml:4: stream.rendition: only pictures have renditions; add [stream.video], or remove it\n\
-             \x20 4 | rendition = [{ bitrate = \"1M\" }]\n    |             ^^^^^^^^^^^^^^^^^^^^^^",
+             \x20 4 | rendition = [{ bitrate = \"1M\" }]\n    |             ^^^^^^^^^^^^^^^^^^^^",
         ),
         (
             ladder("bitrate = \"1M\"").replace("synth", "command\"\ncommand = [\"cat\"]\noutput = \"h264"),
@@ -205,17 +205,17 @@ fn faults_are_told_with_place_and_remedy() {
         (
             synth("bitrate = \"64k\""),
             "outpost.toml:4: stream.bitrate: unknown key; did you mean `bitrate`, in [stream.video] or in \
-             [stream.audio]?\n\
+             [[stream.rendition]] or in [stream.audio]?\n\
              \x20 4 | bitrate = \"64k\"\n    | ^^^^^^^",
         ),
         (
             alsa("listen = 8080"),
             "outpost.toml:5: stream.audio.listen: unknown key; did you mean `listen`, at the top of the file, before \
-             the first [[stream]]?\n  5 | listen = 8080\n    | ^^^^^^",
+             the first [[stream]] or in [https]?\n  5 | listen = 8080\n    | ^^^^^^",
         ),
         (
             "[server]\nlisten = 8080".to_owned(),
-            "outpost.toml:1: server: unknown key; what can stand here: `listen`, `state_dir`, `allowed_origin`, \
+            "outpost.toml:1: server: unknown key; what can stand here: `listen`, `https`, `state_dir`, `allowed_origin`, \
              `stream`\n  1 | [server]\n    |  ^^^^^^",
         ),
         (
@@ -272,7 +272,7 @@ fn faults_are_told_with_place_and_remedy() {
         ),
         (
             sound("size = \"640x480\""),
-            "outpost.toml:5: stream.audio.size: unknown key; did you mean `size`, in [stream.video]?\n\
+            "outpost.toml:5: stream.audio.size: unknown key; did you mean `size`, in [stream.video] or in [[stream.rendition]]?\n\
              \x20 5 | size = \"640x480\"\n    | ^^^^",
         ),
         (
@@ -334,7 +334,7 @@ fn faults_are_told_with_place_and_remedy() {
         ),
         (
             synth("encoder = \"x264\""),
-            "outpost.toml:4: stream.encoder: unknown key; did you mean `encoder`, in [stream.video]?\n\
+            "outpost.toml:4: stream.encoder: unknown key; did you mean `encoder`, in [stream.video] or in [[stream.rendition]]?\n\
              \x20 4 | encoder = \"x264\"\n    | ^^^^^^^",
         ),
         (

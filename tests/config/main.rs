@@ -156,6 +156,7 @@ fn every_default_is_what_the_documentation_spells_out() {
         [[stream]]
         name = "radio"
         audio = { kind = "alsa", device = "usb:1-1.2" }
+        low_latency = {}
         [[stream]]
         name = "camera"
         video = { kind = "v4l2", device = "usb:1-1.3" }

@@ -6,9 +6,11 @@ use std::time::Duration;
 use outpost::base::{Clock, Pts, Span, Sync, WallTime};
 use outpost::container::ts::Join::{self, Broken, Continuous};
 use outpost::segment::window::Window;
-use outpost::segment::{Rate, Segment, SegmentConfig, Snapshot};
+use outpost::segment::{
+    Agreement, Before, Correction, Dates, Ledger, Numbering, Rate, Segment, SegmentConfig, Snapshot,
+};
 
-use crate::script::{BOOT_HOUR, clock, playlist};
+use crate::script::{BOOT_HOUR, Scratch, clock, playlist};
 
 /// A window on a grid of two seconds that has numbered 100 segments and 7 discontinuities before.
 struct Story {
@@ -27,7 +29,16 @@ impl Story {
     fn bounded(millis: i64, bytes: usize) -> Self {
         let config = SegmentConfig { length: Span::from_millis(millis), bytes, ..SegmentConfig::default() };
         let clock = clock();
-        Self { window: Window::new(&config, 7, &clock.wall()), clock, next: 100, at: BOOT_HOUR.to_pts() }
+        let mut window = Window::new(&config, Dates::of(&clock.wall()));
+        window.prepare(Before::Nothing(7), clock.now());
+        Self { window, clock, next: 100, at: BOOT_HOUR.to_pts() }
+    }
+
+    /// Looks at the clock, as every rendition does now and then.
+    fn look(&mut self, agreement: &Agreement) -> Option<Correction> {
+        let correction = agreement.look(&self.clock.wall());
+        assert_eq!(self.window.set_dates(agreement.dates()), correction.is_some());
+        correction
     }
 
     fn segment(&mut self, frames: i64, join: Join) -> &mut Self {
@@ -193,20 +204,21 @@ fn a_discontinuity_enters_moves_through_and_leaves() {
 
 #[test]
 fn setting_the_clock_corrects_dates_and_nothing_else() {
-    let mut story = Story::new();
+    let (mut story, scratch) = (Story::new(), Scratch::new("dates"));
+    let (ledger, config, now) = (Ledger::open(scratch.file()), SegmentConfig::default(), story.clock.wall());
+    let agreement = Agreement::new(&ledger, "radio", Numbering::Counted, &config, &now, Span::ZERO);
     story.clock.set_wall(WallTime::from_unix_nanos(0), Sync::Unsynchronised);
-    let boot = story.clock.wall();
-    let correction = story.window.set_wall(&boot).expect("the clock was set");
-    assert_eq!(correction.sync, Sync::Unsynchronised);
+    let correction = story.look(&agreement).expect("the clock was set");
+    assert!(matches!(correction, Correction::Set { sync: Sync::Unsynchronised, .. }));
     story.segment(94, Broken).segment(94, Continuous);
     let before = playlist(&story.window.snapshot());
     assert!(before.contains("#EXT-X-PROGRAM-DATE-TIME:1970-01-01T00:00:00.000Z\n"), "{before}");
 
     // Four seconds on, a time server is heard.
     story.clock.set_wall(WallTime::from_unix_nanos(1_763_640_004_010_666_666), Sync::Synchronised);
-    let reading = story.clock.wall();
-    let correction = story.window.set_wall(&reading).expect("the clock was set");
-    assert_eq!((correction.nanos, correction.sync), (1_763_640_000_000_000_000, Sync::Synchronised));
+    let correction = story.look(&agreement);
+    let (nanos, sync) = (1_763_640_000_000_000_000, Sync::Synchronised);
+    assert_eq!(correction, Some(Correction::Set { nanos, sync }));
     let after = playlist(&story.window.snapshot());
     assert_eq!(after, before.replace("1970-01-01T00:00:00.000Z", "2025-11-20T12:00:00.000Z"));
 
@@ -214,8 +226,8 @@ fn setting_the_clock_corrects_dates_and_nothing_else() {
     for (nanos, step) in [(9_000_000, false), (-9_000_000, false), (11_000_000, true), (-500_000_000, true)] {
         let now = story.clock.wall().wall.as_unix_nanos();
         story.clock.set_wall(WallTime::from_unix_nanos(now + nanos), Sync::Synchronised);
-        let found = story.window.set_wall(&story.clock.wall());
-        assert_eq!(found.map(|it| it.nanos), step.then_some(nanos), "{nanos}");
+        let expected = step.then_some(Correction::Set { nanos, sync: Sync::Synchronised });
+        assert_eq!(story.look(&agreement), expected, "{nanos}");
         if !step {
             story.clock.set_wall(WallTime::from_unix_nanos(now), Sync::Synchronised);
         }

@@ -1,5 +1,7 @@
 //! Records in, playlists out: the segmenter and the playlists as a reader of both sees them.
 
+mod agreement;
+mod assembled;
 mod enciphered;
 mod extents;
 mod golden;

@@ -1,6 +1,7 @@
 //! Snapshots made by hand, and playlists taken apart again.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use outpost::base::{Pts, Span, Sync, WallReading};
 use outpost::container::ts::Join;
@@ -75,7 +76,8 @@ pub(crate) fn edge(n: u64, count: i64) -> Edge {
 
 /// After 7 discontinuities.
 pub(crate) fn shelf(listed: impl IntoIterator<Item = Segment>, edge: Option<Edge>) -> Snapshot {
-    let reading = WallReading { monotonic: BOOT_HOUR, wall: NOON, sync: Sync::Synchronised };
+    let reading =
+        WallReading { monotonic: BOOT_HOUR, wall: NOON, sync: Sync::Synchronised, suspended: Duration::ZERO };
     Snapshot {
         listed: listed.into_iter().map(Arc::new).collect(),
         retired: Vec::new(),

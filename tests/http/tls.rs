@@ -82,7 +82,8 @@ fn text(bytes: &[u8]) -> String {
 fn clients_choose_their_version_of_http() {
     let folder = folder("versions");
     let server = Running::with(&[segment(7, LEN)], |config| config.https = Some(own(&folder)));
-    let table: [(&[&[u8]], Option<&[u8]>); 4] = [
+    type Names<'a> = &'a [&'a [u8]];
+    let table: [(Names<'_>, Option<&[u8]>); 4] = [
         (&[b"h2", b"http/1.1"], Some(b"h2")),
         (&[b"http/1.1", b"h2"], Some(b"h2")),
         (&[b"http/1.1"], Some(b"http/1.1")),

@@ -66,8 +66,12 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 fn decode(address: &str) -> Output {
-    Command::new("ffmpeg")
-        .args(["-nostdin", "-v", "warning", "-xerror", "-i", address, "-t", "3", "-f", "null", "-"])
+    // Without a key it would ask again and again.
+    Command::new("timeout")
+        .args([
+            "20", "ffmpeg", "-nostdin", "-v", "warning", "-xerror", "-i", address, "-t", "3", "-f", "null",
+            "-",
+        ])
         .output()
         .expect("ffmpeg starts (Debian: ffmpeg)")
 }

@@ -62,7 +62,7 @@ pub(super) fn advice(table: &str, name: &str, here: &[&str]) -> String {
 fn place(table: &str) -> String {
     match table {
         "" => "at the top of the file, before the first [[stream]]".to_owned(),
-        "stream" => "in [[stream]]".to_owned(),
+        "stream" | "stream.rendition" => format!("in [[{table}]]"),
         table => format!("in [{table}]"),
     }
 }

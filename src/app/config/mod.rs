@@ -84,10 +84,35 @@ pub struct StreamConfig {
     pub audio: Option<AudioSettings>,
     /// What of it can be fetched.
     pub window: WindowConfig,
+    /// How it is offered with low latency, too; not unless asked for.
+    pub low_latency: Option<LowLatencySettings>,
     /// How its segments are enciphered, if they are.
     pub encryption: Option<EncryptionSettings>,
     /// Who may have what is in the clear of it, if they are.
     pub access: AccessSettings,
+}
+
+/// What is offered with low latency, in parts of segments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LowLatencySettings {
+    /// About how long a part is, 100 ms to 1 s.
+    pub part: Length,
+    /// How far back a listener can go there; at least six segments are listed.
+    pub length: Length,
+}
+
+impl Default for LowLatencySettings {
+    fn default() -> Self {
+        Self { part: Length(Span::from_millis(200)), length: Length(Span::from_millis(30_000)) }
+    }
+}
+
+impl LowLatencySettings {
+    /// How much memory it takes at this bit rate, in segments like those of `window`.
+    pub fn memory(&self, window: &WindowConfig, bitrate: BitRate) -> ByteSize {
+        let listed = self.length.0.max(Span::from_ticks(6 * window.segment.0.ticks()));
+        ByteSize(2 * bytes(Length(listed), bitrate))
+    }
 }
 
 /// What can be fetched: bounded by time and by memory, whichever is reached first.

@@ -2,7 +2,9 @@
 
 use std::time::Instant;
 
-use super::{BoxReport, CodedFigures, PictureFigures, RenditionFigures, SoundFigures, StreamFigures};
+use super::{
+    BoxReport, CodedFigures, LowFigures, PictureFigures, RenditionFigures, SoundFigures, StreamFigures,
+};
 use crate::base::Sync;
 use crate::observe::metrics::{Family, Kind};
 use crate::pump::weave::WeaveStats;
@@ -31,6 +33,19 @@ const OF_STREAMS: &[Figure<StreamFigures>] = &[
         |s| s.station.renditions().map(|it| it.renders.get()).sum::<u64>() as f64,
     ),
     ("outpost_listeners", "People who listen", Gauge, |s| s.station.listeners(Instant::now()) as f64),
+];
+
+const OF_LOW_LATENCY: &[Figure<LowFigures>] = &[
+    ("outpost_part_lag_seconds", "From the coding of a part's last unit to the part's listing", Gauge, |l| {
+        l.window.part_lag.get() / 1e3
+    }),
+    ("outpost_low_latency_dropped_units", "Units lost because the ring was full", Counter, |l| {
+        l.lane.dropped.get() as f64
+    }),
+    ("outpost_low_latency_lost", "Segments and units given up", Counter, |l| l.window.lost.get() as f64),
+    ("outpost_low_latency_window_bytes", "Bytes of all segments that can be fetched", Gauge, |l| {
+        l.window.bytes.get()
+    }),
 ];
 
 const OF_RENDITIONS: &[Figure<RenditionFigures>] = &[
@@ -226,8 +241,24 @@ pub(super) fn of(report: &BoxReport) -> Vec<Family> {
     families
         .extend(of_renditions(streams, OF_SHOWN, |rendition| rendition.coded.as_ref().and(Some(rendition))));
     families.extend(of_renditions(streams, OF_BOTH, |rendition| rendition.weave.as_deref()));
+    families.extend(of_low_latency(streams));
     families.extend(of_server(&report.serve));
     families
+}
+
+/// The figures of the renditions with low latency; none where it is not offered.
+fn of_low_latency(streams: &[StreamFigures]) -> impl Iterator<Item = Family> {
+    let there = streams.iter().any(|stream| !stream.low_latency.is_empty());
+    OF_LOW_LATENCY.iter().filter(move |_| there).map(move |(name, help, kind, figure)| {
+        let family = match kind {
+            Counter => Family::counter(name, help),
+            Gauge => Family::gauge(name, help),
+        };
+        let all = streams.iter().flat_map(|stream| stream.low_latency.iter().map(move |low| (stream, low)));
+        all.fold(family, |family, (stream, low)| {
+            family.with(&[("stream", &stream.name), ("rendition", &low.name)], figure(low))
+        })
+    })
 }
 
 /// The figures of what `part` finds in each stream; none of what no stream has.

@@ -14,6 +14,7 @@ use crate::base::{Clock, Monotonic, Pulse, Span};
 use crate::observe::metrics;
 use crate::pump::audio::PumpStats;
 use crate::pump::lag::LagStats;
+use crate::pump::lane::LaneStats;
 use crate::pump::level::{Activity, STEP};
 use crate::pump::sink::SinkStats;
 use crate::pump::snapshot::Shutter;
@@ -34,9 +35,18 @@ pub(super) struct StreamFigures {
     pub(super) target: TargetDuration,
     /// In the order they are offered; at least one.
     pub(super) renditions: Vec<RenditionFigures>,
+    /// Of those with low latency, if it is offered.
+    pub(super) low_latency: Vec<LowFigures>,
     pub(super) picture: Option<PictureFigures>,
     pub(super) sound: Option<SoundFigures>,
     pub(super) station: Arc<Station>,
+}
+
+/// Of one rendition with low latency.
+pub(super) struct LowFigures {
+    pub(super) name: String,
+    pub(super) lane: Arc<LaneStats>,
+    pub(super) window: Arc<WindowStats>,
 }
 
 /// Of one rendition.

@@ -1,5 +1,6 @@
 //! From the configuration to the parts of each stream, joined but not yet running.
 
+mod low_latency;
 mod protection;
 mod rendition;
 mod sources;
@@ -22,6 +23,7 @@ use crate::source::CaptureStats;
 use crate::source::capture::Capture;
 use crate::source::video::{Camera, CameraStats};
 
+pub(super) use self::low_latency::LowReading;
 pub(super) use self::rendition::Reading;
 pub(super) use self::sources::{Seen, camera, card, encoder, seen};
 
@@ -87,6 +89,8 @@ pub(super) struct Feed {
     pub(super) figures: StreamFigures,
     /// Of each rendition, in the order of the figures.
     pub(super) readings: Vec<Reading>,
+    /// Of each low-latency rendition.
+    pub(super) low_latency: Vec<LowReading>,
 }
 
 /// Everything that is to run.

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::protection::Protection;
 use super::BuildError;
+use super::protection::Protection;
 use crate::app::config::StreamConfig;
 use crate::app::report::RenditionFigures;
 use crate::base::{Clock, Pulse, Span};
@@ -26,11 +26,11 @@ const CODED_BITRATE: u32 = 8_000_000;
 
 /// What all renditions of a stream have in common.
 pub(super) struct Common<'a> {
-    stream: &'a StreamConfig,
-    coding: Option<Coding>,
-    agreement: Arc<Agreement>,
+    pub(super) stream: &'a StreamConfig,
+    pub(super) coding: Option<Coding>,
+    pub(super) agreement: Arc<Agreement>,
     pub(super) protection: &'a Protection,
-    clock: &'a Arc<dyn Clock>,
+    pub(super) clock: &'a Arc<dyn Clock>,
 }
 
 /// One rendition, whose units are written to `segments`.
@@ -90,7 +90,8 @@ impl<'a> Common<'a> {
         let pulse = Arc::new(Pulse::new(clock.now()));
         let sequence = agreement.sequence(&label);
         let (to, beat) = (Arc::clone(&shelf), Arc::clone(&pulse));
-        let segmenter = Segmenter::new(window, sequence, Arc::clone(clock), to, beat).with_seal(protection.seal());
+        let segmenter =
+            Segmenter::new(window, sequence, Arc::clone(clock), to, beat).with_seal(protection.seal());
         let figures = RenditionFigures {
             name: name.to_owned(),
             bitrate,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::low_latency::{self, Plan};
 use super::protection::Protection;
 use super::rendition::{Common, Made, longest_segment};
 use super::sources::{kind, params, wanted};
@@ -76,17 +77,22 @@ pub(super) fn build(
     let common = Common::new(stream, coding, delay, &protection, ledger, clock);
     let heard = sound.as_ref().map(|(.., encoder)| encoder.config().clone());
 
+    let mut low = stream.low_latency.as_ref().map(|it| Plan::new(&common, it, heard.as_ref()));
     let mut parts = Parts::default();
     if let Some(coding) = coding {
         for (name, settings) in stream.pictures() {
-            parts.picture(&common, stream, (name, settings), coding, heard.as_ref(), clock)?;
+            parts.picture(&common, stream, (name, settings), coding, heard.as_ref(), low.as_mut())?;
         }
     }
     if let (Some(config), Some(settings)) = (&heard, &stream.audio) {
         let program = Program { video: None, audio: Some(config.clone()) };
         let Made { segments, reading, shelf, figures } =
             common.make("audio", settings.bitrate.0, &program)?;
-        parts.outlets.push(Outlet::direct(segments));
+        let mut outlet = Outlet::direct(segments);
+        if let Some(low) = &mut low {
+            outlet = low.sound(outlet, config, settings.bitrate.0)?;
+        }
+        parts.outlets.push(outlet);
         parts.made.push(Offered { reading, shelf, figures });
     }
 
@@ -110,7 +116,8 @@ pub(super) fn build(
         let name = stream.name.as_str();
         audio = Some(AudioStream::new(name, settings.channels, encoder, grid, outlets, pump));
     }
-    let feed = feed(stream, &common, made, picture, sounds);
+    let low = low.map(Plan::offer);
+    let feed = feed(stream, &common, made, low, picture, sounds);
     Ok(Built { videos, audio, weavers, feed })
 }
 
@@ -123,7 +130,7 @@ impl Parts {
         (name, settings): (&str, &VideoSettings),
         coding: Coding,
         sound: Option<&AacConfig>,
-        clock: &Arc<dyn Clock>,
+        low: Option<&mut Plan<'_>>,
     ) -> Result<(), BuildError> {
         let label = format!("{}/{name}", stream.name);
         let mode = mode(stream, &label, settings, coding)?;
@@ -134,8 +141,9 @@ impl Parts {
         let outlet = match sound {
             Some(sound) => {
                 let frame = Span::from_samples(i64::from(sound.frame_samples()), sound.rate());
-                let (pictures, sounds, weaver) = weave(&label, segments, grid, (settings.rate, frame), clock)
-                    .map_err(|source| BuildError::Ring { stream: label.clone(), source })?;
+                let (pictures, sounds, weaver) =
+                    weave(&label, segments, grid, (settings.rate, frame), common.clock)
+                        .map_err(|source| BuildError::Ring { stream: label.clone(), source })?;
                 figures.weave = Some(weaver.stats());
                 self.weavers.push(weaver);
                 self.outlets.push(sounds);
@@ -145,6 +153,10 @@ impl Parts {
         };
         let (stats, info) = (Arc::new(VideoStats::default()), Arc::new(VideoInfo::default()));
         let steps: Vec<_> = settings.overload.iter().copied().map(step).collect();
+        let outlet = match low {
+            Some(low) => low.pictures(outlet, name, settings, &info)?,
+            None => outlet,
+        };
         let (counted, told) = (Arc::clone(&stats), Arc::clone(&info));
         self.videos.push(VideoStream::new(&label, mode, grid, outlet, counted, told, &steps));
         let steps = settings.overload.iter().map(Step::to_string).collect();
@@ -210,6 +222,7 @@ fn feed(
     stream: &StreamConfig,
     common: &Common<'_>,
     made: Vec<Offered>,
+    low: Option<low_latency::Offered>,
     picture: Option<PictureFigures>,
     sound: Option<SoundFigures>,
 ) -> Feed {
@@ -232,18 +245,23 @@ fn feed(
         renditions.push(figures);
     }
     let lineup = Lineup::new(shelves, multivariant);
-    let station = Station::new(name, &stream.title, lineup, None, snapshots);
+    let (mut low_lineup, mut low_readings, mut low_figures) = (None, Vec::new(), Vec::new());
+    if let Some(low_latency::Offered { lineup, readings, figures }) = low {
+        (low_lineup, low_readings, low_figures) = (Some(lineup), readings, figures);
+    }
+    let station = Station::new(name, &stream.title, lineup, low_lineup, snapshots);
     let station = Arc::new(station.with_access(common.protection.access.clone()));
     let figures = StreamFigures {
         name: name.to_owned(),
         title: stream.title.clone(),
         target: common.target(),
         renditions,
+        low_latency: low_figures,
         picture,
         sound,
         station,
     };
-    Feed { figures, readings }
+    Feed { figures, readings, low_latency: low_readings }
 }
 
 /// A stream's photos, of what its camera shows.

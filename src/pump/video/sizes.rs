@@ -47,3 +47,28 @@ impl Sizes {
         Ok(&made.picture)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Pts;
+
+    #[test]
+    fn a_picture_is_scaled_once_for_each_size_until_there_is_another() {
+        let size = |text: &str| text.parse::<Size>().expect("a size");
+        let mut sizes = Sizes::default();
+        let mut picture = Picture::black(size("64x64"));
+        let mut luma = |sizes: &mut Sizes, shade: u8, to: &str| {
+            picture.planes_mut()[0].fill(shade);
+            let (pts, of) = (Pts::default(), picture.size());
+            let frame = VideoFrame { pts, size: of, planes: picture.planes(), memory: None };
+            sizes.scaled(&frame, size(to)).expect("whole").planes().luma().data[0]
+        };
+        assert_eq!(luma(&mut sizes, 50, "32x32"), 50);
+        assert_eq!(luma(&mut sizes, 60, "32x32"), 50, "it is there");
+        assert_eq!(luma(&mut sizes, 60, "16x16"), 60, "another size");
+        sizes.renew();
+        assert_eq!(luma(&mut sizes, 70, "32x32"), 70, "another picture");
+        assert_eq!(sizes.made.len(), 2);
+    }
+}

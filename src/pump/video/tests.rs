@@ -1,5 +1,7 @@
 //! Scripted encoders on a simulated clock; what comes out is judged by the demultiplexer.
 
+mod ladder;
+
 use std::process::Command;
 use std::sync::Mutex;
 
@@ -370,7 +372,7 @@ fn pictures_nobody_had_time_to_look_at_count_as_dropped() {
         let pts = Pts::from_ticks(n * 6_000);
         let image = Image::Raw(planes.planes());
         let view = View { pts, image, memory: None, origin: Origin::Live, missed: (n % 2) as u32 };
-        carry(&view, &mut rig.streams, &*rig.clock);
+        carry(&view, &mut rig.streams, &mut rig.sizes, &*rig.clock);
     }
     let stats = &rig.stats;
     assert_eq!([&stats.pictures, &stats.sent, &stats.dropped].map(Counter::get), [15, 10, 5]);

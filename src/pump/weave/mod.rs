@@ -16,7 +16,8 @@ use crate::base::{Clock, Counter, Gauge, Monotonic, Span, Stop};
 use crate::media::{CutGrid, FrameRate, Place, Track, Unit};
 use crate::ring::{self, Consumer};
 
-use super::outlet::{Outlet, OutletStats};
+use super::lane::LaneStats;
+use super::outlet::Outlet;
 use super::segments::Segments;
 use order::{Action, Company, Head, Order};
 
@@ -31,9 +32,9 @@ const SMOOTHING: f64 = 1.0 / 64.0;
 #[derive(Debug, Default)]
 pub struct WeaveStats {
     /// Pictures lost on the way to the weaver.
-    pub video: Arc<OutletStats>,
+    pub video: Arc<LaneStats>,
     /// Sound lost on the way to the weaver.
-    pub audio: Arc<OutletStats>,
+    pub audio: Arc<LaneStats>,
     /// Segments that began without the other track, which was waited for in vain.
     pub alone: Counter,
     /// How much longer than picture the sound takes from capture to the weaver, in milliseconds, over the last
@@ -75,7 +76,7 @@ pub fn weave(
     let (pictures, video) = ring::channel(room(rate.span()))?;
     let (sounds, audio) = ring::channel(room(frame))?;
     let order = Order::new(grid, rate.span().max(SLATE), frame, clock.now());
-    let outlet = |ring, stats: &Arc<OutletStats>| Outlet::woven(ring, Arc::clone(clock), Arc::clone(stats));
+    let outlet = |ring, stats: &Arc<LaneStats>| Outlet::woven(ring, clock, Arc::clone(stats));
     let outlets = (outlet(pictures, &stats.video), outlet(sounds, &stats.audio));
     let weaver = Weaver {
         name: name.to_owned(),

@@ -74,19 +74,12 @@ impl Side {
     }
 }
 
-/// The segment being written.
-#[derive(Clone, Copy, Debug)]
-struct Open {
-    start: Pts,
-    /// The next instant of the grid.
-    next: Pts,
-}
-
 /// The order of one stream's units.
 #[derive(Clone, Debug)]
 pub(super) struct Order {
     grid: CutGrid,
-    open: Option<Open>,
+    /// Where the cell of the segment being written ends, once there is one.
+    next: Option<Pts>,
     video: Side,
     audio: Side,
 }
@@ -96,7 +89,7 @@ impl Order {
     /// of sound lasts `frame`.
     pub(super) fn new(grid: CutGrid, picture: Span, frame: Span, now: Monotonic) -> Self {
         let (video, audio) = (Side::new(picture, now + START), Side::new(frame, now + START));
-        Self { grid, open: None, video, audio }
+        Self { grid, next: None, video, audio }
     }
 
     /// No more will come of a track.
@@ -114,7 +107,7 @@ impl Order {
     /// What to do at `now`, when these units wait.
     pub(super) fn next(&self, video: Option<Head>, audio: Option<Head>, now: Monotonic) -> Action {
         match (video, audio) {
-            (Some(picture), Some(sound)) if self.open.is_some() && sound.pts < picture.pts => {
+            (Some(picture), Some(sound)) if self.next.is_some() && sound.pts < picture.pts => {
                 Action::Write(Track::Audio, Place::Follows, Company::Both)
             }
             (Some(picture), sound) => self.show(picture, sound, now),
@@ -126,9 +119,9 @@ impl Order {
 
     /// A picture is next. All sound before it that is there has been written.
     fn show(&self, picture: Head, sound: Option<Head>, now: Monotonic) -> Action {
-        let Some(open) = self.open else { return Action::Write(Track::Video, picture.place, Company::Both) };
-        // A late picture cannot end a segment that begins after it.
-        if picture.place == Place::Follows || picture.place == Place::Begins && picture.pts <= open.start {
+        let Some(next) = self.next else { return Action::Write(Track::Video, picture.place, Company::Both) };
+        // A late picture cannot end a segment that begins after it, nor one that sound began in its place.
+        if picture.place == Place::Follows || picture.place == Place::Begins && picture.pts < next {
             return Action::Write(Track::Video, Place::Follows, Company::Both);
         }
         let complete = sound.is_some() || self.audio.has_reached(picture.pts);
@@ -144,7 +137,7 @@ impl Order {
     /// Sound is next, and no picture is there.
     fn sound(&self, pts: Pts, now: Monotonic) -> Action {
         let within =
-            self.open.is_some_and(|open| pts < open.next) || self.video.last.is_some_and(|last| pts <= last);
+            self.next.is_some_and(|next| pts < next) || self.video.last.is_some_and(|last| pts <= last);
         if within {
             Action::Write(Track::Audio, Place::Follows, Company::Both)
         } else if now < self.video.awaited {
@@ -157,8 +150,8 @@ impl Order {
     /// A unit was written, in this place.
     pub(super) fn wrote(&mut self, track: Track, pts: Pts, place: Place) {
         self.side(track).write(pts);
-        if place != Place::Follows || self.open.is_none() {
-            self.open = Some(Open { start: pts, next: self.grid.after(pts) });
+        if place != Place::Follows || self.next.is_none() {
+            self.next = Some(self.grid.after(pts));
         }
     }
 }

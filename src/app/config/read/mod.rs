@@ -5,6 +5,7 @@
 
 mod audio;
 mod ladder;
+mod low_latency;
 mod protection;
 mod video;
 
@@ -17,6 +18,7 @@ use toml::de::DeTable;
 
 use self::audio::Audio;
 use self::ladder::Rendition;
+use self::low_latency::LowLatency;
 use self::protection::{Access, Encryption};
 use self::video::Video;
 use super::fault::Wrong;
@@ -62,6 +64,7 @@ struct Stream {
     audio: Option<Audio>,
     #[serde(default)]
     window: Window,
+    low_latency: Option<LowLatency>,
     encryption: Option<Encryption>,
     access: Option<Access>,
 }
@@ -130,6 +133,7 @@ pub(super) fn all_keys() -> Vec<String> {
         ("stream.audio.", keys::of::<Audio>()),
         ("stream.audio.input.", keys::of::<audio::Input>()),
         ("stream.window.", keys::of::<Window>()),
+        ("stream.low_latency.", keys::of::<LowLatency>()),
         ("stream.encryption.", keys::of::<Encryption>()),
         ("stream.access.", keys::of::<Access>()),
     ];
@@ -230,8 +234,12 @@ impl Check<'_, '_> {
         let title = stream.title.map_or_else(|| name.to_string(), |title| title.0.0);
         let encryption = stream.encryption.map(|it| self.encryption(it)).transpose()?;
         let access = self.access(stream.access, encryption.as_ref())?;
-        let mut config = StreamConfig { name, title, video, ladder, audio, window: usual, encryption, access };
+        let (window, low_latency) = (usual, None);
+        let mut config =
+            StreamConfig { name, title, video, ladder, audio, window, low_latency, encryption, access };
         config.window = self.window(stream.window, usual, config.total())?;
+        let low_latency = stream.low_latency.map(|it| self.low_latency(it, &config));
+        config.low_latency = low_latency.transpose()?;
         Ok(config)
     }
 

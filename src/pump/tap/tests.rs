@@ -1,0 +1,149 @@
+use super::*;
+use crate::base::{Monotonic, SimClock, WallTime};
+use crate::media::grid::Cutter;
+use crate::media::{Entry, Track, part_target};
+use crate::ring::{self, Consumer};
+use proptest::prelude::*;
+
+const GRID: Span = Span::from_millis(2000);
+const PICTURE: Span = Span::from_ticks(3000);
+
+struct Rig {
+    tap: Tap,
+    ring: Consumer<Unit>,
+    cutter: Cutter,
+    stats: Arc<LaneStats>,
+}
+
+impl Rig {
+    fn new(places: usize, unit: Span) -> Self {
+        let clock: Arc<dyn Clock> = Arc::new(SimClock::new(Monotonic::default(), WallTime::default()));
+        let (producer, ring) = ring::channel(places).expect("an eventfd");
+        let grid = CutGrid::new(GRID);
+        let target = part_target(Span::from_millis(200), &[unit]);
+        let stats = Arc::new(LaneStats::default());
+        let tap = Tap::new(producer, Some(grid), (unit, target), &clock, Arc::clone(&stats));
+        Self { tap, ring, cutter: Cutter::new(grid), stats }
+    }
+
+    /// A picture at that tick: coded as a key frame where a segment begins.
+    fn write(&mut self, ticks: i64) {
+        let pts = Pts::from_ticks(ticks);
+        let mut entry = Entry::Dependent;
+        if self.cutter.is_cut(pts) {
+            self.tap.begin_segment();
+            entry = Entry::Key;
+        }
+        self.tap.write(&Packet { track: Track::Video, pts, dts: pts, entry, data: &[1, 2, 3] });
+    }
+
+    /// What the reader finds: a letter for each unit, `|` before a segment, `,` where a part ends, `.` where its
+    /// segment does.
+    fn read(&mut self) -> String {
+        let mut text = String::new();
+        loop {
+            let units = self.ring.read();
+            let count = units.len();
+            for unit in units {
+                text.push_str(match unit.place {
+                    Place::Follows => "",
+                    Place::Begins => "|",
+                    Place::Breaks => "/",
+                });
+                text.push('u');
+                text.push_str(match unit.part {
+                    PartEnd::Open => "",
+                    PartEnd::Closes => ",",
+                    PartEnd::Ends => ".",
+                });
+            }
+            if count == 0 {
+                return text;
+            }
+            self.ring.release(count);
+        }
+    }
+}
+
+#[test]
+fn even_pictures_end_parts_and_segments_on_time() {
+    let mut rig = Rig::new(256, PICTURE);
+    // From an eighth of a second before an instant of the grid.
+    (0..128).for_each(|n| rig.write(180_000 - 4 * 3000 + n * 3000));
+    let segment = format!("|{}uuuuuu.", "uuuuuu,".repeat(9));
+    assert_eq!(rig.read(), format!("|uuuu.{segment}{segment}|uuuu"));
+}
+
+#[test]
+fn pictures_that_waver_about_an_instant_are_waited_for_and_none_is_lost() {
+    let mut rig = Rig::new(1024, PICTURE);
+    // Each is up to a third of a millisecond early or late, and some fall just before an instant, some behind.
+    let mut written = 0;
+    for n in 0..600 {
+        rig.write(180_000 - 30_000 + n * 3000 + [-30, 30, 0, 25, -25][n as usize % 5]);
+        written += 1;
+    }
+    let read = rig.read();
+    assert_eq!(read.matches('u').count(), written, "{read}");
+    assert_eq!(read.matches('|').count(), 11, "{read}");
+}
+
+#[test]
+fn sound_ends_on_time_wherever_its_frames_fall() {
+    let mut rig = Rig::new(4096, Span::from_ticks(1920));
+    (0..1000).for_each(|n| rig.write(180_000 + n * 1920));
+    let read = rig.read();
+    let segments: Vec<_> = read.split('|').skip(1).collect();
+    for segment in &segments[..segments.len() - 1] {
+        assert!(segment.ends_with('.'), "{segment}");
+        let (last, parts) = segment
+            .split(',')
+            .collect::<Vec<_>>()
+            .split_last()
+            .map(|(l, p)| (l.len(), p.to_vec()))
+            .expect("parts");
+        assert!(parts.iter().all(|part| *part == "u".repeat(9)) && last <= 10, "{segment}");
+    }
+}
+
+#[test]
+fn a_full_ring_drops_to_the_next_segment() {
+    let mut rig = Rig::new(16, PICTURE);
+    (0..61).for_each(|n| rig.write(180_000 + n * 3000));
+    assert_eq!((rig.stats.drops.get(), rig.stats.dropped.get()), (1, 45));
+    assert_eq!(rig.read(), "|uuuuuu,uuuuuu,uuuu");
+    (61..126).for_each(|n| rig.write(180_000 + n * 3000));
+    assert_eq!(rig.read(), "|uuuuuu,", "from the next one on");
+    assert_eq!(rig.stats.drops.get(), 1);
+}
+
+#[test]
+fn where_every_second_picture_is_left_out_segments_end_on_time_too() {
+    let mut rig = Rig::new(1024, PICTURE);
+    (0..300).for_each(|n| rig.write(180_000 + n * 6000));
+    let read = rig.read();
+    let settled: Vec<_> = read.split('|').skip(6).collect();
+    assert!(settled.len() > 3, "{read}");
+    for segment in &settled[..settled.len() - 1] {
+        assert!(segment.ends_with('.') && segment.matches([',', '.']).count() == 10, "{read}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn every_part_is_whole_whatever_the_jitter(
+        phase in 0i64..3000,
+        jitter in proptest::collection::vec(-300i64..300, 100..400),
+    ) {
+        let mut rig = Rig::new(1024, PICTURE);
+        for (n, jitter) in jitter.iter().enumerate() {
+            rig.write(180_000 + phase + 3000 * n as i64 + jitter);
+        }
+        let read = rig.read();
+        // A picture that came before the time that was foreseen costs itself, seldom.
+        prop_assert!(read.matches('u').count() + 5 >= jitter.len());
+        for part in read.split([',', '.', '|']) {
+            prop_assert!(part.len() <= 7, "{}", read);
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! Units to parts of fragmented MP4.
+//!
+//! Belongs here: what a decoder must have read before them, how long parts are, and their bytes. Does not: segments,
+//! their numbers, or who is told.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::{Body, Init, Part};
+use crate::base::{Pts, Span, WallTime};
+use crate::container::fmp4::{self, Mux, MuxError, TrackConfig};
+use crate::container::id3;
+use crate::container::ts::Join;
+use crate::media::h264::{ParameterSets, SetsError};
+use crate::media::{AacConfig, Entry, Field, FrameRate, PartEnd, Parts, Place, Timeline, Track, Unit};
+
+/// What is known of a track before its first unit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TrackKind {
+    /// H.264, of so many pictures per second when all is well. The rest comes with the first of them.
+    Video(FrameRate),
+    /// AAC.
+    Audio(AacConfig),
+}
+
+impl TrackKind {
+    /// Which track it is.
+    pub fn track(&self) -> Track {
+        match self {
+            Self::Video(_) => Track::Video,
+            Self::Audio(_) => Track::Audio,
+        }
+    }
+
+    /// How long a unit lasts when all is well.
+    pub fn unit(&self) -> Span {
+        match self {
+            Self::Video(rate) => rate.span(),
+            Self::Audio(config) => Span::from_samples(i64::from(config.frame_samples()), config.rate()),
+        }
+    }
+}
+
+/// Makes parts of one track's units.
+pub(super) struct Assembler {
+    kind: TrackKind,
+    parts: Parts,
+    coding: Option<Coding>,
+    /// Initialisation sections made so far: the number of the next.
+    inits: u64,
+    /// Whether decoding can begin with the part being written.
+    entry: Entry,
+    /// Of civil time, where it is written before it is copied.
+    tag: Vec<u8>,
+}
+
+/// What units are written with, as long as their parameters do not change.
+struct Coding {
+    mux: Mux,
+    init: Arc<Init>,
+    /// Of pictures: what `init` holds.
+    sets: Option<ParameterSets>,
+}
+
+impl Assembler {
+    /// Of a track of that kind, with parts no longer than `target`.
+    pub(super) fn new(kind: TrackKind, target: Span) -> Self {
+        let parts = Parts::new(kind.unit(), target);
+        Self { kind, parts, coding: None, inits: 1, entry: Entry::Dependent, tag: Vec::new() }
+    }
+
+    /// Begins a segment with `unit`, which is to be taken next, and which was captured at `wall`: how it joins the
+    /// one before, and what a decoder must have read before it.
+    ///
+    /// # Errors
+    /// If nobody could decode it.
+    pub(super) fn begin(&mut self, unit: &Unit, wall: WallTime) -> Result<(Join, Arc<Init>), SetsError> {
+        let covers = |it: &Coding| it.sets.as_ref().is_none_or(|sets| sets.cover(&unit.data));
+        let (coding, changed) = match self.coding.take() {
+            Some(known) if covers(&known) => (known, false),
+            _ => (self.code(unit)?, true),
+        };
+        let Coding { mux, init, .. } = self.coding.insert(coding);
+        let timeline = self.parts.begin_segment(unit.dts);
+        let join = match (unit.place, timeline) {
+            (Place::Breaks, _) => Join::Broken,
+            _ if changed => Join::Broken,
+            (_, Timeline::Anew) => Join::Lost,
+            (_, Timeline::RunsOn) => Join::Continuous,
+        };
+        if join != Join::Continuous {
+            self.parts.begin(unit.dts);
+            mux.interrupt();
+        }
+        self.tag.clear();
+        id3::write([Field { name: Field::WALL_TIME, text: &wall.to_string() }], &mut self.tag);
+        mux.note(unit.pts, &self.tag);
+        Ok((join, Arc::clone(init)))
+    }
+
+    /// What `unit` and those after it are written with.
+    fn code(&mut self, unit: &Unit) -> Result<Coding, SetsError> {
+        let (config, sets) = match &self.kind {
+            TrackKind::Video(rate) => {
+                let sets = ParameterSets::of(&unit.data)?;
+                (TrackConfig::Video { sets: sets.clone(), rate: *rate }, Some(sets))
+            }
+            TrackKind::Audio(config) => (TrackConfig::Audio(config.clone()), None),
+        };
+        let init = Arc::new(Init { number: self.inits, bytes: fmp4::init(&config) });
+        self.inits += 1;
+        Ok(Coding { mux: Mux::new(&config), init, sets })
+    }
+
+    /// Takes the next unit; gives the parts that are complete to `done`: the one before it, if it came so late that
+    /// it cannot be in that, and the one that it ends.
+    ///
+    /// # Errors
+    /// If it cannot be carried; it is left out.
+    pub(super) fn take(&mut self, unit: &Unit, done: &mut dyn FnMut(Part)) -> Result<(), MuxError> {
+        if self.parts.is_overrun_by(unit.dts) {
+            let place = self.parts.close();
+            self.write(place, done);
+        }
+        let Some(Coding { mux, .. }) = &mut self.coding else { return Ok(()) };
+        mux.push(&unit.packet(self.kind.track()))?;
+        if self.parts.is_empty() {
+            self.entry = unit.entry;
+        }
+        self.parts.take(unit.dts);
+        // Whoever foresees the end of parts counts as we do, but may have seen a unit that was lost on the way.
+        if unit.part == PartEnd::Closes && self.parts.is_full() {
+            let place = self.parts.close();
+            self.write(place, done);
+        }
+        Ok(())
+    }
+
+    /// Where the part being written begins.
+    pub(super) fn start(&self) -> Pts {
+        self.parts.start()
+    }
+
+    /// Ends the segment; gives its last part to `done`, if it is not complete yet. Says where the segment ends.
+    pub(super) fn end(&mut self, done: &mut dyn FnMut(Part)) -> Pts {
+        let (start, duration) = self.parts.close_last();
+        if duration > Span::ZERO {
+            self.write((start, duration), done);
+        }
+        start + duration
+    }
+
+    fn write(&mut self, (start, duration): (Pts, Span), done: &mut dyn FnMut(Part)) {
+        let Some(Coding { mux, .. }) = &mut self.coding else { return };
+        let mut chunks = Vec::new();
+        mux.finish(&mut chunks);
+        let body = Body { len: chunks.iter().map(Bytes::len).sum(), chunks: chunks.into() };
+        done(Part { start, duration, entry: self.entry, body });
+    }
+}

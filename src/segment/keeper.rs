@@ -1,0 +1,187 @@
+//! What a rendition keeps, and how it is told: its window, its numbers, its dates, its figures and its log.
+//!
+//! Belongs here: the order in which things happen when a segment begins or is complete. Does not: a decision of its
+//! own about segments (`collector`, `assembler`), numbers (`sequence`) or the window (`window`).
+
+use std::fmt::Display;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tracing::{info, warn};
+
+use super::sequence::Sequence;
+use super::window::{Bound, Window};
+use super::{Before, Correction, Edge, Placed, Segment, SegmentConfig, Shelf};
+use crate::base::{Clock, Counter, Gauge, Monotonic, Pts, Pulse, Sync};
+use crate::container::ts::Join;
+
+/// How often the civil clock is looked at.
+const WALL_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Figures of one rendition's window.
+#[derive(Debug, Default)]
+pub struct WindowStats {
+    /// Segments listed so far.
+    pub segments: Counter,
+    /// Of those, how many began with a discontinuity.
+    pub discontinuities: Counter,
+    /// Segments given up before they were complete.
+    pub lost: Counter,
+    /// Gaps listed in their places.
+    pub gaps: Counter,
+    /// Segments that went sooner than time asked, because of the bytes.
+    pub evictions: Counter,
+    /// Segments in the playlist.
+    pub listed: Gauge,
+    /// Segments no longer in it that are still served.
+    pub retired: Gauge,
+    /// How long the playlist lasts, in seconds.
+    pub seconds: Gauge,
+    /// Bytes of all of them.
+    pub bytes: Gauge,
+    /// How long after its media ended the last segment was listed, in milliseconds.
+    pub lag: Gauge,
+    /// How long after its last unit was coded the last part was listed, in milliseconds.
+    pub part_lag: Gauge,
+}
+
+/// Keeps one rendition.
+pub(super) struct Keeper {
+    pub(super) config: SegmentConfig,
+    pub(super) sequence: Sequence,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) shelf: Arc<dyn Shelf>,
+    pub(super) stats: Arc<WindowStats>,
+    window: Window,
+    pulse: Arc<Pulse>,
+    /// When the civil clock was looked at last.
+    looked: Monotonic,
+    /// What the log last said keeps the window from growing.
+    bound: Bound,
+}
+
+impl Keeper {
+    /// A keeper with an empty window. It tells `shelf` what is new and stamps `pulse` with each segment.
+    pub(super) fn new(
+        config: SegmentConfig,
+        sequence: Sequence,
+        clock: Arc<dyn Clock>,
+        shelf: Arc<dyn Shelf>,
+        pulse: Arc<Pulse>,
+    ) -> Self {
+        Self {
+            window: Window::new(&config, sequence.agreement().dates()),
+            looked: clock.now(),
+            bound: Bound::Time,
+            stats: Arc::default(),
+            config,
+            sequence,
+            clock,
+            shelf,
+            pulse,
+        }
+    }
+
+    /// Says and counts that a segment was given up.
+    pub(super) fn give_up(&mut self, reason: &dyn Display) {
+        self.stats.lost.increment();
+        warn!(rendition = self.sequence.rendition(), "gave up a segment: {reason}");
+    }
+
+    /// Gives the segment that begins at `start` its number and says how it joins the one before, which is said to
+    /// end at `end`; lists the gaps between. `None` if it has to be given up.
+    pub(super) fn place(&mut self, start: Pts, join: Join, end: Option<Pts>) -> Option<(u64, Join)> {
+        let Some(Placed { sequence, join, before }) = self.sequence.place(start, join, end) else {
+            self.give_up(&"its place in the list is taken by one that broke off");
+            return None;
+        };
+        if let Before::Gaps(gaps) = &before {
+            self.stats.gaps.add(gaps.len() as u64);
+        }
+        let early = self.window.prepare(before, self.clock.now());
+        self.stats.evictions.add(early as u64);
+        Some((sequence, join))
+    }
+
+    /// Where the media listed so far end.
+    pub(super) fn end(&self) -> Option<Pts> {
+        self.window.end()
+    }
+
+    /// Lists a segment that is complete, and what is being written after it.
+    pub(super) fn list(&mut self, segment: Segment, edge: Option<Arc<Edge>>) {
+        let (end, join) = (segment.start + segment.duration, segment.join);
+        let early = self.window.push(segment, self.clock.now());
+        let (listed, retired) = self.show(edge);
+
+        let now = self.clock.now();
+        self.pulse.beat(now);
+        let stats = &self.stats;
+        stats.segments.increment();
+        stats.discontinuities.add(u64::from(join == Join::Broken));
+        stats.evictions.add(early as u64);
+        stats.listed.set(listed as f64);
+        stats.retired.set(retired as f64);
+        stats.seconds.set(self.window.duration().as_secs_f64());
+        stats.bytes.set(self.window.bytes() as f64);
+        stats.lag.set(now.nanos_since(end.to_monotonic()) as f64 / 1e6);
+        self.tell_bound();
+    }
+
+    /// Shows what there is now; says how many segments are listed, and how many more can be fetched.
+    pub(super) fn show(&self, edge: Option<Arc<Edge>>) -> (usize, usize) {
+        let snapshot = self.window.snapshot_beside(edge);
+        let counts = (snapshot.listed.len(), snapshot.retired.len());
+        self.shelf.list(snapshot);
+        counts
+    }
+
+    /// Logs when memory begins, and when it ceases, to be what the window is short of.
+    fn tell_bound(&mut self) {
+        let bound = self.window.bound();
+        if std::mem::replace(&mut self.bound, bound) == bound {
+            return;
+        }
+        let rendition = self.sequence.rendition();
+        let (seconds, configured) =
+            (self.window.duration().as_secs_f64().round(), self.config.length.as_secs_f64());
+        match bound {
+            Bound::Bytes => warn!(
+                rendition,
+                seconds,
+                configured,
+                memory = self.config.bytes,
+                "the window is shorter than configured, its memory is used up; allow it more or lower the bit rate"
+            ),
+            Bound::Time => info!(rendition, seconds, "the window has its configured length again"),
+        }
+    }
+
+    /// Looks at the civil clock now and then; lists other dates, if that changed them.
+    pub(super) fn look_at_the_clock(&mut self, edge: impl FnOnce() -> Option<Arc<Edge>>) {
+        let now = self.clock.now();
+        if now.since(self.looked) < WALL_INTERVAL {
+            return;
+        }
+        self.looked = now;
+        let (agreement, rendition) = (self.sequence.agreement(), self.sequence.rendition());
+        match agreement.look(&self.clock.wall()) {
+            None => {}
+            Some(Correction::Set { nanos, sync }) => info!(
+                rendition,
+                seconds = nanos as f64 / 1e9,
+                synchronised = sync == Sync::Synchronised,
+                "the dates of the stream follow the system clock, which was set or is trusted otherwise than before"
+            ),
+            Some(Correction::Suspended { nanos }) => info!(
+                rendition,
+                seconds = nanos as f64 / 1e9,
+                "the machine was suspended; the stream goes on with a discontinuity"
+            ),
+        }
+        let changed = self.window.set_dates(self.sequence.agreement().dates());
+        if changed && self.window.end().is_some() {
+            self.show(edge());
+        }
+    }
+}

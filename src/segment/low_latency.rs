@@ -1,0 +1,204 @@
+//! From the ring of one track's units to the shelf, part by part.
+//!
+//! Belongs here: which parts make a segment, and what readers see while it is being written. Does not: making parts
+//! (`assembler`), or what is kept and told (`keeper`).
+
+use std::io;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::assembler::{Assembler, TrackKind};
+use super::driver::{Records, Taker, drive};
+use super::keeper::{Keeper, WindowStats};
+use super::sequence::Sequence;
+use super::{Body, Edge, Init, Part, Presence, Segment, SegmentConfig, Shelf, TargetDuration};
+use crate::base::{Clock, Pts, Pulse, Span};
+use crate::container::ts::Join;
+use crate::media::{PartEnd, Place, Unit};
+
+/// Makes parts and segments of one track's units, and keeps their window.
+pub struct LowLatency {
+    assembler: Assembler,
+    keeper: Keeper,
+    part_target: Span,
+    course: Course,
+    /// What was listed last, for readers of the next segment's first part.
+    edge: Option<Arc<Edge>>,
+    /// How the next segment joins at best.
+    kept: Join,
+}
+
+/// What units go into.
+enum Course {
+    /// A segment.
+    Open(Open),
+    /// Nothing, until a segment begins.
+    Waiting,
+}
+
+/// The segment being written.
+struct Open {
+    sequence: u64,
+    start: Pts,
+    join: Join,
+    init: Arc<Init>,
+    parts: Vec<Part>,
+    /// Their bytes.
+    len: usize,
+}
+
+impl LowLatency {
+    /// Of a track of that kind, with parts no longer than `part_target` and an empty window. It tells `shelf` what is
+    /// new and stamps `pulse` with each segment.
+    pub fn new(
+        (kind, part_target): (TrackKind, Span),
+        config: SegmentConfig,
+        sequence: Sequence,
+        clock: Arc<dyn Clock>,
+        shelf: Arc<dyn Shelf>,
+        pulse: Arc<Pulse>,
+    ) -> Self {
+        Self {
+            assembler: Assembler::new(kind, part_target),
+            keeper: Keeper::new(config, sequence, clock, shelf, pulse),
+            part_target,
+            course: Course::Waiting,
+            edge: None,
+            kept: Join::Continuous,
+        }
+    }
+
+    /// Its figures.
+    pub fn stats(&self) -> Arc<WindowStats> {
+        Arc::clone(&self.keeper.stats)
+    }
+
+    /// Reads units until there are no more, within a tokio runtime.
+    ///
+    /// # Errors
+    /// If waiting for units fails.
+    pub async fn drive(&mut self, units: &mut impl Records<Unit>) -> io::Result<()> {
+        drive(self, units).await
+    }
+
+    fn unit(&mut self, unit: &Unit) {
+        if unit.place != Place::Follows {
+            self.finish();
+            self.begin(unit);
+        }
+        let Course::Open(open) = &mut self.course else { return };
+        let before = open.parts.len();
+        let taken = self.assembler.take(unit, &mut |part| open.add(part));
+        if unit.part == PartEnd::Ends {
+            self.assembler.end(&mut |part| open.add(part));
+        }
+        let grown = open.parts.len() > before;
+        if taken.is_err() {
+            self.keeper.stats.lost.increment();
+        }
+        let largest = self.keeper.config.largest_segment();
+        if open.len > largest {
+            self.keeper.give_up(&format_args!(
+                "it outgrew the {largest} bytes a segment may have; allow the window more memory or lower the bit rate"
+            ));
+            self.finish();
+        } else if unit.part == PartEnd::Ends {
+            self.finish();
+        } else if grown {
+            self.show();
+        }
+        if grown {
+            let lag = self.keeper.clock.now().nanos_since(unit.arrived);
+            self.keeper.stats.part_lag.set(lag as f64 / 1e6);
+        }
+    }
+
+    /// Begins a segment, if there is a place for it and it can be decoded.
+    fn begin(&mut self, unit: &Unit) {
+        let wall = self.keeper.sequence.agreement().dates().at(unit.pts);
+        let (join, init) = match self.assembler.begin(unit, wall) {
+            Ok(begun) => begun,
+            Err(error) => return self.keeper.give_up(&error),
+        };
+        let join = join.max(std::mem::replace(&mut self.kept, Join::Continuous));
+        // What runs on is decoded where the one before ends, and that is a little beside a unit's own instant.
+        let end = self.keeper.end().map(|end| if join == Join::Continuous { unit.pts } else { end });
+        let Some((sequence, join)) = self.keeper.place(unit.pts, join, end) else { return };
+        let start = self.assembler.start();
+        self.course = Course::Open(Open { sequence, start, join, init, parts: Vec::new(), len: 0 });
+    }
+
+    /// Ends the segment being written, if there is one, and lists it.
+    fn finish(&mut self) {
+        let Course::Open(mut open) = std::mem::replace(&mut self.course, Course::Waiting) else { return };
+        let end = self.assembler.end(&mut |part| open.add(part));
+        if open.parts.is_empty() {
+            self.kept = Join::Lost;
+            return self.keeper.give_up(&"it has no media");
+        }
+        // A camera that codes itself may send key frames too seldom: EXTINF cannot say so (RFC 8216, 4.3.3.1).
+        let span = end - open.start;
+        let target = self.keeper.config.target;
+        let duration = if TargetDuration::of(target).allows(span) {
+            span
+        } else {
+            self.kept = Join::Lost;
+            target
+        };
+        // What can be asked for next is the first part of the next.
+        self.edge = Some(Arc::new(Edge {
+            sequence: open.sequence + 1,
+            start: end,
+            join: Join::Continuous,
+            init: Arc::clone(&open.init),
+            parts: Vec::new(),
+            part_target: self.part_target,
+        }));
+        self.keeper.list(open.into_segment(duration), self.edge.clone());
+    }
+
+    /// Shows the parts so far.
+    fn show(&mut self) {
+        if let Course::Open(Open { sequence, start, join, init, parts, .. }) = &self.course {
+            let (init, parts) = (Arc::clone(init), parts.clone());
+            let (sequence, start, join, part_target) = (*sequence, *start, *join, self.part_target);
+            self.edge = Some(Arc::new(Edge { sequence, start, join, init, parts, part_target }));
+            self.keeper.show(self.edge.clone());
+        }
+    }
+}
+
+impl Open {
+    fn add(&mut self, part: Part) {
+        self.len += part.body.len;
+        self.parts.push(part);
+    }
+
+    fn into_segment(self, duration: Span) -> Segment {
+        let Self { sequence, start, join, init, parts, len } = self;
+        let chunks: Vec<Bytes> = parts.iter().flat_map(|part| part.body.chunks.iter().cloned()).collect();
+        let body = Body { chunks: chunks.into(), len };
+        let (presence, init, parts) = (Presence::There, Some(init), parts.into());
+        Segment { sequence, start, duration, join, presence, body, key: None, init, parts }
+    }
+}
+
+impl Taker<Unit> for LowLatency {
+    fn take(&mut self, batch: &[Unit]) {
+        let edge = &self.edge;
+        self.keeper.look_at_the_clock(|| edge.clone());
+        for unit in batch {
+            self.unit(unit);
+        }
+    }
+
+    fn interrupt(&mut self) {
+        self.finish();
+        self.kept = Join::Lost;
+    }
+
+    fn keeper(&mut self) -> &mut Keeper {
+        &mut self.keeper
+    }
+}

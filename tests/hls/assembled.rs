@@ -1,0 +1,168 @@
+//! A track's units through its tap, the ring and the assembler, onto a shelf: what readers see, part by part.
+
+use std::sync::{Arc, Mutex};
+
+use outpost::base::{Clock, Monotonic, Pts, Pulse, SimClock, Span, WallTime};
+use outpost::container::ts::Join;
+use outpost::media::grid::Cutter;
+use outpost::media::{
+    AacConfig, CutGrid, Entry, FrameRate, Packet, Program, Track, VideoConfig, part_target,
+};
+use outpost::pump::outlet::Outlet;
+use outpost::pump::segments::Segments;
+use outpost::pump::sink::RecordSink;
+use outpost::pump::tap::Tap;
+use outpost::ring::{self, Reader};
+use outpost::segment::{
+    Agreement, Ledger, LowLatency, Numbering, SegmentConfig, Shelf, Snapshot, Tail, TrackKind,
+};
+use proptest::prelude::*;
+
+use crate::script::Scratch;
+
+const START: i64 = 1_000_000_000_000;
+const GRID: Span = Span::from_millis(2000);
+
+/// All that was ever shown.
+#[derive(Default)]
+struct Shown(Mutex<Vec<Arc<Snapshot>>>);
+
+impl Shelf for Shown {
+    fn list(&self, snapshot: Arc<Snapshot>) {
+        self.0.lock().expect("nobody panicked").push(snapshot);
+    }
+
+    fn extend(&self, _: Tail) {}
+}
+
+/// What is shown when these pictures, or frames of sound, come; instants in ticks after the start.
+fn shown(kind: &TrackKind, instants: &[i64]) -> (Span, Vec<Arc<Snapshot>>) {
+    let scratch = Scratch::new("low-latency");
+    let start = Monotonic::from_nanos(START);
+    let simulated = Arc::new(SimClock::new(start, WallTime::from_unix_nanos(1_800_000_000_000_000_000)));
+    let clock = Arc::clone(&simulated) as Arc<dyn Clock>;
+    let grid = CutGrid::new(GRID);
+    let config = SegmentConfig { target: GRID, length: Span::from_millis(30_000), bytes: 64 << 20 };
+    let ledger = Ledger::open(scratch.file());
+    let numbering = Numbering::Aligned(grid);
+    let agreement = Agreement::new(&ledger, "s", numbering, &config, &clock.wall(), Span::ZERO);
+
+    let (track, program) = match kind {
+        TrackKind::Audio(config) => (Track::Audio, Program { video: None, audio: Some(config.clone()) }),
+        TrackKind::Video(rate) => {
+            let size = "320x240".parse().expect("a size");
+            let config = VideoConfig { codecs: "avc1.42c01e".into(), size, rate: *rate };
+            (Track::Video, Program { video: Some(config), audio: None })
+        }
+    };
+    let (records, _ignored) = ring::channel(1 << 10).expect("an eventfd");
+    let sink = RecordSink::new(records, ring::Audience::default(), Arc::default());
+    let segments = Segments::new("s", &program, sink, &clock);
+    let target = part_target(Span::from_millis(200), &[kind.unit()]);
+    let (units, ring) = ring::channel(instants.len().max(1)).expect("an eventfd");
+    let tap = Tap::new(units, Some(grid), (kind.unit(), target), &clock, Arc::default());
+    let mut outlet = Outlet::direct(segments).with_tap(tap);
+    let mut cutter = Cutter::new(grid);
+    for ticks in instants {
+        let pts = start.to_pts() + Span::from_ticks(*ticks);
+        let cut = cutter.is_cut(pts);
+        if cut {
+            outlet.begin_segment(pts);
+        }
+        let entry = if cut || track == Track::Audio { Entry::Key } else { Entry::Dependent };
+        let data: &[u8] = if entry == Entry::Key { KEY } else { DEPENDENT };
+        outlet.write(&Packet { track, pts, dts: pts, entry, data });
+    }
+    drop(outlet);
+
+    let shelf = Arc::new(Shown::default());
+    let pulse = Arc::new(Pulse::new(start));
+    let mut low = LowLatency::new(
+        (kind.clone(), target),
+        config,
+        agreement.sequence("s/ll"),
+        clock,
+        Arc::clone(&shelf) as Arc<dyn Shelf>,
+        pulse,
+    );
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().expect("a runtime");
+    runtime.block_on(async {
+        let mut reader = Reader::new(ring).expect("a bell");
+        low.drive(&mut reader).await.expect("units can be waited for");
+    });
+    let all = std::mem::take(&mut *shelf.0.lock().expect("nobody panicked"));
+    (target, all)
+}
+
+/// An IDR picture with its parameter sets, and another picture, as far as a container looks at them.
+const KEY: &[u8] = &[
+    0, 0, 0, 1, 0x67, 0x42, 0xC0, 0x1F, 0xDA, 0x01, 0x40, 0x16, 0xEC, 0x04, 0x40, 0, 0, 3, 0, 0x40, 0, 0,
+    0x0F, 0x23, 0xC6, 0x0C, 0xA8, 0, 0, 0, 1, 0x68, 0xCE, 0x3C, 0x80, 0, 0, 0, 1, 0x65, 0x88, 0x84,
+];
+const DEPENDENT: &[u8] = &[0, 0, 0, 1, 0x41, 0x9a, 0x02, 0x04, 0x11];
+
+/// Holds what was shown to what readers may rely on; gives the segments of the last.
+fn judge(target: Span, all: &[Arc<Snapshot>]) -> Result<(), TestCaseError> {
+    let mut known: Vec<((u64, usize), Pts, Span)> = Vec::new();
+    for snapshot in all {
+        let edge = snapshot.edge.as_ref().expect("there always is one");
+        let next = snapshot.listed.last().map(|last| last.sequence + 1);
+        prop_assert!(next.is_none_or(|next| next == edge.sequence), "the edge follows the list");
+        let listed = snapshot
+            .listed
+            .iter()
+            .flat_map(|it| it.parts.iter().enumerate().map(|(n, part)| ((it.sequence, n), part)));
+        let written = edge.parts.iter().enumerate().map(|(n, part)| ((edge.sequence, n), part));
+        let (mut end, mut count) = (None, 0);
+        for (name, part) in listed.chain(written) {
+            prop_assert!(part.duration <= target && part.duration > Span::ZERO, "{:?}", name);
+            prop_assert!(end.is_none_or(|end| end == part.start), "{:?} does not follow", name);
+            end = Some(part.start + part.duration);
+            match known.iter().find(|(known, ..)| *known == name) {
+                None => known.push((name, part.start, part.duration)),
+                Some((_, start, duration)) => {
+                    prop_assert_eq!((*start, *duration), (part.start, part.duration), "{:?} changed", name);
+                }
+            }
+            count += 1;
+        }
+        prop_assert!(count > 0);
+        for (n, segment) in snapshot.listed.iter().enumerate() {
+            let sum = segment.parts.iter().fold(Span::ZERO, |sum, part| sum + part.duration);
+            prop_assert_eq!(sum, segment.duration, "parts together are their segment");
+            let bytes: usize = segment.parts.iter().map(|part| part.body.len).sum();
+            prop_assert_eq!((bytes, segment.body.chunks.len()), (segment.body.len, segment.parts.len()));
+            prop_assert_eq!(segment.body.chunks[0].as_ptr(), segment.parts[0].body.chunks[0].as_ptr());
+            prop_assert_eq!(segment.parts[0].entry, Entry::Key);
+            prop_assert_eq!(segment.join == Join::Broken, n == 0, "of segment {}", n);
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn sound_is_shown_part_by_part() {
+    let kind = TrackKind::Audio(AacConfig::parse(&[0x11, 0x88]).expect("valid"));
+    let instants: Vec<_> = (0..1000).map(|n| n * 1920).collect();
+    let (target, all) = shown(&kind, &instants);
+    judge(target, &all).expect("as it should be");
+    assert!(all.len() > 100 && all.last().expect("shown").listed.len() > 9, "{}", all.len());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+    #[test]
+    fn pictures_are_shown_part_by_part_whatever_their_jitter(
+        rate in 5u32..50,
+        phase in 0i64..3000,
+        jitter in proptest::collection::vec(-400i64..400, 200..300),
+    ) {
+        let kind = TrackKind::Video(FrameRate::new(rate, 1).expect("a rate"));
+        let unit = kind.unit().ticks();
+        let instants: Vec<_> =
+            jitter.iter().enumerate().map(|(n, jitter)| 1000 + phase + unit * n as i64 + jitter).collect();
+        let (target, all) = shown(&kind, &instants);
+        prop_assert!(all.len() > 10);
+        judge(target, &all)?;
+    }
+}
