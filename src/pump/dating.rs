@@ -26,7 +26,8 @@ pub(super) struct Dating {
 impl Dating {
     pub(super) fn new(program: &Program) -> Self {
         let pause = if program.video.is_some() { Span::ZERO } else { PAUSE };
-        Self { pause, told: None, text: String::new(), tag: Vec::new() }
+        // Room for RFC 3339, and for the tag around it.
+        Self { pause, told: None, text: String::with_capacity(64), tag: Vec::with_capacity(128) }
     }
 
     /// A segment begins at `at`.
