@@ -21,7 +21,7 @@ const WATCHED: Duration = Duration::from_secs(30);
 const AWAY: Duration = Duration::from_secs(8);
 const CALM: Duration = Duration::from_secs(6);
 
-/// What is watched: the scanner, and a camera whose cable can be pulled.
+/// What is watched: the scanner, the same enciphered, and a camera in two sizes whose cable can be pulled.
 fn streams(dir: &Path) -> String {
     let pid = dir.join("camera.pid");
     let away = dir.join("camera.away");
@@ -32,14 +32,23 @@ fn streams(dir: &Path) -> String {
         pid.display()
     );
     format!(
-        "[[stream]]\nname = \"radio\"\n[stream.audio]\nkind = \"synth\"\n[stream.window]\nsegment = \"1s\"\n\
-         length = \"10s\"\n\n[[stream]]\nname = \"camera\"\n[stream.window]\nsegment = \"2s\"\nlength = \"12s\"\n\
+        "[[stream]]\nname = \"radio\"\nlow_latency = {{}}\n[stream.audio]\nkind = \"synth\"\n[stream.window]\n\
+         segment = \"1s\"\nlength = \"10s\"\n\n[[stream]]\nname = \"closed\"\naudio.kind = \"synth\"\n\
+         encryption.rotate = 3\nwindow = {{ segment = \"1s\", length = \"10s\" }}\n\n\
+         [[stream]]\nname = \"camera\"\nlow_latency = {{ part = \"300ms\" }}\n\
+         rendition = [{{ size = \"160x90\", bitrate = \"100k\" }}]\n[stream.window]\nsegment = \"2s\"\nlength = \"12s\"\n\
          [stream.video]\nkind = \"command\"\ncommand = [\"sh\", \"-c\", {script:?}]\noutput = \"yu12\"\n\
          size = \"320x180\"\nrate = 15\nbitrate = \"300k\"\n[stream.audio]\nkind = \"synth\"\nsound = \"clapper\"\n"
     )
 }
 
-const PLAYLISTS: [&str; 2] = ["/radio/index.m3u8", "/camera/index.m3u8"];
+const PLAYLISTS: [&str; 5] = [
+    "/radio/index.m3u8",
+    "/radio/ll/index.m3u8",
+    "/closed/index.m3u8",
+    "/camera/index.m3u8",
+    "/camera/ll/index.m3u8",
+];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_to_be_said_against_what_is_served() {
