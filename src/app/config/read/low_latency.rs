@@ -26,13 +26,14 @@ impl Check<'_, '_> {
             return Err(self.wrong("low_latency", what));
         }
         let usual = LowLatencySettings::default();
-        let (part, length) = (written.part.unwrap_or(usual.part), written.length.unwrap_or(usual.length));
+        let window = &stream.window;
+        let part = written.part.unwrap_or(usual.part);
+        let length = written.length.unwrap_or(usual.length.min(window.length));
         let (low, high) = (Length(Span::from_millis(100)), Length(Span::from_millis(1_000)));
         if !(low..=high).contains(&part) {
             let what = format!("{part} is out of range; a part lasts from {low} to {high}");
             return Err(self.wrong("low_latency.part", what));
         }
-        let window = &stream.window;
         if length > window.length {
             let what = format!(
                 "{length} is longer than the stream's own window, {}; make it shorter, or that one longer",
