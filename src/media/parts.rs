@@ -90,7 +90,7 @@ impl Parts {
         self.end <= self.start
     }
 
-    /// Whether the part has to end before a unit decoded at `at`: it came later than the last one let expect.
+    /// Whether the part has to end before a unit decoded at `at`: it would be too long with that.
     pub fn is_overrun_by(&self, at: Pts) -> bool {
         !self.is_empty() && at + self.unit - self.start > self.target
     }
@@ -101,11 +101,6 @@ impl Parts {
         let least = self.end + Span::from_ticks(1);
         self.end = (at + self.unit).min(self.start + self.target).max(least);
         self.end
-    }
-
-    /// Whether the part would be too long with one unit more.
-    pub fn is_full(&self) -> bool {
-        self.end + self.unit - self.start > self.target
     }
 
     /// Ends the part: where it began, and how long it is. The next one begins there. Its last unit is made to last
@@ -175,8 +170,8 @@ mod tests {
             } else if parts.is_overrun_by(at) {
                 closed.push(parts.close());
             }
-            parts.take(at);
-            if parts.is_full() {
+            let end = parts.take(at);
+            if parts.is_overrun_by(end) {
                 closed.push(parts.close());
             }
         }

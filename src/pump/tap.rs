@@ -17,7 +17,7 @@ use crate::ring::Producer;
 use super::lane::{Flow, Lane, LaneStats};
 
 /// What is known of how far astray pictures come fades by this part with each.
-const FADING: i64 = 64;
+const FADING: i64 = 32;
 
 /// One track's way into the ring of its low-latency rendition.
 pub struct Tap {
@@ -134,7 +134,7 @@ impl Tap {
             self.course = Course::Ended;
             self.parts.close_last();
             PartEnd::Ends
-        } else if self.parts.is_full() && !reaches(self.expected + self.astray) {
+        } else if self.parts.is_overrun_by(self.expected) && !reaches(self.expected + self.astray) {
             self.parts.close();
             PartEnd::Closes
         } else {

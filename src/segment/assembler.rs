@@ -132,8 +132,7 @@ impl Assembler {
             self.entry = unit.entry;
         }
         self.parts.take(unit.dts);
-        // Whoever foresees the end of parts counts as we do, but may have seen a unit that was lost on the way.
-        if unit.part == PartEnd::Closes && self.parts.is_full() {
+        if unit.part == PartEnd::Closes {
             let place = self.parts.close();
             self.write(place, done);
         }

@@ -544,6 +544,16 @@ fn faults_are_told_with_place_and_remedy() {
              \"15min\" or \"1h 30m\"\n\
              \x20 5 |  window.length = true\n    |                  ^^^^",
         ),
+        (
+            synth("low_latency.part = \"50ms\""),
+            "outpost.toml:4: stream.low_latency.part: 50ms is out of range; a part lasts from 100ms to 1s\n\
+             \x20 4 | low_latency.part = \"50ms\"\n    |                    ^^^^^^",
+        ),
+        (
+            synth("low_latency.length = \"1h\""),
+            "outpost.toml:4: stream.low_latency.length: 1h is longer than the stream's own window, 15m; make it \
+             shorter, or that one longer\n  4 | low_latency.length = \"1h\"\n    |                      ^^^^",
+        ),
     ];
     let mut wrong = String::new();
     for (text, expected) in table {

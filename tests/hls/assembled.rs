@@ -131,7 +131,8 @@ fn judge(target: Span, all: &[Arc<Snapshot>]) -> Result<(), TestCaseError> {
             let sum = segment.parts.iter().fold(Span::ZERO, |sum, part| sum + part.duration);
             prop_assert_eq!(sum, segment.duration, "parts together are their segment");
             let bytes: usize = segment.parts.iter().map(|part| part.body.len).sum();
-            prop_assert_eq!((bytes, segment.body.chunks.len()), (segment.body.len, segment.parts.len()));
+            let chunks: usize = segment.parts.iter().map(|part| part.body.chunks.len()).sum();
+            prop_assert_eq!((bytes, chunks), (segment.body.len, segment.body.chunks.len()));
             prop_assert_eq!(segment.body.chunks[0].as_ptr(), segment.parts[0].body.chunks[0].as_ptr());
             prop_assert_eq!(segment.parts[0].entry, Entry::Key);
             prop_assert_eq!(segment.join == Join::Broken, n == 0, "of segment {}", n);
