@@ -16,17 +16,46 @@ use crate::{PATIENCE, alone, temporary, website};
 /// How long each stream is watched.
 const WATCHED: Duration = Duration::from_secs(6);
 
-/// What is played: its path, and whether there is something to see.
+/// What is played: its path, whether there is something to see, and by whom.
 struct Case {
     path: &'static str,
     pictures: bool,
     low_latency: bool,
+    players: &'static [&'static str],
 }
 
-const CASES: [Case; 2] = [
-    Case { path: "/camera/index.m3u8", pictures: true, low_latency: false },
-    Case { path: "/radio/index.m3u8", pictures: false, low_latency: false },
+const ALL: &[&str] = &["hls", "shaka", "videojs"];
+/// video.js takes a multivariant playlist of low latency for an ordinary one, or fails, as it likes.
+const QUICK: &[&str] = &["hls", "shaka"];
+
+const CASES: [Case; 5] = [
+    Case { path: "/camera/index.m3u8", pictures: true, low_latency: false, players: ALL },
+    Case { path: "/radio/index.m3u8", pictures: false, low_latency: false, players: ALL },
+    Case { path: "/closed/index.m3u8", pictures: true, low_latency: false, players: ALL },
+    Case { path: "/camera/ll/index.m3u8", pictures: true, low_latency: true, players: QUICK },
+    Case { path: "/radio/ll/index.m3u8", pictures: false, low_latency: true, players: QUICK },
 ];
+
+/// Pictures small enough for three players and the program on two cores.
+const STREAMS: &str = r#"
+[[stream]]
+name = "radio"
+audio.kind = "synth"
+low_latency = {}
+
+[[stream]]
+name = "camera"
+video = { kind = "synth", size = "640x360", rate = 30, bitrate = "600k" }
+rendition = [{ size = "320x180", bitrate = "200k" }]
+audio = { kind = "synth", sound = "clapper" }
+low_latency = {}
+
+[[stream]]
+name = "closed"
+video = { kind = "synth", size = "640x360", rate = 30, bitrate = "300k" }
+audio = { kind = "synth", sound = "clapper" }
+encryption.rotate = 2
+"#;
 
 /// The folder with the players, of the versions in `package.json`; fetched once.
 fn players() -> PathBuf {
@@ -59,14 +88,15 @@ fn players() -> PathBuf {
 }
 
 /// The page that has them all, playing `url`.
-async fn open(browser: &Browser, url: &str, low_latency: bool) {
+async fn open(browser: &Browser, url: &str, case: &Case) {
     let players = players();
     let site = website::serve(move |path| match path.strip_prefix("/node_modules/") {
         Some(_) => players.join(&path[1..]),
         None => Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser").join(&path[1..]),
     });
-    let low = if low_latency { "&low=1" } else { "" };
-    browser.open(&format!("http://{site}/players.html?url={url}{low}")).await;
+    let low = if case.low_latency { "&low=1" } else { "" };
+    let players = case.players.join(",");
+    browser.open(&format!("http://{site}/players.html?url={url}&players={players}{low}")).await;
 }
 
 async fn look(browser: &Browser) -> Vec<Value> {
@@ -78,12 +108,12 @@ fn position(look: &Value) -> f64 {
     look["position"].as_f64().expect("a number")
 }
 
-/// Waits until `good` holds of all three.
-async fn until(browser: &Browser, what: &str, good: impl Fn(&Value) -> bool) -> Vec<Value> {
+/// Waits until `good` holds of all `count` of them.
+async fn until(browser: &Browser, count: usize, what: &str, good: impl Fn(&Value) -> bool) -> Vec<Value> {
     let began = Instant::now();
     loop {
         let looks = look(browser).await;
-        if looks.len() == 3 && looks.iter().all(&good) {
+        if looks.len() == count && looks.iter().all(&good) {
             return looks;
         }
         assert!(began.elapsed() < PATIENCE, "{what}: {looks:#?}\n{:#?}", browser.console());
@@ -91,9 +121,9 @@ async fn until(browser: &Browser, what: &str, good: impl Fn(&Value) -> bool) -> 
     }
 }
 
-/// Waits until all three play, and holds that they do so in real time.
-async fn play(browser: &Browser, what: &str) -> Vec<Value> {
-    let begun = until(browser, what, |look| position(look) > 0.5 && look["paused"] == false).await;
+/// Waits until all `count` of them play, and holds that they do so in real time.
+async fn play(browser: &Browser, count: usize, what: &str) -> Vec<Value> {
+    let begun = until(browser, count, what, |look| position(look) > 0.5 && look["paused"] == false).await;
     // Some jump to the live edge at first, and again once they know where it is.
     tokio::time::sleep(Duration::from_secs(3)).await;
     let (before, began) = (look(browser).await, Instant::now());
@@ -115,11 +145,14 @@ async fn play(browser: &Browser, what: &str) -> Vec<Value> {
 async fn the_players_of_web_sites_play_each_stream() {
     let _alone = alone().await;
     let (state, profile) = (temporary("libraries-state"), temporary("libraries-profile"));
-    let outpost = Outpost::start(&["demo"], &[], &state);
+    fs::create_dir_all(&state).expect("a folder");
+    let config = state.join("outpost.toml");
+    fs::write(&config, STREAMS).expect("a configuration");
+    let outpost = Outpost::start(&["run", config.to_str().expect("UTF-8")], &[], &state);
     let browser = Browser::start(&profile).await;
     for case in &CASES {
-        open(&browser, &outpost.url(case.path), case.low_latency).await;
-        for look in play(&browser, case.path).await {
+        open(&browser, &outpost.url(case.path), case).await;
+        for look in play(&browser, case.players.len(), case.path).await {
             let seen = look["size"] != serde_json::json!([0, 0]);
             assert_eq!(seen, case.pictures, "{}: {look}", case.path);
             assert!(look["decoded"].as_f64().is_some_and(|bytes| bytes > 0.0), "{}: {look}", case.path);
@@ -148,13 +181,15 @@ async fn a_camera_that_goes_and_comes_back_is_no_end_to_them() {
     let brighter = |than: f64| move |look: &Value| look["brightness"].as_f64().is_some_and(|it| it > than);
     let darker = |than: f64| move |look: &Value| look["brightness"].as_f64().is_some_and(|it| it < than);
     for (name, camera) in [("raw", raw), ("coded", coded)] {
-        open(&browser, &outpost.url(&format!("/{name}/index.m3u8")), false).await;
-        until(&browser, name, brighter(80.0)).await;
+        let [case, ..] = &CASES;
+        let count = case.players.len();
+        open(&browser, &outpost.url(&format!("/{name}/index.m3u8")), case).await;
+        until(&browser, count, name, brighter(80.0)).await;
         camera.pull();
-        until(&browser, &format!("{name}: the slate"), darker(60.0)).await;
+        until(&browser, count, &format!("{name}: the slate"), darker(60.0)).await;
         camera.plug_in();
-        until(&browser, &format!("{name}: the camera is back"), brighter(80.0)).await;
-        play(&browser, name).await;
+        until(&browser, count, &format!("{name}: the camera is back"), brighter(80.0)).await;
+        play(&browser, count, name).await;
     }
     drop(browser);
     let _ = fs::remove_dir_all(profile);

@@ -271,6 +271,9 @@ export class Player {
     const hls = new Hls({
       liveDurationInfinity: true, // lock screens then say "live" instead of a length
       backBufferLength: 60, // seconds; hls.js keeps everything otherwise, all day
+      // The time that segments carry is in the playlist, too; a text track for it would load what the policy forbids.
+      enableID3MetadataCues: false,
+      enableEmsgMetadataCues: false,
     });
     this.#hls = hls;
     hls.on(Hls.Events.ERROR, (_, error) => error.fatal && this.#fatal(Hls, error));
