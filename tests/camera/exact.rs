@@ -122,8 +122,8 @@ kind = \"synth\"
     );
     assert_eq!(
         tracks.split_whitespace().collect::<Vec<_>>(),
-        ["h264", "h264"],
-        "the program's list and the file's"
+        ["h264", "timed_id3", "h264", "timed_id3"],
+        "the program's list and the file's: pictures, and the time of day"
     );
     let sound = until("sound", Duration::from_secs(20), || {
         let reply = station.get("/blind/audio/index.m3u8");
