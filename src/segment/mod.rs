@@ -139,7 +139,7 @@ pub struct TargetDuration(pub u32);
 impl TargetDuration {
     /// How much later than its instant of the grid a cut can fall: one unit, 43 ms for a frame of HE-AAC,
     /// 100 ms for a picture at 10 per second, and a little as no camera keeps its rate to the tick.
-    const CUT_DELAY: Span = Span::from_millis(110);
+    pub(super) const CUT_DELAY: Span = Span::from_millis(110);
 
     /// For segments cut on a grid of `target`: no whole one, rounded to the nearest second, exceeds it.
     pub fn of(target: Span) -> Self {

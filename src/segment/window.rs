@@ -163,7 +163,10 @@ impl Window {
     }
 
     fn retire_by_time(&mut self, now: Monotonic) {
-        while self.without_first().is_some_and(|rest| rest >= self.config.length) {
+        // Cuts fall a little behind the instants of the grid, in one rendition more than in another; that must not let
+        // a segment go sooner in one than in the others (rfc8216bis, 6.2.4).
+        let length = self.config.length - TargetDuration::CUT_DELAY;
+        while self.without_first().is_some_and(|rest| rest >= length) {
             self.retire_first(now);
         }
     }

@@ -179,11 +179,9 @@ impl<'a> Media<'a> {
 
 /// The types of what is fetched of fragmented MP4, and of what a decoder must have read before.
 fn fragmented(rendition: &Rendition) -> [HeaderValue; 2] {
-    let types = if rendition.is_sound() {
-        ["audio/iso.segment", "audio/mp4"]
-    } else {
-        ["video/iso.segment", "video/mp4"]
-    };
+    // For segments of sound alone no type of their own is registered.
+    let types =
+        if rendition.is_sound() { ["audio/mp4", "audio/mp4"] } else { ["video/iso.segment", "video/mp4"] };
     types.map(HeaderValue::from_static)
 }
 

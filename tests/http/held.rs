@@ -64,7 +64,7 @@ fn what_nobody_can_know_of_is_refused_with_the_reason() {
     let server = radio(1);
     let table = [
         ("?_HLS_part=1", "_HLS_part needs _HLS_msn beside it: a part of which segment?\n"),
-        ("?_HLS_msn=-1", "_HLS_msn=-1 is no whole number from 0 up\n"),
+        ("?_HLS_msn=-1", "_HLS_msn=-1 is no whole number from 0 up to 2^64 - 1\n"),
         ("?_HLS_msn=12", "the playlist will not have that for a while; ask for what comes next\n"),
         (
             "?_HLS_msn=10&_HLS_part=9",

@@ -35,7 +35,7 @@ fn each_path_gives_its_kind_with_its_fields() {
         ("/radio/ll/video/index.m3u8", 200, "application/vnd.apple.mpegurl", "public, max-age=1"),
         ("/radio/ll/video/9.m4s", 200, "video/iso.segment", "public, max-age=3600, immutable"),
         ("/radio/ll/video/9.1.m4s", 200, "video/iso.segment", "public, max-age=3600, immutable"),
-        ("/radio/ll/audio/10.0.m4s", 200, "audio/iso.segment", "public, max-age=3600, immutable"),
+        ("/radio/ll/audio/10.0.m4s", 200, "audio/mp4", "public, max-age=3600, immutable"),
         ("/radio/ll/video/init-1.mp4", 200, "video/mp4", "public, max-age=3600, immutable"),
         ("/radio/ll/audio/init-1.mp4", 200, "audio/mp4", "public, max-age=3600, immutable"),
         ("/radio/ll/video/init-2.mp4", 404, "text/plain; charset=utf-8", "public, max-age=1"),

@@ -49,7 +49,9 @@ fn numbers_and_dates_agree(stream: &Stream) -> Vec<String> {
     let dates = |rendition| {
         by_number(rendition, |media: &Media| {
             let all = media.dates();
-            all.into_iter().filter(|(number, _)| media.segment(*number).is_some()).collect()
+            // Where the timeline begins anew, each begins with the first it has.
+            let runs_on = |number| media.segment(number).is_some_and(|segment| !segment.discontinuity);
+            all.into_iter().filter(|(number, _)| runs_on(*number)).collect()
         })
     };
     let mut found = Vec::new();
