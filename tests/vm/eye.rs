@@ -123,7 +123,7 @@ fn probe(file: &Path, questions: &[&str]) -> String {
 /// What a program says that has nothing to complain of.
 fn said(command: &mut Command) -> Vec<u8> {
     let output = command.stdin(Stdio::null()).output().expect("it starts (Debian: ffmpeg)");
-    let complaints = String::from_utf8_lossy(&output.stderr);
+    let complaints = crate::ear::complaints(&output.stderr);
     assert!(output.status.success() && complaints.is_empty(), "{command:?}: {complaints}");
     output.stdout
 }
