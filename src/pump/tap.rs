@@ -80,9 +80,11 @@ impl Tap {
         self.next = Place::Breaks;
     }
 
-    /// Hands on a unit; never waits. The reader is woken when a part is complete.
+    /// Hands on a unit; never waits. The reader is woken when a part is complete: with this unit, or with the one
+    /// before, as only this one tells.
     pub(super) fn write(&mut self, unit: &Packet<'_>) {
-        let place = match (std::mem::replace(&mut self.next, Place::Follows), self.lane.flow) {
+        let place = std::mem::replace(&mut self.next, Place::Follows);
+        match (place, self.lane.flow) {
             (Place::Follows, Flow::Dropping) => {
                 self.lane.leave_out();
                 return;
@@ -90,20 +92,29 @@ impl Tap {
             (Place::Follows, _) if self.course == Course::Ended => return,
             (Place::Begins | Place::Breaks, Flow::Dropping) if self.lane.is_crowded() => {
                 self.lane.leave_out();
-                return;
+                return self.put_off(place);
             }
-            (place, _) => place,
-        };
+            _ => {}
+        }
         let before = self.parts;
+        let tells = place != Place::Follows || self.parts.is_overrun_by(unit.dts);
         let part = self.take(unit, place);
         if self.lane.put(unit, place, part).is_err() {
             // The reader has not seen it either.
             self.parts = before;
-            return;
+            return self.put_off(place);
         }
-        match part {
-            PartEnd::Open => self.lane.ring.publish_silently(),
-            PartEnd::Closes | PartEnd::Ends => self.lane.ring.publish(),
+        if tells || part != PartEnd::Open {
+            self.lane.ring.publish();
+        } else {
+            self.lane.ring.publish_silently();
+        }
+    }
+
+    /// The unit in that place did not get through: an interruption is told with the next one that does.
+    fn put_off(&mut self, place: Place) {
+        if place == Place::Breaks {
+            self.next = Place::Breaks;
         }
     }
 

@@ -119,8 +119,9 @@ impl LowLatency {
         let sequence = &self.keeper.sequence;
         let wall = sequence.agreement().dates().at(unit.pts);
         let Some(number) = sequence.number_of(unit.pts) else {
-            // Which says so.
-            self.keeper.place(unit.pts, Join::Lost, self.keeper.end());
+            // Which says so, and remembers how the next one joins.
+            let join = if unit.place == Place::Breaks { Join::Broken } else { Join::Lost };
+            self.keeper.place(unit.pts, join, self.keeper.end());
             return;
         };
         let (join, init) = match self.assembler.begin(unit, wall, number) {

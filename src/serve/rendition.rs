@@ -323,7 +323,7 @@ impl Shelf for Rendition {
         if snapshot.listed.is_empty() {
             return;
         }
-        if suffices(&snapshot) {
+        if self.begun.get().is_none() && suffices(&snapshot) {
             self.begun.get_or_init(Instant::now);
         }
         self.shown.store(Some(Arc::new(Shown::new(snapshot))));

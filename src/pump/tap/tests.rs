@@ -3,7 +3,9 @@ use crate::base::{Monotonic, SimClock, WallTime};
 use crate::media::grid::Cutter;
 use crate::media::{Entry, Track, part_target};
 use crate::ring::{self, Consumer};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use proptest::prelude::*;
+use std::os::fd::AsFd;
 
 const GRID: Span = Span::from_millis(2000);
 const PICTURE: Span = Span::from_ticks(3000);
@@ -72,6 +74,43 @@ fn even_pictures_end_parts_and_segments_on_time() {
     (0..128).for_each(|n| rig.write(180_000 - 4 * 3000 + n * 3000));
     let segment = format!("|{}uuuuuu.", "uuuuuu,".repeat(9));
     assert_eq!(rig.read(), format!("|uuuu.{segment}{segment}|uuuu"));
+}
+
+#[test]
+fn the_reader_is_woken_with_the_unit_that_tells_of_an_end() {
+    let rings = |rig: &mut Rig| {
+        let mut bell = [PollFd::new(rig.ring.as_fd(), PollFlags::POLLIN)];
+        let rings = poll(&mut bell, PollTimeout::ZERO).expect("poll") == 1;
+        rig.ring.clear();
+        rings
+    };
+    // Where nobody knows when a segment ends, as with a camera that codes itself: six pictures to a part, and a
+    // segment that begins amid one.
+    let mut rig = Rig::new(256, PICTURE);
+    rig.tap.grid = None;
+    let woken: Vec<_> = (0..10).map(|n| (rig.write(200_000 + n * 3000), rings(&mut rig)).1).collect();
+    let at_ends = [true, false, false, false, false, true, false, false, false, false];
+    assert_eq!(woken, at_ends, "the first begins a segment, the sixth ends a part");
+    rig.tap.begin_segment();
+    rig.write(200_000 + 10 * 3000);
+    assert!(rings(&mut rig), "the segment before has ended");
+    // A picture so late that it cannot be in the part of those before.
+    rig.write(200_000 + 11 * 3000);
+    assert!(!rings(&mut rig));
+    rig.write(200_000 + 18 * 3000);
+    assert!(rings(&mut rig), "the part before has ended");
+    assert_eq!(rig.read(), "|uuuuuu,uuuu|uuu,");
+}
+
+#[test]
+fn an_interruption_that_does_not_get_through_is_told_with_the_next_segment() {
+    let mut rig = Rig::new(16, PICTURE);
+    (0..20).for_each(|n| rig.write(180_000 + n * 3000));
+    rig.tap.interrupt();
+    rig.write(180_000 + 20 * 3000);
+    assert_eq!(rig.read().matches(['|', '/']).count(), 1);
+    (60..62).for_each(|n| rig.write(180_000 + n * 3000));
+    assert!(rig.read().starts_with('/'));
 }
 
 #[test]
