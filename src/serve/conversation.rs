@@ -27,7 +27,7 @@ const REST: Duration = Duration::from_secs(1);
 /// How long a client has to hear that its connection ends.
 const FAREWELL: Duration = Duration::from_secs(1);
 /// Requests a connection of HTTP/2 may have open: a browser asks for six things at once, and a player holds two.
-const STREAMS: u32 = 100;
+const STREAMS: u32 = 32;
 /// What clients may send of request bodies that nobody reads: as little as HTTP/2 allows for a connection, where it
 /// is given and cannot be taken back (RFC 9113, 6.9.2), and less for a request.
 const BODIES: u32 = 65_535;

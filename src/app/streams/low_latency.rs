@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use super::BuildError;
 use super::rendition::{Common, longest_segment};
-use crate::app::config::{BitRate, LowLatencySettings, VideoSettings};
+use crate::app::config::{BitRate, LowLatencySettings, Step, VideoSettings};
 use crate::app::report::LowFigures;
 use crate::base::{Pulse, Span};
-use crate::media::{AacConfig, CutGrid, Unit, part_target};
+use crate::media::{AacConfig, CutGrid, FrameRate, Unit, part_target};
 use crate::playlist::{self, Format, Group, Latency, Resolution, Style, Variant};
 use crate::pump::lane::LaneStats;
 use crate::pump::outlet::Outlet;
@@ -62,7 +62,11 @@ impl<'a> Plan<'a> {
         settings: &'a LowLatencySettings,
         sound: Option<&AacConfig>,
     ) -> Self {
-        let pictures = common.stream.pictures().map(|(_, video)| TrackKind::Video(video.rate).unit());
+        let pictures = common
+            .stream
+            .pictures()
+            .flat_map(|(_, video)| rates(video))
+            .map(|it| TrackKind::Video(it).unit());
         let units = pictures.chain(sound.map(|config| TrackKind::Audio(config.clone()).unit()));
         let part_target = part_target(settings.part.0, &units.collect::<Vec<_>>());
         let (pictures, shelves, readings, figures) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
@@ -202,4 +206,14 @@ fn multivariant(pictures: Vec<(String, Arc<VideoInfo>)>, sound: Option<AacConfig
         }
         playlist::multivariant(&variants, group.as_slice(), query)
     })
+}
+
+/// At which rates pictures may come: as they should, and as few as are left when the board does not keep up. A part
+/// must hold one of them in any case.
+fn rates(video: &VideoSettings) -> impl Iterator<Item = FrameRate> {
+    let fewer = video.overload.iter().filter_map(|step| match step {
+        Step::Rate(rate) => Some(*rate),
+        Step::Bitrate(_) => None,
+    });
+    std::iter::once(video.rate).chain(fewer)
 }
