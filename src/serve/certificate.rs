@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use jiff::ToSpan;
 use jiff::civil::Date;
@@ -109,8 +109,9 @@ pub enum CertificateError {
     Unmade(#[from] rcgen::Error),
 }
 
-/// What tells whether files have changed: of each its time, its number and its length, if it is there.
-type Stamp = [Option<(SystemTime, u64, u64)>; 2];
+/// What tells whether files have changed: of each when its contents or its permissions did last, its number and its
+/// length, if it is there.
+type Stamp = [Option<((i64, i64), u64, u64)>; 2];
 
 /// Keeps the certificate that is shown up to date.
 pub(super) struct Keeper {
@@ -189,7 +190,10 @@ impl Keeper {
         let stamp = self.identity.stamp();
         let renewed = match &self.identity {
             Identity::Files { certificate, key } if stamp != self.seen => load(certificate, key),
-            Identity::Own { path, names, addresses } if kept(path, names).is_none() => {
+            // What is shown counts, not what is kept: one that cannot be kept is as good until its end.
+            Identity::Own { path, names, addresses }
+                if !is_good(&self.shown.get(), names, UnixTime::now()) =>
+            {
                 make(path, names, addresses)
             }
             _ => return self,
@@ -209,9 +213,9 @@ impl Keeper {
     }
 }
 
-fn stamp(path: &Path) -> Option<(SystemTime, u64, u64)> {
+fn stamp(path: &Path) -> Option<((i64, i64), u64, u64)> {
     let file = fs::metadata(path).ok()?;
-    Some((file.modified().ok()?, file.ino(), file.len()))
+    Some(((file.ctime(), file.ctime_nsec()), file.ino(), file.len()))
 }
 
 /// The pair in these files, which may be one.
@@ -465,7 +469,10 @@ mod tests {
     #[test]
     fn a_certificate_that_cannot_be_kept_is_used_all_the_same() {
         let identity = |path| Identity::Own { path, names: names(&["box"]), addresses: Vec::new() };
-        assert!(Keeper::new(identity(PathBuf::from("/proc/nowhere/https.pem"))).is_ok());
+        let keeper = Keeper::new(identity(PathBuf::from("/proc/nowhere/https.pem"))).expect("a certificate");
+        let first = fingerprint(&keeper.shown.get());
+        let keeper = keeper.look().look();
+        assert_eq!(fingerprint(&keeper.shown.get()), first, "and no other one each minute");
         assert_eq!(identity(PathBuf::from("/nowhere/https.pem")).inspect().ok(), Some(None));
     }
 }
