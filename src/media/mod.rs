@@ -16,7 +16,7 @@ pub mod video;
 pub use aac::AacConfig;
 pub use audio::{AudioBlock, Channels, Pick};
 pub use grid::CutGrid;
-pub use note::{Field, Note};
+pub use note::Field;
 pub use packet::{Entry, Packet, Program, Track, VideoConfig};
 pub use parts::{Parts, Timeline, part_target};
 pub use unit::{PartEnd, Place, Unit};

@@ -1,17 +1,5 @@
 //! Timed metadata: what is said about an instant of a stream, beside its sound and pictures.
 
-use crate::base::Pts;
-
-/// One thing that is said of an instant. Whoever writes it into a stream copies it; a container may leave out what
-/// is too long for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Note<'a> {
-    /// Which instant.
-    pub at: Pts,
-    /// What is said.
-    pub fields: &'a [Field<'a>],
-}
-
 /// A named text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Field<'a> {
