@@ -14,7 +14,7 @@ use outpost::pump::outlet::Outlet;
 use outpost::pump::segments::Segments;
 use outpost::pump::sink::RecordSink;
 use outpost::ring::{self, Audience, Consumer, Reader};
-use outpost::segment::{Agreement, Ledger, Numbering, SegmentConfig, Segmenter, TargetDuration};
+use outpost::segment::{Agreement, Keeper, Ledger, Numbering, SegmentConfig, Segmenter, TargetDuration};
 use outpost::serve::Rendition;
 use outpost::sys::clock::RealClock;
 
@@ -82,7 +82,8 @@ fn serve(
     let shelf = Rendition::new("audio", TargetDuration::of(config.target), style);
     let pulse = Arc::new(Pulse::new(clock.now()));
     let sequence = agreement.sequence("audio");
-    let mut segmenter = Segmenter::new(config, sequence, Arc::clone(clock), Arc::new(shelf), pulse);
+    let keeper = Keeper::new(config, sequence, Arc::clone(clock), Arc::new(shelf), pulse);
+    let mut segmenter = Segmenter::new(keeper);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let before = spent()?;
     runtime.block_on(async { segmenter.drive(&mut Reader::new(ring)?).await })?;

@@ -68,18 +68,13 @@ impl Assembler {
         Self { kind, parts, coding: None, entry: Entry::Dependent, tag: Vec::new() }
     }
 
-    /// Begins a segment with `unit`, which is to be taken next, and which was captured at `wall`: how it joins the
-    /// one before, and what a decoder must have read before it. That is called after the first segment which needs it,
+    /// Begins a segment with `unit`, which is to be taken next: how it joins the one before, and what a decoder must
+    /// have read before it. That is called after the first segment which needs it,
     /// `number`: a name that never comes twice, not after a restart either.
     ///
     /// # Errors
     /// If nobody could decode it.
-    pub(super) fn begin(
-        &mut self,
-        unit: &Unit,
-        wall: WallTime,
-        number: u64,
-    ) -> Result<(Join, Arc<Init>), SetsError> {
+    pub(super) fn begin(&mut self, unit: &Unit, number: u64) -> Result<(Join, Arc<Init>), SetsError> {
         let covers = |it: &Coding| it.sets.as_ref().is_none_or(|sets| sets.cover(&unit.data));
         let (coding, changed) = match self.coding.take() {
             Some(known) if covers(&known) => (known, false),
@@ -97,10 +92,15 @@ impl Assembler {
             self.parts.begin(unit.dts);
             mux.interrupt();
         }
+        Ok((join, Arc::clone(init)))
+    }
+
+    /// Says in the part being written that the instant `at` was at `wall`.
+    pub(super) fn note(&mut self, at: Pts, wall: WallTime) {
+        let Some(Coding { mux, .. }) = &mut self.coding else { return };
         self.tag.clear();
         id3::write([Field { name: Field::WALL_TIME, text: &wall.to_string() }], &mut self.tag);
-        mux.note(unit.pts, &self.tag);
-        Ok((join, Arc::clone(init)))
+        mux.note(at, &self.tag);
     }
 
     /// What `unit` and those after it are written with.

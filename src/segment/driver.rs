@@ -9,9 +9,7 @@ use std::sync::Arc;
 use super::collector::{Collector, Event, Finished};
 use super::crypt::Seal;
 use super::keeper::{Keeper, WindowStats};
-use super::sequence::Sequence;
-use super::{Segment, SegmentConfig, Shelf, Tail};
-use crate::base::{Clock, Pulse};
+use super::{Segment, Tail};
 use crate::container::ts::Record;
 use crate::ring::{Reader, Supply};
 
@@ -99,16 +97,9 @@ pub struct Segmenter {
 }
 
 impl Segmenter {
-    /// A segmenter with an empty window. It tells `shelf` what is new and stamps `pulse` with each segment.
-    pub fn new(
-        config: SegmentConfig,
-        sequence: Sequence,
-        clock: Arc<dyn Clock>,
-        shelf: Arc<dyn Shelf>,
-        pulse: Arc<Pulse>,
-    ) -> Self {
-        let collector = Collector::new(&config);
-        Self { collector, keeper: Keeper::new(config, sequence, clock, shelf, pulse), seal: None }
+    /// A segmenter whose segments `keeper` keeps.
+    pub fn new(keeper: Keeper) -> Self {
+        Self { collector: Collector::new(&keeper.config), keeper, seal: None }
     }
 
     /// The same, which enciphers what it lists. The endless stream stays in the clear.

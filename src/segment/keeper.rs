@@ -46,7 +46,7 @@ pub struct WindowStats {
 }
 
 /// Keeps one rendition.
-pub(super) struct Keeper {
+pub struct Keeper {
     pub(super) config: SegmentConfig,
     pub(super) sequence: Sequence,
     pub(super) clock: Arc<dyn Clock>,
@@ -62,7 +62,7 @@ pub(super) struct Keeper {
 
 impl Keeper {
     /// A keeper with an empty window. It tells `shelf` what is new and stamps `pulse` with each segment.
-    pub(super) fn new(
+    pub fn new(
         config: SegmentConfig,
         sequence: Sequence,
         clock: Arc<dyn Clock>,
@@ -86,6 +86,11 @@ impl Keeper {
     pub(super) fn give_up(&mut self, reason: &dyn Display) {
         self.stats.lost.increment();
         warn!(rendition = self.sequence.rendition(), "gave up a segment: {reason}");
+    }
+
+    /// Says that a segment ends sooner than it should.
+    pub(super) fn cut_short(&self, reason: &dyn Display) {
+        warn!(rendition = self.sequence.rendition(), "cut a segment short: {reason}");
     }
 
     /// Gives the segment that begins at `start` its number and says how it joins the one before, which is said to

@@ -11,9 +11,8 @@ use bytes::Bytes;
 use super::assembler::{Assembler, TrackKind};
 use super::driver::{Records, Taker, drive};
 use super::keeper::{Keeper, WindowStats};
-use super::sequence::Sequence;
-use super::{Body, Edge, Init, Part, Presence, Segment, SegmentConfig, Shelf, TargetDuration};
-use crate::base::{Clock, Pts, Pulse, Span};
+use super::{Body, Edge, Init, Part, Presence, Segment, TargetDuration};
+use crate::base::{Pts, Span};
 use crate::container::ts::Join;
 use crate::media::{PartEnd, Place, Unit};
 
@@ -49,19 +48,11 @@ struct Open {
 }
 
 impl LowLatency {
-    /// Of a track of that kind, with parts no longer than `part_target` and an empty window. It tells `shelf` what is
-    /// new and stamps `pulse` with each segment.
-    pub fn new(
-        (kind, part_target): (TrackKind, Span),
-        config: SegmentConfig,
-        sequence: Sequence,
-        clock: Arc<dyn Clock>,
-        shelf: Arc<dyn Shelf>,
-        pulse: Arc<Pulse>,
-    ) -> Self {
+    /// Of a track of that kind, with parts no longer than `part_target`, which `keeper` keeps.
+    pub fn new(kind: TrackKind, part_target: Span, keeper: Keeper) -> Self {
         Self {
             assembler: Assembler::new(kind, part_target),
-            keeper: Keeper::new(config, sequence, clock, shelf, pulse),
+            keeper,
             part_target,
             course: Course::Waiting,
             edge: None,
@@ -99,9 +90,10 @@ impl LowLatency {
         }
         let largest = self.keeper.config.largest_segment();
         if open.len > largest {
-            self.keeper.give_up(&format_args!(
+            self.keeper.cut_short(&format_args!(
                 "it outgrew the {largest} bytes a segment may have; allow the window more memory or lower the bit rate"
             ));
+            self.kept = Join::Lost;
             self.finish();
         } else if unit.part == PartEnd::Ends {
             self.finish();
@@ -124,7 +116,7 @@ impl LowLatency {
             self.keeper.place(unit.pts, join, self.keeper.end());
             return;
         };
-        let (join, init) = match self.assembler.begin(unit, wall, number) {
+        let (join, init) = match self.assembler.begin(unit, number) {
             Ok(begun) => begun,
             Err(error) => return self.keeper.give_up(&error),
         };
@@ -132,36 +124,42 @@ impl LowLatency {
         // What runs on is decoded where the one before ends, and that is a little beside a unit's own instant.
         let end = self.keeper.end().map(|end| if join == Join::Continuous { unit.pts } else { end });
         let Some((sequence, join)) = self.keeper.place(unit.pts, join, end) else { return };
+        self.assembler.note(unit.pts, wall);
         let start = self.assembler.start();
+        // Gaps may have been listed: what can be asked for next is no longer what it was.
+        self.await_part(sequence, start, &init);
         self.course = Course::Open(Open { sequence, start, join, init, parts: Vec::new(), len: 0 });
+    }
+
+    /// What can be asked for next is the first part of that segment.
+    fn await_part(&mut self, sequence: u64, start: Pts, init: &Arc<Init>) {
+        let (init, part_target) = (Arc::clone(init), self.part_target);
+        let (join, parts) = (Join::Continuous, Vec::new());
+        self.edge = Some(Arc::new(Edge { sequence, start, join, init, parts, part_target }));
     }
 
     /// Ends the segment being written, if there is one, and lists it.
     fn finish(&mut self) {
         let Course::Open(mut open) = std::mem::replace(&mut self.course, Course::Waiting) else { return };
         let end = self.assembler.end(&mut |part| open.add(part));
+        let target = self.keeper.config.target;
         if open.parts.is_empty() {
             self.kept = Join::Lost;
-            return self.keeper.give_up(&"it has no media");
+            self.keeper.give_up(&"it has no media");
+            // It has its number, which readers count.
+            let gap = Segment::gap(open.sequence, open.start, target, open.join);
+            self.await_part(open.sequence + 1, open.start + target, &open.init);
+            return self.keeper.list(gap, self.edge.clone());
         }
         // A camera that codes itself may send key frames too seldom: EXTINF cannot say so (RFC 8216, 4.3.3.1).
         let span = end - open.start;
-        let target = self.keeper.config.target;
         let duration = if TargetDuration::of(target).allows(span) {
             span
         } else {
             self.kept = Join::Lost;
             target
         };
-        // What can be asked for next is the first part of the next.
-        self.edge = Some(Arc::new(Edge {
-            sequence: open.sequence + 1,
-            start: end,
-            join: Join::Continuous,
-            init: Arc::clone(&open.init),
-            parts: Vec::new(),
-            part_target: self.part_target,
-        }));
+        self.await_part(open.sequence + 1, end, &open.init);
         self.keeper.list(open.into_segment(duration), self.edge.clone());
     }
 

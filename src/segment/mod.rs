@@ -28,7 +28,7 @@ pub use assembler::TrackKind;
 pub use crypt::{Keyring, Seal, Vault, VaultError};
 pub use dates::{Correction, Dates};
 pub use driver::{Records, Segmenter};
-pub use keeper::WindowStats;
+pub use keeper::{Keeper, WindowStats};
 pub use ledger::Ledger;
 pub use low_latency::LowLatency;
 pub use part::{Edge, Init, Part};

@@ -14,7 +14,7 @@ use outpost::pump::sink::RecordSink;
 use outpost::pump::tap::Tap;
 use outpost::ring::{self, Reader};
 use outpost::segment::{
-    Agreement, Ledger, LowLatency, Numbering, SegmentConfig, Shelf, Snapshot, Tail, TrackKind,
+    Agreement, Keeper, Ledger, LowLatency, Numbering, SegmentConfig, Shelf, Snapshot, Tail, TrackKind,
 };
 use proptest::prelude::*;
 
@@ -77,14 +77,9 @@ fn shown(kind: &TrackKind, instants: &[i64]) -> (Span, Vec<Arc<Snapshot>>) {
 
     let shelf = Arc::new(Shown::default());
     let pulse = Arc::new(Pulse::new(start));
-    let mut low = LowLatency::new(
-        (kind.clone(), target),
-        config,
-        agreement.sequence("s/ll"),
-        clock,
-        Arc::clone(&shelf) as Arc<dyn Shelf>,
-        pulse,
-    );
+    let to = Arc::clone(&shelf) as Arc<dyn Shelf>;
+    let keeper = Keeper::new(config, agreement.sequence("s/ll"), clock, to, pulse);
+    let mut low = LowLatency::new(kind.clone(), target, keeper);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().expect("a runtime");
     runtime.block_on(async {
         let mut reader = Reader::new(ring).expect("a bell");

@@ -11,7 +11,7 @@ use outpost::base::{Clock, Monotonic, Pts, Pulse, SimClock, Span, WallTime};
 use outpost::container::ts::{Join, Mark, PACKET_LEN, Record};
 use outpost::playlist::{self, Extent, Format, Latency, Style};
 use outpost::segment::{
-    Agreement, Ledger, Numbering, Records, SegmentConfig, Segmenter, Shelf, Snapshot, Supply, Tail,
+    Agreement, Keeper, Ledger, Numbering, Records, SegmentConfig, Segmenter, Shelf, Snapshot, Supply, Tail,
     WindowStats,
 };
 
@@ -161,7 +161,8 @@ impl Bench {
         let shelf = Recorder::new(&clock);
         let sequence = agreement.sequence("radio/audio");
         let pulse = Arc::new(Pulse::new(clock.now()));
-        let segmenter = Segmenter::new(config, sequence, clock.clone(), shelf.clone(), pulse.clone());
+        let keeper = Keeper::new(config, sequence, clock.clone(), shelf.clone(), pulse.clone());
+        let segmenter = Segmenter::new(keeper);
         let stats = segmenter.stats();
         Self { clock, shelf, stats, pulse, segmenter }
     }

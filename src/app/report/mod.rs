@@ -47,6 +47,7 @@ pub(super) struct LowFigures {
     pub(super) name: String,
     pub(super) lane: Arc<LaneStats>,
     pub(super) window: Arc<WindowStats>,
+    pub(super) pulse: Arc<Pulse>,
 }
 
 /// Of one rendition.
@@ -152,12 +153,17 @@ impl BoxReport {
     /// The renditions that have listed nothing for too long although they always should.
     fn stalled(&self) -> Vec<String> {
         let now = self.clock.now();
-        let all = self.streams.iter().flat_map(|stream| stream.renditions.iter().map(move |it| (stream, it)));
-        all.filter_map(|(stream, rendition)| {
-            let age = rendition.pulse.age(now);
+        let pulses = |stream: &'_ StreamFigures| {
+            let ordinary = stream.renditions.iter().map(|it| (it.name.clone(), it.pulse.age(now)));
+            let low = stream.low_latency.iter().map(|it| (format!("ll/{}", it.name), it.pulse.age(now)));
+            ordinary.chain(low).collect::<Vec<_>>()
+        };
+        let all =
+            self.streams.iter().flat_map(|stream| pulses(stream).into_iter().map(move |it| (stream, it)));
+        all.filter_map(|(stream, (name, age))| {
             let patience = stream.target.span().to_duration() * 3 + Duration::from_secs(2);
             let late = (age > patience).then_some(age.as_secs_f64())?;
-            Some(format!("{}/{}: no segment for {late:.0} s", stream.name, rendition.name))
+            Some(format!("{}/{name}: no segment for {late:.0} s", stream.name))
         })
         .collect()
     }

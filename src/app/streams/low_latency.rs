@@ -14,7 +14,7 @@ use crate::pump::outlet::Outlet;
 use crate::pump::tap::Tap;
 use crate::pump::video::VideoInfo;
 use crate::ring::{self, Consumer};
-use crate::segment::{LowLatency, Rate, SegmentConfig, Snapshot, TargetDuration, TrackKind};
+use crate::segment::{Keeper, LowLatency, Rate, SegmentConfig, Snapshot, TargetDuration, TrackKind};
 use crate::serve::{Lineup, MultivariantRenderer, Rendition};
 use crate::source::video::Coding;
 
@@ -137,16 +137,12 @@ impl<'a> Plan<'a> {
         };
         let style = Style { format: Format::Fmp4, latency: Latency::Low, keys: "../../keys/".to_owned() };
         let shelf = Arc::new(Rendition::new(name, TargetDuration::of(target), style));
-        let segmenter = LowLatency::new(
-            (kind, self.part_target),
-            window,
-            agreement.sequence(&label),
-            Arc::clone(clock),
-            Arc::clone(&shelf) as _,
-            Arc::new(Pulse::new(clock.now())),
-        );
+        let pulse = Arc::new(Pulse::new(clock.now()));
+        let (sequence, to) = (agreement.sequence(&label), Arc::clone(&shelf));
+        let keeper = Keeper::new(window, sequence, Arc::clone(clock), to, Arc::clone(&pulse));
+        let segmenter = LowLatency::new(kind, self.part_target, keeper);
         self.shelves.push(shelf);
-        self.figures.push(LowFigures { name: name.to_owned(), lane, window: segmenter.stats() });
+        self.figures.push(LowFigures { name: name.to_owned(), lane, window: segmenter.stats(), pulse });
         self.readings.push(LowReading { name: label, segmenter, ring });
         Ok(outlet.with_tap(tap))
     }

@@ -13,7 +13,7 @@ use crate::playlist::{Format, Latency, Style};
 use crate::pump::segments::Segments;
 use crate::pump::sink::{RecordSink, SinkStats};
 use crate::ring::{self, Audience};
-use crate::segment::{Agreement, Ledger, Numbering, SegmentConfig, Segmenter, TargetDuration};
+use crate::segment::{Agreement, Keeper, Ledger, Numbering, SegmentConfig, Segmenter, TargetDuration};
 use crate::serve::Rendition;
 use crate::source::video::Coding;
 
@@ -90,8 +90,8 @@ impl<'a> Common<'a> {
         let pulse = Arc::new(Pulse::new(clock.now()));
         let sequence = agreement.sequence(&label);
         let (to, beat) = (Arc::clone(&shelf), Arc::clone(&pulse));
-        let segmenter =
-            Segmenter::new(window, sequence, Arc::clone(clock), to, beat).with_seal(protection.seal());
+        let keeper = Keeper::new(window, sequence, Arc::clone(clock), to, beat);
+        let segmenter = Segmenter::new(keeper).with_seal(protection.seal());
         let figures = RenditionFigures {
             name: name.to_owned(),
             bitrate,
