@@ -9,6 +9,7 @@ pub mod container;
 pub mod sys;
 pub mod ring;
 pub mod pixel;
+pub mod detect;
 pub mod source;
 pub mod encode;
 pub mod pump;

@@ -1,4 +1,4 @@
-//! What every room stands on: time, clocks, stopping, waiting again, meters, error chains.
+//! What every room stands on: time, clocks, stopping, waiting again, meters, filters, error chains.
 //!
 //! Belongs here: small types without a word of audio, video, HLS or HTTP in them.
 //! Does not: anything that opens a device or a socket.
@@ -6,6 +6,7 @@
 pub mod backoff;
 pub mod clock;
 pub mod error;
+pub mod filter;
 pub mod meter;
 pub mod pulse;
 pub mod stop;

@@ -7,6 +7,9 @@
 use std::f32::consts::{PI, TAU};
 use std::ops::Range;
 
+use crate::base::filter::Section;
+use crate::base::filter::Side::{High, Low};
+
 /// Control steps per second, at which pitch, envelope and resonances move.
 const STEPS: u32 = 200;
 
@@ -51,42 +54,6 @@ impl Random {
     /// White noise within ±1.
     fn noise(&mut self) -> f32 {
         2.0 * self.unit() - 1.0
-    }
-}
-
-/// A second-order section: y = a x + b x₁ + c x₂ + d y₁ + e y₂.
-#[derive(Clone, Copy, Default)]
-struct Section {
-    x: [f32; 3],
-    y: [f32; 2],
-    past: [f32; 4],
-}
-
-impl Section {
-    /// A resonance of unit gain at 0 Hz (Klatt, equation 1).
-    fn resonate(&mut self, frequency: f32, bandwidth: f32, rate: f32) {
-        let e = -(-TAU * bandwidth / rate).exp();
-        let d = 2.0 * (-PI * bandwidth / rate).exp() * (TAU * frequency / rate).cos();
-        (self.x, self.y) = ([1.0 - d - e, 0.0, 0.0], [d, e]);
-    }
-
-    /// A Butterworth high-pass (`side` -1) or low-pass (`side` 1), by the bilinear transform.
-    fn pass(side: f32, frequency: f32, rate: f32) -> Self {
-        let (sin, cos) = (TAU * frequency / rate).sin_cos();
-        let alpha = sin * std::f32::consts::FRAC_1_SQRT_2;
-        let (edge, norm) = ((1.0 - side * cos) / 2.0, 1.0 / (1.0 + alpha));
-        Self {
-            x: [edge * norm, side * 2.0 * edge * norm, edge * norm],
-            y: [2.0 * cos * norm, (alpha - 1.0) * norm],
-            past: [0.0; 4],
-        }
-    }
-
-    fn run(&mut self, input: f32) -> f32 {
-        let [x1, x2, y1, y2] = self.past;
-        let output = self.x[0] * input + self.x[1] * x1 + self.x[2] * x2 + self.y[0] * y1 + self.y[1] * y2;
-        self.past = [input, x1, output, y1];
-        output
     }
 }
 
@@ -172,9 +139,9 @@ impl Scanner {
             resonances: [Section::default(); 3],
             fricative,
             passband: [
-                Section::pass(-1.0, 300.0, rate),
-                Section::pass(1.0, upper, rate),
-                Section::pass(1.0, upper, rate),
+                Section::pass(High, 300.0, rate),
+                Section::pass(Low, upper, rate),
+                Section::pass(Low, upper, rate),
             ],
         }
     }

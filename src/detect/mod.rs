@@ -1,0 +1,26 @@
+//! What happens in sound and pictures: transmissions, motion, and whether the receiver is well.
+//!
+//! Belongs here: judging samples that pass by. Does not: keeping what was found (`timeline`), or saying it to anybody.
+
+pub mod activity;
+mod floor;
+pub mod sound;
+
+pub use activity::{Activity, Happening, Settings, Threshold, Transmission};
+pub use sound::{Ear, STEP, Step};
+
+use crate::base::Span;
+
+/// Nothing is quieter than this; also the level of digital silence.
+pub const SILENCE_DBFS: f32 = -120.0;
+
+/// The level of a mean square, in dB below full scale.
+pub(crate) fn dbfs(mean_square: f32) -> f32 {
+    // f32::max turns a NaN into silence.
+    (10.0 * mean_square.log10()).max(SILENCE_DBFS)
+}
+
+/// How many steps last as long as `span`, at least one.
+fn steps(span: Span) -> i64 {
+    (span.ticks() / STEP.ticks()).max(1)
+}
