@@ -8,7 +8,7 @@
 //!
 //! Belongs here: the judgement, step by step, in media time. Does not: arithmetic on samples (`sound`).
 
-use super::floor::{Floor, Levels, Smoother};
+use super::floor::{Floor, HUM_DB, Levels, Smoother};
 use super::{STEP, Step, dbfs, steps};
 use crate::base::{Pts, Span};
 
@@ -31,12 +31,14 @@ const BEFORE_PITCH: Span = Span::from_millis(1_000);
 const AFTER_PITCH: Span = Span::from_millis(100);
 /// What has had no pitch for so long is nothing, and the floor from then on.
 const NOTHING: Span = Span::from_millis(10_000);
+/// A carrier on which nobody speaks for so long may as well be a squelch that was closed, or a volume turned down.
+const CARRIER: Span = Span::from_millis(3_000);
 /// So is what has not moved by more than [`STEADY_DB`] for so long, whatever its pitch: a machine hums.
 const STEADY: Span = Span::from_millis(60_000);
 const STEADY_DB: f32 = 4.0;
 
 /// Before anything was heard.
-const LOUD: Levels = Levels { body: 0.0, treble: 0.0 };
+const LOUD: Levels = Levels { deep: 0.0, body: 0.0, treble: 0.0 };
 
 /// From which level on something may be a transmission.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -99,9 +101,10 @@ pub struct Transmission {
 
 /// Finds transmissions in a stream of steps.
 #[derive(Debug)]
-pub struct Activity {
+pub struct Detector {
     settings: Settings,
     smoother: Smoother,
+    levels: Levels,
     floor: Option<Floor>,
     /// Whether the floor is known.
     settled: bool,
@@ -153,12 +156,13 @@ impl Open {
     }
 }
 
-impl Activity {
+impl Detector {
     /// Nothing heard yet.
     pub fn new(settings: Settings) -> Self {
         Self {
             settings,
             smoother: Smoother::default(),
+            levels: LOUD,
             floor: None,
             settled: false,
             pitched: 0,
@@ -172,14 +176,21 @@ impl Activity {
         self.open.is_some_and(|open| open.told)
     }
 
-    /// The level of nothing from 300 Hz on, in dBFS; `None` before it is known.
-    pub fn floor(&self) -> Option<f32> {
-        self.floor.filter(|_| self.settled).map(|floor| floor.body())
+    /// The level of nothing from 300 Hz on, in dBFS, and that of its part from 2.2 kHz on; `None` before they are
+    /// known.
+    pub fn floor(&self) -> Option<(f32, f32)> {
+        self.floor.filter(|_| self.settled).map(|floor| (floor.measured(), floor.treble()))
+    }
+
+    /// Whether there is hum, louder than `least` in dBFS, and hardly anything else.
+    pub fn hums(&self, least: f32) -> bool {
+        self.levels.deep > least && self.levels.deep > self.levels.body + HUM_DB
     }
 
     /// Hears the next step.
     pub fn hear(&mut self, step: &Step) -> Option<Happening> {
         let levels = self.smoother.push(step);
+        self.levels = levels;
         let floor = self.floor.get_or_insert(Floor::new(LOUD));
         if !self.settled {
             self.settled = self.smoother.steps() >= steps(SETTLING);
@@ -193,7 +204,8 @@ impl Activity {
             Threshold::At(level) => (level, level - CLOSE_DB),
         };
         let quieted = floor.treble() > HISS_DBFS && levels.treble < floor.treble() - QUIETED_DB;
-        self.pitched = if step.pitch >= PITCHED { self.pitched + 1 } else { 0 };
+        let pitched = step.pitch >= PITCHED && (self.risen.is_none() || !floor.hums(levels));
+        self.pitched = if pitched { self.pitched + 1 } else { 0 };
         self.risen = (levels.body > close_at || quieted).then(|| self.risen.unwrap_or(step.at));
         let Some(open) = &mut self.open else {
             match self.risen {
@@ -217,7 +229,8 @@ impl Activity {
         }
         let silent_since = open.pitched.map_or(open.from, |(_, last)| last);
         let steady_since = open.steady_since(levels.body, end);
-        if end - silent_since > NOTHING || end - steady_since > STEADY {
+        let nothing = if quieted { CARRIER } else { NOTHING };
+        if end - silent_since > nothing || end - steady_since > STEADY {
             // It is what there is now when there is nothing.
             self.floor = Some(Floor::new(levels));
             self.risen = None;

@@ -4,9 +4,11 @@
 
 pub mod activity;
 mod floor;
+pub mod health;
 pub mod sound;
 
-pub use activity::{Activity, Happening, Settings, Threshold, Transmission};
+pub use activity::{Detector, Happening, Settings, Threshold, Transmission};
+pub use health::{Health, Monitor};
 pub use sound::{Ear, STEP, Step};
 
 use crate::base::Span;

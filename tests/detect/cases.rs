@@ -1,7 +1,7 @@
 //! Every kind of receiver, and what is to be found.
 
 use outpost::base::{Pts, Span};
-use outpost::detect::{Activity, Ear, Happening, Settings, Threshold, Transmission};
+use outpost::detect::{Detector, Ear, Happening, Settings, Threshold, Transmission};
 use outpost::media::AudioBlock;
 
 use crate::synth::{Call, Idle, RATE, Random, Receiver, Speaker};
@@ -15,7 +15,7 @@ fn call(from: f32, to: f32, level: f32, speaker: Speaker, tail: f32) -> Call {
 
 /// Plays `seconds` and tells what was found, and when it was told, all in seconds.
 fn found(mut receiver: Receiver, seconds: f32, settings: Settings) -> Vec<(Transmission, f64)> {
-    let (mut ear, mut activity) = (Ear::default(), Activity::new(settings));
+    let (mut ear, mut detector) = (Ear::default(), Detector::new(settings));
     let (mut ended, mut begun) = (Vec::new(), None);
     let mut pts = Pts::from_ticks(0);
     let mut samples = vec![0.0; 1024];
@@ -23,7 +23,7 @@ fn found(mut receiver: Receiver, seconds: f32, settings: Settings) -> Vec<(Trans
         samples.iter_mut().for_each(|sample| *sample = receiver.sample());
         ear.hear(
             &AudioBlock { pts, channels: 1, samples: &samples },
-            &mut |step| match activity.hear(step) {
+            &mut |step| match detector.hear(step) {
                 Some(Happening::Began { from }) => assert!(begun.replace(from).is_none(), "one at a time"),
                 Some(Happening::Ended(it)) => {
                     assert_eq!(begun.take(), Some(it.from), "it ends as it began");
