@@ -9,7 +9,7 @@ use super::style::{Extent, Format, Latency, Report, Style};
 use super::tag::{Hold, PartName, Tag};
 use crate::base::{Pts, Span};
 use crate::container::ts::Join;
-use crate::segment::{Edge, Init, Key, Part, Presence, Segment, Snapshot};
+use crate::segment::{Edge, Init, Key, PartList, Presence, Segment, Snapshot};
 
 /// Room for the tags before the first segment, and for a segment's EXTINF and URI.
 const HEAD_LEN: usize = 512;
@@ -188,12 +188,13 @@ impl<'a> Writer<'a> {
         let Segment { sequence, start, join, presence, .. } = *segment;
         let end = start + segment.duration;
         self.join(join)?;
-        match presence {
-            Presence::There => self.open(start, segment.key.as_deref(), segment.init.as_deref())?,
-            Presence::Gap => self.date(start)?,
+        match (presence, segment.init.as_deref()) {
+            (Presence::Gap, None) => self.date(start)?,
+            // Of a gap, too, there may be parts.
+            (_, init) => self.open(start, segment.key.as_deref(), init)?,
         }
         if parts_from.is_some_and(|from| end > from) {
-            self.parts(sequence, &segment.parts, presence)?;
+            self.parts(sequence, &segment.parts)?;
         }
         if presence == Presence::Gap {
             self.line(Tag::Gap)?;
@@ -213,7 +214,7 @@ impl<'a> Writer<'a> {
         if !parts.is_empty() {
             self.join(*join)?;
             self.open(*start, None, Some(init))?;
-            self.parts(*sequence, parts, Presence::There)?;
+            self.parts(*sequence, parts)?;
         }
         self.line(Tag::PreloadHint(PartName { sequence: *sequence, part: parts.len() }))
     }
@@ -248,9 +249,9 @@ impl<'a> Writer<'a> {
         self.line(Tag::ProgramDateTime(self.snapshot.dates.at(start)))
     }
 
-    fn parts(&mut self, sequence: u64, parts: &[Part], presence: Presence) -> fmt::Result {
+    fn parts(&mut self, sequence: u64, parts: &PartList) -> fmt::Result {
         for (index, part) in parts.iter().enumerate() {
-            self.line(Tag::Part { name: PartName { sequence, part: index }, part, presence })?;
+            self.line(Tag::Part { name: PartName { sequence, part: index }, part })?;
         }
         Ok(())
     }
