@@ -11,7 +11,9 @@ use outpost::container::ts::Join;
 use outpost::media::Entry;
 use outpost::playlist::{Extent, Format, Latency, Style, media};
 use outpost::segment::window::Window;
-use outpost::segment::{Body, Dates, Edge, Init, Key, Part, Segment, SegmentConfig, Snapshot};
+use outpost::segment::{
+    Body, Dates, Edge, Init, Key, Part, PartList, Presence, Segment, SegmentConfig, Snapshot,
+};
 
 /// Six hours of segments of 2 s.
 const SEGMENTS: u64 = 10_800;
@@ -49,18 +51,18 @@ fn enciphered(segment: Segment) -> Segment {
     Segment { key: Some(Arc::new(key)), ..segment }
 }
 
-fn parts(start: Pts, count: i64) -> Vec<Part> {
+fn parts(start: Pts, count: i64) -> PartList {
     let duration = Span::from_millis(400);
     let at = |index| start + Span::from_ticks(index * duration.ticks());
-    let (entry, body) = (Entry::Key, Body::default());
-    (0..count).map(|index| Part { start: at(index), duration, entry, body: body.clone() }).collect()
+    let (entry, presence, body) = (Entry::Key, Presence::There, Body::default());
+    (0..count).map(|index| Part { start: at(index), duration, entry, presence, body: body.clone() }).collect()
 }
 
 /// A short window in parts, with all but one of the parts of the segment being written.
 fn low_latency() -> Snapshot {
     let init = Arc::new(Init { number: 0, bytes: Default::default() });
     let parted = |segment: Segment| {
-        let parts = parts(segment.start, PARTS).into();
+        let parts = parts(segment.start, PARTS);
         Segment { init: Some(Arc::clone(&init)), parts, ..segment }
     };
     let whole = window(SHORT, parted).snapshot();

@@ -62,8 +62,8 @@ fn snapshot(target: TargetDuration) -> Snapshot {
     let segment = Segment::plain(0, Pts::from_ticks(0), Span::from_millis(2800), Join::Continuous, body);
     let clock = SimClock::new(Monotonic::from_nanos(0), WallTime::from_unix_nanos(0));
     Snapshot {
-        listed: vec![Arc::new(segment)],
-        retired: Vec::new(),
+        listed: Arc::from([Arc::new(segment)]),
+        retired: Arc::from([]),
         discontinuity_sequence: 0,
         target,
         dates: Dates::of(&clock.wall()),

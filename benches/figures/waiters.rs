@@ -13,7 +13,9 @@ use outpost::base::{Clock, Monotonic, Pts, SimClock, Span, WallTime};
 use outpost::container::ts::Join;
 use outpost::media::Entry;
 use outpost::playlist::{Format, Latency, Style};
-use outpost::segment::{Body, Dates, Edge, Init, Part, Rate, Segment, Shelf, Snapshot, TargetDuration};
+use outpost::segment::{
+    Body, Dates, Edge, Init, Part, PartList, Presence, Rate, Segment, Shelf, Snapshot, TargetDuration,
+};
 use outpost::serve::{Lineup, Rendition, ServeConfig, ServeStats, Server, Site, Snapshots, Station};
 
 use crate::segments::Silent;
@@ -122,19 +124,20 @@ fn read_reply(client: &mut TcpStream, part: u64) -> io::Result<()> {
 /// A whole window, and so many parts of segment [`EDGE`].
 fn snapshot(count: u64) -> Snapshot {
     let init = Arc::new(Init { number: 1, bytes: Bytes::from_static(b"init") });
-    let parts = |sequence: u64, count: u64| -> Vec<Part> {
+    let parts = |sequence: u64, count: u64| -> PartList {
         let start = |place: u64| Pts::from_ticks((sequence * 180_000 + place * 18_000) as i64);
         let bytes = Bytes::from(vec![sequence as u8; PART_LEN]);
         let part = |place| Part {
             start: start(place),
             duration: Span::from_millis(200),
             entry: if place == 0 { Entry::Key } else { Entry::Dependent },
+            presence: Presence::There,
             body: Body { chunks: Arc::from([bytes.clone()]), len: PART_LEN },
         };
         (0..count).map(part).collect()
     };
     let segment = |sequence: u64| {
-        let parts: Arc<[Part]> = parts(sequence, PARTS).into();
+        let parts = parts(sequence, PARTS);
         let chunks: Arc<[Bytes]> = parts.iter().flat_map(|it| it.body.chunks.iter().cloned()).collect();
         let body = Body { len: chunks.iter().map(Bytes::len).sum(), chunks };
         let start = Pts::from_ticks(sequence as i64 * 180_000);
@@ -152,7 +155,7 @@ fn snapshot(count: u64) -> Snapshot {
     let clock = SimClock::new(Monotonic::default(), WallTime::from_unix_nanos(1_700_000_000_000_000_000));
     Snapshot {
         listed: (EDGE - SEGMENTS..EDGE).map(segment).collect(),
-        retired: Vec::new(),
+        retired: Arc::from([]),
         discontinuity_sequence: 0,
         target: TargetDuration(2),
         dates: Dates::of(&clock.wall()),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use nix::unistd::{AccessFlags, access};
 
 use super::address::{Reach, Scheme};
-use super::config::{AudioSettings, Config, EncryptionSettings, Rung, StreamConfig, VideoSettings};
+use super::config::{AudioSettings, Config, Encoder, EncryptionSettings, Rung, StreamConfig, VideoSettings};
 use super::https::https;
 use super::screen::Screen;
 use crate::base::Chain;
@@ -201,8 +201,13 @@ fn plan<'a>(
     }
     writeln!(out, "  address   {}{name}/index.m3u8", reach.best())?;
     if let Some(low) = low_latency {
-        let memory = low.memory(window, stream.total());
-        writeln!(out, "  low delay {} in parts of {}, about {memory} more", low.length, low.part)?;
+        // At which rate a camera sends what it codes itself nobody knows.
+        let copied = video.as_ref().is_some_and(|video| video.encoder == Encoder::Copy);
+        let memory = match copied {
+            true => format!("up to {} more", window.memory),
+            false => format!("about {} more", low.memory(window, stream.total())),
+        };
+        writeln!(out, "  low delay {} in parts of {}, {memory}", low.length, low.part)?;
         writeln!(out, "  address   {}{name}/ll/index.m3u8", reach.best())?;
     }
     Ok(())

@@ -73,11 +73,17 @@ impl Parts {
     /// A segment begins with the unit decoded at `at`; the part before has been closed. The timeline runs on, unless
     /// there is more between than the units of a part can make up for.
     pub fn begin_segment(&mut self, at: Pts) -> Timeline {
-        if (Span::ZERO - self.unit..=self.target).contains(&(at - self.end)) {
+        if self.is_followed_by(at) {
             return Timeline::RunsOn;
         }
         self.begin(at);
         Timeline::Anew
+    }
+
+    /// Whether there is no more between what was taken and a unit decoded at `at` than the units of a part can make
+    /// up for.
+    pub fn is_followed_by(&self, at: Pts) -> bool {
+        (Span::ZERO - self.unit..=self.target).contains(&(at - self.end))
     }
 
     /// Where the part begins.

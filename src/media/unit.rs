@@ -11,6 +11,8 @@ pub enum Place {
     Follows,
     /// A segment begins with it.
     Begins,
+    /// A segment begins with it, after units that were left out: time runs on.
+    Resumes,
     /// A segment begins with it that need not follow what came before.
     Breaks,
 }

@@ -9,7 +9,7 @@ use super::style::{Extent, Format, Latency, Report, Style};
 use super::tag::{Hold, PartName, Tag};
 use crate::base::{Pts, Span};
 use crate::container::ts::Join;
-use crate::segment::{Edge, Init, Key, Part, Presence, Segment, Snapshot};
+use crate::segment::{Edge, Init, Key, PartList, Presence, Segment, Snapshot};
 
 /// Room for the tags before the first segment, and for a segment's EXTINF and URI.
 const HEAD_LEN: usize = 512;
@@ -17,7 +17,10 @@ const SEGMENT_LEN: usize = 48;
 /// And for what stands at the live edge of a low-latency playlist.
 const EDGE_LEN: usize = 8192;
 
-/// The protocol version that knows EXT-X-SKIP (rfc8216bis, section 8).
+/// The protocol version that knows EXT-X-GAP (rfc8216bis, section 8): a live playlist has it from the beginning, as a
+/// version that came and went with the gaps would be a change nobody may make (6.2.1).
+const LIVE_VERSION: u8 = 8;
+/// That which knows EXT-X-SKIP: of deltas, and of all that is told at low latency.
 const SKIP_VERSION: u8 = 9;
 
 /// The live playlist of one rendition (RFC 8216, 4.3.3). Segments are named relative to it,
@@ -110,7 +113,10 @@ impl<'a> Writer<'a> {
 
     fn live(&mut self, shown: Range<usize>, edge: Option<&Edge>, reports: &[Report]) -> fmt::Result {
         let listed = &self.snapshot.listed;
-        self.head(if shown.start > 0 { SKIP_VERSION } else { self.version(&shown) })?;
+        self.head(match (self.style.latency, shown.start) {
+            (Latency::Ordinary, 0) => LIVE_VERSION,
+            _ => SKIP_VERSION,
+        })?;
         let parts = match (self.style.latency, edge) {
             (Latency::Ordinary, _) => None,
             (Latency::Low, None) => Some(Hold::Segments),
@@ -149,7 +155,7 @@ impl<'a> Writer<'a> {
     fn finished(&mut self, shown: Range<usize>) -> fmt::Result {
         let listed = &self.snapshot.listed;
         let broken = listed[..shown.start].iter().filter(|it| it.join == Join::Broken).count() as u64;
-        self.head(self.version(&shown))?;
+        self.head(self.lowest_version(&shown))?;
         self.line(Tag::Vod)?;
         if let Some(first) = listed.get(shown.start) {
             self.line(Tag::MediaSequence(first.sequence))?;
@@ -168,15 +174,13 @@ impl<'a> Writer<'a> {
         self.line(Tag::TargetDuration(self.snapshot.target.0))
     }
 
-    /// The lowest that has all that is used (rfc8216bis, section 8): old readers refuse higher ones.
-    fn version(&self, shown: &Range<usize>) -> u8 {
-        let listed = &self.snapshot.listed;
-        match self.style {
-            // What a low-latency playlist uses from time to time it has room for always.
-            Style { latency: Latency::Low, .. } => SKIP_VERSION,
-            _ if listed[shown.clone()].iter().any(|it| it.presence == Presence::Gap) => 8,
-            Style { format: Format::Fmp4, .. } => 6,
-            Style { format: Format::TransportStream, .. } => 3,
+    /// Of what never changes: the lowest that has all that is used (rfc8216bis, section 8).
+    fn lowest_version(&self, shown: &Range<usize>) -> u8 {
+        let gaps = self.snapshot.listed[shown.clone()].iter().any(|it| it.presence == Presence::Gap);
+        match self.style.format {
+            _ if gaps => LIVE_VERSION,
+            Format::Fmp4 => 6,
+            Format::TransportStream => 3,
         }
     }
 
@@ -184,12 +188,13 @@ impl<'a> Writer<'a> {
         let Segment { sequence, start, join, presence, .. } = *segment;
         let end = start + segment.duration;
         self.join(join)?;
-        match presence {
-            Presence::There => self.open(start, segment.key.as_deref(), segment.init.as_deref())?,
-            Presence::Gap => self.date(start)?,
+        match (presence, segment.init.as_deref()) {
+            (Presence::Gap, None) => self.date(start)?,
+            // Of a gap, too, there may be parts.
+            (_, init) => self.open(start, segment.key.as_deref(), init)?,
         }
         if parts_from.is_some_and(|from| end > from) {
-            self.parts(sequence, &segment.parts, presence)?;
+            self.parts(sequence, &segment.parts)?;
         }
         if presence == Presence::Gap {
             self.line(Tag::Gap)?;
@@ -209,7 +214,7 @@ impl<'a> Writer<'a> {
         if !parts.is_empty() {
             self.join(*join)?;
             self.open(*start, None, Some(init))?;
-            self.parts(*sequence, parts, Presence::There)?;
+            self.parts(*sequence, parts)?;
         }
         self.line(Tag::PreloadHint(PartName { sequence: *sequence, part: parts.len() }))
     }
@@ -244,9 +249,9 @@ impl<'a> Writer<'a> {
         self.line(Tag::ProgramDateTime(self.snapshot.dates.at(start)))
     }
 
-    fn parts(&mut self, sequence: u64, parts: &[Part], presence: Presence) -> fmt::Result {
+    fn parts(&mut self, sequence: u64, parts: &PartList) -> fmt::Result {
         for (index, part) in parts.iter().enumerate() {
-            self.line(Tag::Part { name: PartName { sequence, part: index }, part, presence })?;
+            self.line(Tag::Part { name: PartName { sequence, part: index }, part })?;
         }
         Ok(())
     }

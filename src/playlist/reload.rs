@@ -67,11 +67,13 @@ mod tests {
     use crate::base::{Monotonic, Pts, Span, Sync, WallReading, WallTime};
     use crate::container::ts::Join;
     use crate::media::Entry;
-    use crate::segment::{Body, Dates, Edge, Init, Part, Rate, Segment, TargetDuration};
+    use crate::segment::{Body, Dates, Edge, Init, Part, PartList, Presence, Rate, Segment, TargetDuration};
 
-    fn parts(count: usize) -> Vec<Part> {
+    fn parts(count: usize) -> PartList {
         let (start, duration, entry) = (Pts::default(), Span::from_millis(400), Entry::Key);
-        vec![Part { start, duration, entry, body: Body::default() }; count]
+        vec![Part { start, duration, entry, presence: Presence::There, body: Body::default() }; count]
+            .into_iter()
+            .collect()
     }
 
     /// Segments 100 to 102 of five parts, and `count` parts of 103.
@@ -80,7 +82,7 @@ mod tests {
         let whole = |sequence| {
             let (start, duration) = (Pts::default(), Span::from_millis(2000));
             let plain = Segment::plain(sequence, start, duration, Join::Continuous, Body::default());
-            Arc::new(Segment { parts: parts(5).into(), ..plain })
+            Arc::new(Segment { parts: parts(5), ..plain })
         };
         let edge = edge.map(|count| Edge {
             sequence: 103,
@@ -92,7 +94,7 @@ mod tests {
         });
         Snapshot {
             listed: (100..103).map(whole).collect(),
-            retired: Vec::new(),
+            retired: Arc::from([]),
             discontinuity_sequence: 0,
             target: TargetDuration(2),
             dates: Dates::of(&WallReading {
@@ -160,6 +162,6 @@ mod tests {
         }
         assert_eq!(asked(&none, 103, Some(2)), Wait);
         assert_eq!(asked(&none, 103, Some(3)), TooFar);
-        assert_eq!(asked(&Snapshot { listed: Vec::new(), ..none }, 7, Some(9)), Wait);
+        assert_eq!(asked(&Snapshot { listed: Arc::from([]), ..none }, 7, Some(9)), Wait);
     }
 }

@@ -75,10 +75,8 @@ pub enum Tag<'a> {
     Part {
         /// Where it is found.
         name: PartName,
-        /// How long it is, and whether decoding can begin with it.
+        /// How long it is, whether decoding can begin with it, and whether it can be fetched.
         part: &'a Part,
-        /// Whether it can be fetched.
-        presence: Presence,
     },
     /// EXT-X-SKIP (4.4.5.2): so many segments are as they were.
     Skip(usize),
@@ -133,14 +131,14 @@ impl Display for Tag<'_> {
             Self::ServerControl { skip, parts } => server_control(f, *skip, *parts),
             Self::PartInf(target) => write!(f, "#EXT-X-PART-INF:PART-TARGET={}", ceiling(*target)),
             Self::Gap => f.write_str("#EXT-X-GAP"),
-            Self::Part { name, part, presence } => {
+            Self::Part { name, part } => {
                 // Rounded down, and the target up: no part may seem longer than it.
                 let duration = floor(part.duration);
                 write!(f, "#EXT-X-PART:DURATION={duration},URI=\"{name}\"")?;
                 if part.entry == Entry::Key {
                     f.write_str(",INDEPENDENT=YES")?;
                 }
-                if *presence == Presence::Gap {
+                if part.presence == Presence::Gap {
                     f.write_str(",GAP=YES")?;
                 }
                 Ok(())

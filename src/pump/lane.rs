@@ -16,6 +16,8 @@ pub struct LaneStats {
     pub dropped: Counter,
     /// How often that began.
     pub drops: Counter,
+    /// Pictures left out because their segment was taken to have ended: they came sooner than foreseen.
+    pub early: Counter,
 }
 
 /// Whether units go into the ring.
@@ -53,6 +55,11 @@ impl Lane {
     /// Whether there is so little room that units which go on now would soon have to stop again.
     pub(super) fn is_crowded(&mut self) -> bool {
         self.ring.free() * 2 < self.ring.capacity()
+    }
+
+    /// Counts a unit whose segment has been ended without it.
+    pub(super) fn come_too_early(&mut self) {
+        self.stats.early.increment();
     }
 
     /// Counts a unit that does not go into the ring.

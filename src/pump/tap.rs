@@ -6,7 +6,10 @@
 //! That a segment ends is known for certain only when the next unit begins another. Sound says so at once, but a
 //! picture comes later, and a part should not wait for it: so the end is foreseen, where pictures keep their time
 //! well enough. One that was foreseen wrongly, because a picture came early, costs that picture: it is the last
-//! before an IDR picture, and nothing needs it.
+//! before an IDR picture, nothing needs it, and it is counted.
+//!
+//! Where segments end when somebody else decides, any full part may be the last of its segment. It is closed only
+//! by the unit after it: the part that is hinted at then has a unit already, and comes (rfc8216bis, 4.4.5.3).
 
 use std::sync::Arc;
 
@@ -89,13 +92,17 @@ impl Tap {
                 self.lane.leave_out();
                 return;
             }
-            (Place::Follows, _) if self.course == Course::Ended => return,
-            (Place::Begins | Place::Breaks, Flow::Dropping) if self.lane.is_crowded() => {
+            (Place::Follows, _) if self.course == Course::Ended => return self.lane.come_too_early(),
+            (_, Flow::Dropping) if self.lane.is_crowded() => {
                 self.lane.leave_out();
                 return self.put_off(place);
             }
             _ => {}
         }
+        let place = match (place, self.lane.flow) {
+            (Place::Begins, Flow::Dropping) => Place::Resumes,
+            _ => place,
+        };
         let before = self.parts;
         let tells = place != Place::Follows || self.parts.is_overrun_by(unit.dts);
         let part = self.take(unit, place);
@@ -126,7 +133,7 @@ impl Tap {
                 self.parts.close();
             }
             Place::Follows => {}
-            Place::Begins => {
+            Place::Begins | Place::Resumes => {
                 self.parts.close_last();
                 timeline = self.parts.begin_segment(unit.dts);
             }
@@ -140,12 +147,12 @@ impl Tap {
         }
         self.parts.take(unit.dts);
         self.expect(unit.pts, timeline);
-        let reaches = |at: Pts| matches!(self.course, Course::Segment(Some(end)) if at >= end);
-        if reaches(self.expected - self.astray) {
+        let Course::Segment(Some(end)) = self.course else { return PartEnd::Open };
+        if self.expected - self.astray >= end {
             self.course = Course::Ended;
             self.parts.close_last();
             PartEnd::Ends
-        } else if self.parts.is_overrun_by(self.expected) && !reaches(self.expected + self.astray) {
+        } else if self.parts.is_overrun_by(self.expected) && self.expected + self.astray < end {
             self.parts.close();
             PartEnd::Closes
         } else {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Body, Init, Part};
+use super::{Body, Init, Part, Presence};
 use crate::base::{Pts, Span, WallTime};
 use crate::container::fmp4::{self, Mux, MuxError, TrackConfig};
 use crate::container::id3;
@@ -95,6 +95,11 @@ impl Assembler {
         Ok((join, Arc::clone(init)))
     }
 
+    /// Whether what is decoded at `at` follows what was taken last, with no more between than parts make up for.
+    pub(super) fn is_followed_by(&self, at: Pts) -> bool {
+        self.parts.is_followed_by(at)
+    }
+
     /// Says in the part being written that the instant `at` was at `wall`.
     pub(super) fn note(&mut self, at: Pts, wall: WallTime) {
         let Some(Coding { mux, .. }) = &mut self.coding else { return };
@@ -158,6 +163,6 @@ impl Assembler {
         let mut chunks = Vec::new();
         mux.finish(&mut chunks);
         let body = Body { len: chunks.iter().map(Bytes::len).sum(), chunks: chunks.into() };
-        done(Part { start, duration, entry: self.entry, body });
+        done(Part { start, duration, entry: self.entry, presence: Presence::There, body });
     }
 }

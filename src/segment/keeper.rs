@@ -88,6 +88,12 @@ impl Keeper {
         warn!(rendition = self.sequence.rendition(), "gave up a segment: {reason}");
     }
 
+    /// Counts a segment that is listed as a gap, though some of its parts are there.
+    pub(super) fn count_gap(&mut self) {
+        self.stats.lost.increment();
+        self.stats.gaps.increment();
+    }
+
     /// Says that a segment ends sooner than it should.
     pub(super) fn cut_short(&self, reason: &dyn Display) {
         warn!(rendition = self.sequence.rendition(), "cut a segment short: {reason}");
@@ -96,9 +102,12 @@ impl Keeper {
     /// Gives the segment that begins at `start` its number and says how it joins the one before, which is said to
     /// end at `end`; lists the gaps between. `None` if it has to be given up.
     pub(super) fn place(&mut self, start: Pts, join: Join, end: Option<Pts>) -> Option<(u64, Join)> {
-        let Some(Placed { sequence, join, before }) = self.sequence.place(start, join, end) else {
-            self.give_up(&"its place in the list is taken by one that broke off");
-            return None;
+        let Placed { sequence, join, before } = match self.sequence.place(start, join, end) {
+            Ok(placed) => placed,
+            Err(refusal) => {
+                self.give_up(&refusal);
+                return None;
+            }
         };
         if let Before::Gaps(gaps) = &before {
             self.stats.gaps.add(gaps.len() as u64);

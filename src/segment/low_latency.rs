@@ -11,10 +11,10 @@ use bytes::Bytes;
 use super::assembler::{Assembler, TrackKind};
 use super::driver::{Records, Taker, drive};
 use super::keeper::{Keeper, WindowStats};
-use super::{Body, Edge, Init, Part, Presence, Segment, TargetDuration};
+use super::{Body, Edge, Init, Part, PartList, Presence, Segment, TargetDuration};
 use crate::base::{Pts, Span};
 use crate::container::ts::Join;
-use crate::media::{PartEnd, Place, Unit};
+use crate::media::{Entry, PartEnd, Place, Unit};
 
 /// Makes parts and segments of one track's units, and keeps their window.
 pub struct LowLatency {
@@ -32,6 +32,8 @@ pub struct LowLatency {
 enum Course {
     /// A segment.
     Open(Open),
+    /// A segment that takes no more of them.
+    Torn(Open),
     /// Nothing, until a segment begins.
     Waiting,
 }
@@ -42,7 +44,8 @@ struct Open {
     start: Pts,
     join: Join,
     init: Arc<Init>,
-    parts: Vec<Part>,
+    presence: Presence,
+    parts: PartList,
     /// Their bytes.
     len: usize,
 }
@@ -75,7 +78,7 @@ impl LowLatency {
 
     fn unit(&mut self, unit: &Unit) {
         if unit.place != Place::Follows {
-            self.finish();
+            self.finish(self.hole(unit));
             self.begin(unit);
         }
         let Course::Open(open) = &mut self.course else { return };
@@ -93,10 +96,9 @@ impl LowLatency {
             self.keeper.cut_short(&format_args!(
                 "it outgrew the {largest} bytes a segment may have; allow the window more memory or lower the bit rate"
             ));
-            self.kept = Join::Lost;
-            self.finish();
+            self.tear();
         } else if unit.part == PartEnd::Ends {
-            self.finish();
+            self.finish(None);
         } else if grown {
             self.show();
         }
@@ -104,6 +106,20 @@ impl LowLatency {
             let lag = self.keeper.clock.now().nanos_since(unit.arrived);
             self.keeper.stats.part_lag.set(lag as f64 / 1e6);
         }
+    }
+
+    /// What comes in the segment being written is left out, until the next one begins: only then it is known how
+    /// long a gap this one is.
+    fn tear(&mut self) {
+        let Course::Open(mut open) = std::mem::replace(&mut self.course, Course::Waiting) else { return };
+        self.assembler.end(&mut |part| open.add(part));
+        self.course = Course::Torn(open);
+    }
+
+    /// Up to where the segment being written lacks units, if it does and `unit` begins the next.
+    fn hole(&self, unit: &Unit) -> Option<Pts> {
+        let lacks = matches!(self.course, Course::Torn(_)) || unit.place == Place::Resumes;
+        (lacks && !self.assembler.is_followed_by(unit.dts)).then_some(unit.pts)
     }
 
     /// Begins a segment, if there is a place for it and it can be decoded.
@@ -120,6 +136,9 @@ impl LowLatency {
             Ok(begun) => begun,
             Err(error) => return self.keeper.give_up(&error),
         };
+        // Where a gap fills the hole, nothing breaks.
+        let filled = join == Join::Lost && self.keeper.end() == Some(unit.pts);
+        let join = if filled { Join::Continuous } else { join };
         let join = join.max(std::mem::replace(&mut self.kept, Join::Continuous));
         // What runs on is decoded where the one before ends, and that is a little beside a unit's own instant.
         let end = self.keeper.end().map(|end| if join == Join::Continuous { unit.pts } else { end });
@@ -128,21 +147,34 @@ impl LowLatency {
         let start = self.assembler.start();
         // Gaps may have been listed: what can be asked for next is no longer what it was.
         self.await_part(sequence, start, &init);
-        self.course = Course::Open(Open { sequence, start, join, init, parts: Vec::new(), len: 0 });
+        let (presence, parts, len) = (Presence::There, PartList::default(), 0);
+        self.course = Course::Open(Open { sequence, start, join, init, presence, parts, len });
     }
 
     /// What can be asked for next is the first part of that segment.
     fn await_part(&mut self, sequence: u64, start: Pts, init: &Arc<Init>) {
         let (init, part_target) = (Arc::clone(init), self.part_target);
-        let (join, parts) = (Join::Continuous, Vec::new());
+        let (join, parts) = (Join::Continuous, PartList::default());
         self.edge = Some(Arc::new(Edge { sequence, start, join, init, parts, part_target }));
     }
 
-    /// Ends the segment being written, if there is one, and lists it.
-    fn finish(&mut self) {
-        let Course::Open(mut open) = std::mem::replace(&mut self.course, Course::Waiting) else { return };
-        let end = self.assembler.end(&mut |part| open.add(part));
+    /// Ends the segment being written, if there is one, and lists it; as a gap, if it has a `hole` up to there.
+    fn finish(&mut self, hole: Option<Pts>) {
+        if hole.is_some() && matches!(self.course, Course::Open(_)) {
+            self.keeper.cut_short(&"units of it were lost, as its reader was too slow");
+        }
+        let course = std::mem::replace(&mut self.course, Course::Waiting);
+        let (Course::Open(mut open) | Course::Torn(mut open)) = course else { return };
+        let mut end = self.assembler.end(&mut |part| open.add(part));
         let target = self.keeper.config.target;
+        if let Some(next) = hole.filter(|_| !open.parts.is_empty()) {
+            let whole = self.keeper.sequence.end_of(open.start, next);
+            if whole > end && TargetDuration::of(target).allows(whole - open.start) {
+                self.keeper.count_gap();
+                open.fill(end, whole, self.part_target);
+                end = whole;
+            }
+        }
         if open.parts.is_empty() {
             self.kept = Join::Lost;
             self.keeper.give_up(&"it has no media");
@@ -180,12 +212,24 @@ impl Open {
         self.parts.push(part);
     }
 
+    /// What is missing from `from` to `to` is told in parts that are not there. The rest can be fetched as it was,
+    /// but the segment cannot.
+    fn fill(&mut self, from: Pts, to: Pts, part_target: Span) {
+        self.presence = Presence::Gap;
+        let mut start = from;
+        while start < to {
+            let duration = part_target.min(to - start);
+            let (entry, presence, body) = (Entry::Dependent, Presence::Gap, Body::default());
+            self.parts.push(Part { start, duration, entry, presence, body });
+            start += duration;
+        }
+    }
+
     fn into_segment(self, duration: Span) -> Segment {
-        let Self { sequence, start, join, init, parts, len } = self;
+        let Self { sequence, start, join, init, presence, parts, len } = self;
         let chunks: Vec<Bytes> = parts.iter().flat_map(|part| part.body.chunks.iter().cloned()).collect();
         let body = Body { chunks: chunks.into(), len };
-        let (presence, init, parts) = (Presence::There, Some(init), parts.into());
-        Segment { sequence, start, duration, join, presence, body, key: None, init, parts }
+        Segment { sequence, start, duration, join, presence, body, key: None, init: Some(init), parts }
     }
 }
 
@@ -199,7 +243,7 @@ impl Taker<Unit> for LowLatency {
     }
 
     fn interrupt(&mut self) {
-        self.finish();
+        self.finish(None);
         self.kept = Join::Lost;
     }
 

@@ -31,8 +31,8 @@ pub use driver::{Records, Segmenter};
 pub use keeper::{Keeper, WindowStats};
 pub use ledger::Ledger;
 pub use low_latency::LowLatency;
-pub use part::{Edge, Init, Part};
-pub use sequence::{Agreement, Before, Numbering, Placed, Sequence};
+pub use part::{Edge, Init, Part, PartList};
+pub use sequence::{Agreement, Before, Numbering, Placed, Refusal, Sequence};
 
 /// How a stream is cut, and how much of it is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +72,7 @@ pub struct Segment {
     pub duration: Span,
     /// Whether EXT-X-DISCONTINUITY stands before it.
     pub join: Join,
-    /// Whether its media are there.
+    /// Whether its media are there: all of them. Of a gap, parts that came before it may be.
     pub presence: Presence,
     /// Its bytes; enciphered where there is a key.
     pub body: Body,
@@ -80,8 +80,8 @@ pub struct Segment {
     pub key: Option<Arc<Key>>,
     /// What a decoder must have read before it; a transport stream needs nothing.
     pub init: Option<Arc<Init>>,
-    /// Its parts, if it was offered in parts; their bytes together are `body`.
-    pub parts: Arc<[Part]>,
+    /// Its parts, if it was offered in parts; the bytes of those that are there are together `body`.
+    pub parts: PartList,
 }
 
 /// Whether the media of a segment are there.
@@ -113,7 +113,7 @@ impl std::fmt::Debug for Key {
 impl Segment {
     /// A segment of a transport stream, in the clear and whole.
     pub fn plain(sequence: u64, start: Pts, duration: Span, join: Join, body: Body) -> Self {
-        let (presence, parts) = (Presence::There, Arc::from([]));
+        let (presence, parts) = (Presence::There, PartList::default());
         Self { sequence, start, duration, join, presence, body, key: None, init: None, parts }
     }
 
@@ -173,9 +173,9 @@ pub struct Rate {
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     /// The segments of the playlist, oldest first, consecutive in sequence; may be empty at first.
-    pub listed: Vec<Arc<Segment>>,
+    pub listed: Arc<[Arc<Segment>]>,
     /// Segments no longer listed that must still be served (RFC 8216, 6.2.2), oldest first.
-    pub retired: Vec<Arc<Segment>>,
+    pub retired: Arc<[Arc<Segment>]>,
     /// EXT-X-DISCONTINUITY-SEQUENCE of the first listed segment, whose own tag is not counted in it.
     pub discontinuity_sequence: u64,
     /// EXT-X-TARGETDURATION.

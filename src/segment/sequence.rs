@@ -194,6 +194,22 @@ pub struct Placed {
     pub before: Before,
 }
 
+/// Why a segment has no place in the list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// A cell holds one segment.
+    #[error("its place in the list is taken by one that broke off")]
+    Taken,
+    /// What was captured before the stream began has no number.
+    #[error("it began before the stream did")]
+    TooEarly,
+    /// See the head of this module.
+    #[error(
+        "the discontinuity before it stands before the next one, as another rendition has begun this one without"
+    )]
+    AwaitsDiscontinuity,
+}
+
 /// What stands in the list before a segment.
 #[derive(Clone, Debug)]
 pub enum Before {
@@ -229,16 +245,26 @@ impl Sequence {
     /// so far lasts until `end`. To be asked once for each segment, in order, when it is listed or, where it is
     /// offered in parts, when it begins.
     ///
-    /// `None` if it has to be given up: it begins where another has begun already.
-    pub fn place(&mut self, start: Pts, join: Join, end: Option<Pts>) -> Option<Placed> {
+    /// # Errors
+    /// If it has to be given up.
+    pub fn place(&mut self, start: Pts, join: Join, end: Option<Pts>) -> Result<Placed, Refusal> {
         let agreement = Arc::clone(&self.agreement);
         let join = join.max(self.kept);
         let placed = match agreement.numbering {
             Numbering::Aligned(grid) => self.align(&agreement, grid, start, join, end),
-            Numbering::Counted => Some(self.count(&mut agreement.state(), start, join)),
+            Numbering::Counted => Ok(self.count(&mut agreement.state(), start, join)),
         };
-        self.kept = if placed.is_some() { Join::Continuous } else { join.max(Join::Lost) };
+        self.kept = if placed.is_ok() { Join::Continuous } else { join.max(Join::Lost) };
         placed
+    }
+
+    /// Where the segment that begins at `start` ends if what should be in it up to `next`, where one begins, is
+    /// lacking: there, or with its cell.
+    pub fn end_of(&self, start: Pts, next: Pts) -> Pts {
+        match self.agreement.numbering {
+            Numbering::Aligned(grid) if grid.cell(next) > grid.cell(start) + 1 => grid.after(start),
+            _ => next,
+        }
     }
 
     /// What should be reserved now, if half of the last reservation is used up.
@@ -278,17 +304,20 @@ impl Sequence {
         start: Pts,
         join: Join,
         end: Option<Pts>,
-    ) -> Option<Placed> {
+    ) -> Result<Placed, Refusal> {
         let mut state = agreement.state();
         let state = &mut *state;
         let cell = grid.cell(start);
         let here = grid.instant(cell);
-        if cell < agreement.origin || self.last.is_some_and(|last| cell <= last) {
-            return None;
+        if cell < agreement.origin {
+            return Err(Refusal::TooEarly);
+        }
+        if self.last.is_some_and(|last| cell <= last) {
+            return Err(Refusal::Taken);
         }
         let Some((last, end)) = self.last.zip(end) else {
             let before = Before::Nothing(state.breaks.until(here) - 1);
-            return Some(self.settle(state, cell, Join::Broken, before));
+            return Ok(self.settle(state, cell, Join::Broken, before));
         };
         let edges = edges(grid, (last, end), (cell, start), agreement.target);
         if (join == Join::Broken || edges.is_none()) && !state.breaks.contain(here) {
@@ -297,13 +326,13 @@ impl Sequence {
                 state.next.discontinuity = state.breaks.all();
             }
             if !state.breaks.contain(here) {
-                return None;
+                return Err(Refusal::AwaitsDiscontinuity);
             }
         }
         let join = if state.breaks.contain(here) { Join::Broken } else { Join::Continuous };
         if start - end > agreement.length {
             let before = Before::Nothing(state.breaks.until(here) - u64::from(join == Join::Broken));
-            return Some(self.settle(state, cell, join, before));
+            return Ok(self.settle(state, cell, join, before));
         }
         let edges = edges.unwrap_or_else(|| (last + 1..=cell).map(|cell| grid.instant(cell)).collect());
         let gaps = edges.windows(2).zip(last + 1..cell).map(|(edge, cell)| {
@@ -311,7 +340,7 @@ impl Sequence {
             Segment::gap(self.number(state, cell), edge[0], edge[1] - edge[0], join)
         });
         let before = Before::Gaps(gaps.collect());
-        Some(self.settle(state, cell, join, before))
+        Ok(self.settle(state, cell, join, before))
     }
 
     fn settle(&mut self, state: &mut State, cell: i64, join: Join, before: Before) -> Placed {

@@ -4,7 +4,7 @@
 //! not: packets, threads, files.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::{Before, Dates, Edge, Presence, Rate, Segment, SegmentConfig, Snapshot, TargetDuration};
 use crate::base::time::TICKS_PER_SECOND;
@@ -27,7 +27,12 @@ pub struct Window {
     dates: Dates,
     peak: u64,
     bound: Bound,
+    /// What snapshots show of `listed` and `retired`, until those change: a part changes neither.
+    shown: OnceLock<Lists>,
 }
+
+/// Segments that are listed, and that are no longer.
+type Lists = (Arc<[Arc<Segment>]>, Arc<[Arc<Segment>]>);
 
 #[derive(Debug)]
 struct Listed {
@@ -67,6 +72,7 @@ impl Window {
             dates,
             peak: 0,
             bound: Bound::Time,
+            shown: OnceLock::new(),
         }
     }
 
@@ -76,6 +82,7 @@ impl Window {
     /// The newest segment is always listed: the collector sees to it that it is never larger than
     /// [`SegmentConfig::largest_segment`].
     pub fn push(&mut self, segment: Segment, now: Monotonic) -> usize {
+        self.shown.take();
         self.duration += segment.duration;
         self.filled += filled(&segment);
         self.listed_bytes += segment.body.len;
@@ -102,6 +109,7 @@ impl Window {
         match before {
             Before::Gaps(gaps) => gaps.into_iter().map(|gap| self.push(gap, now)).sum(),
             Before::Nothing(discontinuity_sequence) => {
+                self.shown.take();
                 while !self.listed.is_empty() {
                     self.retire_first(now);
                 }
@@ -129,9 +137,13 @@ impl Window {
     /// The same, with the segment being written, where that is offered in parts.
     pub fn snapshot_beside(&self, edge: Option<Arc<Edge>>) -> Arc<Snapshot> {
         let average = rate(self.listed_bytes, self.filled);
+        let (listed, retired) = self.shown.get_or_init(|| {
+            let listed = self.listed.iter().map(|it| Arc::clone(&it.segment));
+            (listed.collect(), self.retired.iter().map(|it| Arc::clone(&it.segment)).collect())
+        });
         Arc::new(Snapshot {
-            listed: self.listed.iter().map(|it| Arc::clone(&it.segment)).collect(),
-            retired: self.retired.iter().map(|it| Arc::clone(&it.segment)).collect(),
+            listed: Arc::clone(listed),
+            retired: Arc::clone(retired),
             discontinuity_sequence: self.discontinuity_sequence,
             target: self.target,
             dates: self.dates,
@@ -252,7 +264,10 @@ impl Window {
 fn filled(segment: &Segment) -> Span {
     match segment.presence {
         Presence::There => segment.duration,
-        Presence::Gap => Span::ZERO,
+        Presence::Gap => {
+            let there = segment.parts.iter().filter(|part| part.presence == Presence::There);
+            there.fold(Span::ZERO, |sum, part| sum + part.duration)
+        }
     }
 }
 

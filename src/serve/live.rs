@@ -139,7 +139,7 @@ pub(super) mod tests {
             SimClock::new(Monotonic::from_nanos(0), WallTime::from_unix_nanos(1_700_000_000_000_000_000));
         Snapshot {
             listed: listed.into_iter().map(Arc::new).collect(),
-            retired: Vec::new(),
+            retired: Arc::from([]),
             discontinuity_sequence: 0,
             target: TargetDuration(2),
             dates: Dates::of(&clock.wall()),

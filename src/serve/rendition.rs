@@ -17,7 +17,7 @@ use super::text::Text;
 use crate::base::{Counter, Pts, Sync, WallTime};
 use crate::playlist::{self, Extent, Format, Latency, Piece, Report, Style};
 use crate::ring::Audience;
-use crate::segment::{Init, Part, Presence, Segment, Shelf, Snapshot, Tail, TargetDuration};
+use crate::segment::{Init, Part, PartList, Presence, Segment, Shelf, Snapshot, Tail, TargetDuration};
 
 /// How long a request waits at most for a rendition to begin.
 const LONGEST_WAIT: Duration = Duration::from_secs(15);
@@ -79,36 +79,38 @@ impl Shown {
         self.snapshot.listed.last().map_or(0, |newest| newest.sequence)
     }
 
-    /// A segment that is listed, or retired and not yet gone; of a gap there is nothing.
+    /// A segment that is listed, or retired and not yet gone; a gap cannot be fetched.
     pub(super) fn segment(&self, sequence: u64) -> Option<&Arc<Segment>> {
+        self.known(sequence).filter(|segment| segment.presence == Presence::There)
+    }
+
+    fn known(&self, sequence: u64) -> Option<&Arc<Segment>> {
         let find = |segments: &[Arc<Segment>]| {
             segments.binary_search_by_key(&sequence, |segment| segment.sequence).ok()
         };
         let Snapshot { listed, retired, .. } = &*self.snapshot;
-        let found = find(listed).map(|at| &listed[at]).or_else(|| find(retired).map(|at| &retired[at]));
-        found.filter(|segment| segment.presence == Presence::There)
+        find(listed).map(|at| &listed[at]).or_else(|| find(retired).map(|at| &retired[at]))
     }
 
-    /// A part of the segment being written, or of one that can be fetched.
+    /// A part of the segment being written, or of one that is listed or was; of a gap, too, some may be there.
     pub(super) fn part(&self, sequence: u64, index: u64) -> PartOf<'_> {
         let edge = self.snapshot.edge.as_deref();
-        let (next, written) = edge.map_or((self.newest() + 1, &[][..]), |edge| (edge.sequence, &edge.parts));
-        if (sequence, index) == (next, written.len() as u64) {
+        let next = edge.map_or(self.newest() + 1, |edge| edge.sequence);
+        let parts = match edge {
+            Some(edge) if sequence == next => Some(&edge.parts),
+            _ => self.known(sequence).map(|segment| &segment.parts),
+        };
+        if (sequence, index) == (next, parts.map_or(0, PartList::len) as u64) {
             return PartOf::Next;
         }
-        let parts = match self.segment(sequence) {
-            _ if sequence == next => written,
-            Some(segment) => &segment.parts,
-            None => &[],
-        };
-        let part = usize::try_from(index).ok().and_then(|index| parts.get(index));
-        part.map_or(PartOf::Unknown, PartOf::There)
+        let part = usize::try_from(index).ok().and_then(|index| parts?.get(index));
+        part.filter(|part| part.presence == Presence::There).map_or(PartOf::Unknown, PartOf::There)
     }
 
     /// An initialisation section that something needs which can be fetched.
     pub(super) fn init(&self, number: u64) -> Option<&Arc<Init>> {
         let Snapshot { listed, retired, edge, .. } = &*self.snapshot;
-        let segments = listed.iter().rev().chain(retired).filter_map(|segment| segment.init.as_ref());
+        let segments = listed.iter().rev().chain(retired.iter()).filter_map(|segment| segment.init.as_ref());
         edge.iter().map(|edge| &edge.init).chain(segments).find(|init| init.number == number)
     }
 
@@ -420,7 +422,7 @@ mod tests {
         let rendition = rendition();
         let gap = Segment { presence: Presence::Gap, ..segment(8) };
         let mut shelf = snapshot(vec![segment(7), gap, segment(9)]);
-        shelf.retired = vec![Arc::new(segment(5)), Arc::new(segment(6))];
+        shelf.retired = Arc::from([Arc::new(segment(5)), Arc::new(segment(6))]);
         rendition.list(Arc::new(shelf));
         let shown = rendition.shown().expect("listed");
         for sequence in 0..12 {
@@ -431,7 +433,7 @@ mod tests {
 
     #[test]
     fn parts_are_there_or_next_or_unknown() {
-        let parted = |sequence, count| Segment { parts: parts(count).into(), ..segment(sequence) };
+        let parted = |sequence, count| Segment { parts: parts(count), ..segment(sequence) };
         let init = |number| Arc::new(Init { number, bytes: Bytes::from_static(b"init") });
         let edge = |sequence, count| Edge {
             sequence,
@@ -444,7 +446,7 @@ mod tests {
         let shelf = |edge: Option<Edge>| {
             let listed = Segment { init: Some(init(1)), ..parted(8, 3) };
             let mut snapshot = snapshot(vec![parted(7, 2), listed]);
-            snapshot.retired = vec![Arc::new(parted(6, 2))];
+            snapshot.retired = Arc::from([Arc::new(parted(6, 2))]);
             snapshot.edge = edge.map(Arc::new);
             Shown::new(Arc::new(snapshot))
         };
@@ -470,9 +472,10 @@ mod tests {
         }
     }
 
-    fn parts(count: usize) -> Vec<Part> {
-        let duration = Span::from_millis(200);
-        vec![Part { start: Pts::default(), duration, entry: Entry::Key, body: Body::default() }; count]
+    fn parts(count: usize) -> PartList {
+        let (start, duration) = (Pts::default(), Span::from_millis(200));
+        let (entry, presence, body) = (Entry::Key, Presence::There, Body::default());
+        vec![Part { start, duration, entry, presence, body }; count].into_iter().collect()
     }
 
     #[tokio::test(start_paused = true)]

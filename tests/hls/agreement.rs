@@ -6,7 +6,7 @@ use std::time::Duration;
 use outpost::base::{Clock, Pts, SimClock, Span, Sync, WallTime};
 use outpost::container::ts::{Join, Record};
 use outpost::media::CutGrid;
-use outpost::segment::{Agreement, Ledger, Numbering, Presence, SegmentConfig, Snapshot};
+use outpost::segment::{Agreement, Ledger, Numbering, Presence, Refusal, SegmentConfig, Snapshot};
 use proptest::prelude::*;
 
 use crate::script::{BOOT_HOUR, Bench, NOON, Scratch, begin, clock, segment};
@@ -53,6 +53,25 @@ fn line(snapshot: &Snapshot) -> String {
 
 fn now(records: Vec<Record>) -> [(Duration, Vec<Record>); 1] {
     [(Duration::ZERO, records)]
+}
+
+#[test]
+fn who_gets_no_place_is_told_why() {
+    use Join::{Broken, Continuous, Lost};
+    let scratch = Scratch::new("refusals");
+    let (clock, config) = (clock(), SegmentConfig::default());
+    let numbering = Numbering::Aligned(CutGrid::new(Span::from_millis(TARGET)));
+    let ledger = Ledger::open(scratch.file());
+    let agreement = Agreement::new(&ledger, "radio", numbering, &config, &clock.wall(), Span::ZERO);
+    let (mut one, mut other) = (agreement.sequence("radio/one"), agreement.sequence("radio/other"));
+    assert_eq!(one.place(at(-500), Continuous, None).err(), Some(Refusal::TooEarly));
+    assert_eq!(one.place(at(0), Continuous, None).map(|it| it.sequence), Ok(FIRST));
+    assert_eq!(one.place(at(500), Lost, Some(at(400))).err(), Some(Refusal::Taken));
+    assert_eq!(other.place(at(0), Continuous, None).map(|it| it.join), Ok(Broken));
+    assert_eq!(other.place(at(2000), Continuous, Some(at(2000))).map(|it| it.join), Ok(Continuous));
+    let late = one.place(at(2000), Broken, Some(at(2000)));
+    assert_eq!(late.err(), Some(Refusal::AwaitsDiscontinuity));
+    assert_eq!(one.place(at(4000), Continuous, Some(at(2000))).map(|it| it.join), Ok(Broken));
 }
 
 #[test]
@@ -255,7 +274,7 @@ proptest! {
                 let list = rendition.shelf.last();
                 let mut discontinuity = list.discontinuity_sequence;
                 prop_assert!(list.listed.windows(2).all(|two| two[1].sequence == two[0].sequence + 1));
-                for segment in &list.listed {
+                for segment in list.listed.iter() {
                     discontinuity += u64::from(segment.join == Join::Broken);
                     let known = *discontinuities.entry(segment.sequence).or_insert(discontinuity);
                     prop_assert_eq!(known, discontinuity, "segment {} of {}", segment.sequence, line(&list));

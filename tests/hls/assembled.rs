@@ -6,15 +6,16 @@ use outpost::base::{Clock, Monotonic, Pts, Pulse, SimClock, Span, WallTime};
 use outpost::container::ts::Join;
 use outpost::media::grid::Cutter;
 use outpost::media::{
-    AacConfig, CutGrid, Entry, FrameRate, Packet, Program, Track, VideoConfig, part_target,
+    AacConfig, CutGrid, Entry, FrameRate, Packet, Program, Track, Unit, VideoConfig, part_target,
 };
 use outpost::pump::outlet::Outlet;
 use outpost::pump::segments::Segments;
 use outpost::pump::sink::RecordSink;
 use outpost::pump::tap::Tap;
-use outpost::ring::{self, Reader};
+use outpost::ring;
 use outpost::segment::{
-    Agreement, Keeper, Ledger, LowLatency, Numbering, SegmentConfig, Shelf, Snapshot, Tail, TrackKind,
+    Agreement, Keeper, Ledger, LowLatency, Numbering, PartList, Presence, Records, SegmentConfig, Shelf,
+    Snapshot, Supply, Tail, TrackKind,
 };
 use proptest::prelude::*;
 
@@ -37,14 +38,25 @@ impl Shelf for Shown {
 
 /// What is shown when these pictures, or frames of sound, come; instants in ticks after the start.
 fn shown(kind: &TrackKind, instants: &[i64]) -> (Span, Vec<Arc<Snapshot>>) {
+    shown_to(kind, Numbering::Aligned(CutGrid::new(GRID)), instants, instants.len(), |_| true)
+}
+
+/// The same, to one who has a ring of so many places, and reads it after the `n`-th unit if `reads(n)`.
+fn shown_to(
+    kind: &TrackKind,
+    numbering: Numbering,
+    instants: &[i64],
+    places: usize,
+    reads: impl Fn(usize) -> bool,
+) -> (Span, Vec<Arc<Snapshot>>) {
     let scratch = Scratch::new("low-latency");
     let start = Monotonic::from_nanos(START);
     let simulated = Arc::new(SimClock::new(start, WallTime::from_unix_nanos(1_800_000_000_000_000_000)));
     let clock = Arc::clone(&simulated) as Arc<dyn Clock>;
     let grid = CutGrid::new(GRID);
+    let foreseen = (numbering != Numbering::Counted).then_some(grid);
     let config = SegmentConfig { target: GRID, length: Span::from_millis(30_000), bytes: 64 << 20 };
     let ledger = Ledger::open(scratch.file());
-    let numbering = Numbering::Aligned(grid);
     let agreement = Agreement::new(&ledger, "s", numbering, &config, &clock.wall(), Span::ZERO);
 
     let (track, program) = match kind {
@@ -59,11 +71,12 @@ fn shown(kind: &TrackKind, instants: &[i64]) -> (Span, Vec<Arc<Snapshot>>) {
     let sink = RecordSink::new(records, ring::Audience::default(), Arc::default());
     let segments = Segments::new("s", &program, sink, &clock);
     let target = part_target(Span::from_millis(200), &[kind.unit()]);
-    let (units, ring) = ring::channel(instants.len().max(1)).expect("an eventfd");
-    let tap = Tap::new(units, Some(grid), (kind.unit(), target), &clock, Arc::default());
+    let (units, mut ring) = ring::channel::<Unit>(places.max(1)).expect("an eventfd");
+    let tap = Tap::new(units, foreseen, (kind.unit(), target), &clock, Arc::default());
     let mut outlet = Outlet::direct(segments).with_tap(tap);
     let mut cutter = Cutter::new(grid);
-    for ticks in instants {
+    let mut script = Script::default();
+    for (n, ticks) in instants.iter().enumerate() {
         let pts = start.to_pts() + Span::from_ticks(*ticks);
         let cut = cutter.is_cut(pts);
         if cut {
@@ -72,6 +85,11 @@ fn shown(kind: &TrackKind, instants: &[i64]) -> (Span, Vec<Arc<Snapshot>>) {
         let entry = if cut || track == Track::Audio { Entry::Key } else { Entry::Dependent };
         let data: &[u8] = if entry == Entry::Key { KEY } else { DEPENDENT };
         outlet.write(&Packet { track, pts, dts: pts, entry, data });
+        while reads(n) && !ring.read().is_empty() {
+            script.units.extend_from_slice(ring.read());
+            let count = ring.read().len();
+            ring.release(count);
+        }
     }
     drop(outlet);
 
@@ -80,13 +98,31 @@ fn shown(kind: &TrackKind, instants: &[i64]) -> (Span, Vec<Arc<Snapshot>>) {
     let to = Arc::clone(&shelf) as Arc<dyn Shelf>;
     let keeper = Keeper::new(config, agreement.sequence("s/ll"), clock, to, pulse);
     let mut low = LowLatency::new(kind.clone(), target, keeper);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().expect("a runtime");
-    runtime.block_on(async {
-        let mut reader = Reader::new(ring).expect("a bell");
-        low.drive(&mut reader).await.expect("units can be waited for");
-    });
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    runtime.block_on(low.drive(&mut script)).expect("units are there");
     let all = std::mem::take(&mut *shelf.0.lock().expect("nobody panicked"));
     (target, all)
+}
+
+/// What was read of a ring.
+#[derive(Default)]
+struct Script {
+    units: Vec<Unit>,
+    released: usize,
+}
+
+impl Records<Unit> for Script {
+    async fn ready(&mut self) -> std::io::Result<Supply> {
+        Ok(if self.released < self.units.len() { Supply::Open } else { Supply::Closed })
+    }
+
+    fn read(&mut self) -> &[Unit] {
+        &self.units[self.released..]
+    }
+
+    fn release(&mut self, count: usize) {
+        self.released += count;
+    }
 }
 
 /// An IDR picture with its parameter sets, and another picture, as far as a container looks at them.
@@ -124,14 +160,15 @@ fn judge(target: Span, all: &[Arc<Snapshot>]) -> Result<(), TestCaseError> {
             count += 1;
         }
         prop_assert!(count > 0);
-        for segment in &snapshot.listed {
+        for segment in snapshot.listed.iter() {
+            let first_part = segment.parts.get(0).expect("one at least");
             let sum = segment.parts.iter().fold(Span::ZERO, |sum, part| sum + part.duration);
             prop_assert_eq!(sum, segment.duration, "parts together are their segment");
             let bytes: usize = segment.parts.iter().map(|part| part.body.len).sum();
             let chunks: usize = segment.parts.iter().map(|part| part.body.chunks.len()).sum();
             prop_assert_eq!((bytes, chunks), (segment.body.len, segment.body.chunks.len()));
-            prop_assert_eq!(segment.body.chunks[0].as_ptr(), segment.parts[0].body.chunks[0].as_ptr());
-            prop_assert_eq!(segment.parts[0].entry, Entry::Key);
+            prop_assert_eq!(segment.body.chunks[0].as_ptr(), first_part.body.chunks[0].as_ptr());
+            prop_assert_eq!(first_part.entry, Entry::Key);
             prop_assert_eq!(
                 segment.join == Join::Broken,
                 segment.sequence == first,
@@ -150,6 +187,78 @@ fn sound_is_shown_part_by_part() {
     let (target, all) = shown(&kind, &instants);
     judge(target, &all).expect("as it should be");
     assert!(all.len() > 100 && all.last().expect("shown").listed.len() > 9, "{}", all.len());
+}
+
+/// The last playlist of pictures, 30 a second, of which the reader missed some: each of its segments by its cell,
+/// `~` if it is a gap, `/` if it breaks with the one before, and how many of its parts are there and are not.
+fn after_overflow(numbering: Numbering, missed: std::ops::Range<usize>) -> Vec<String> {
+    let kind = TrackKind::Video(FrameRate::new(30, 1).expect("a rate"));
+    let instants: Vec<_> = (0..480).map(|n| n * 3000).collect();
+    let (target, all) = shown_to(&kind, numbering, &instants, 16, |n| !missed.contains(&n));
+    follow(target, &all);
+    let last = all.last().expect("shown");
+    let first = last.listed[0].sequence;
+    let parts = |parts: &PartList| {
+        let there = parts.iter().filter(|part| part.presence == Presence::There).count();
+        format!("{there}+{}", parts.len() - there)
+    };
+    let told = last.listed.iter().map(|it| {
+        let gap = if it.presence == Presence::Gap { "~" } else { "" };
+        let join = if it.join == Join::Broken { "/" } else { "" };
+        format!("{join}{gap}{} {}", it.sequence - first, parts(&it.parts))
+    });
+    told.collect()
+}
+
+/// Every playlist tells of the time without a hole, and no part changes once it is told.
+fn follow(target: Span, all: &[Arc<Snapshot>]) {
+    let mut known = std::collections::BTreeMap::new();
+    for snapshot in all {
+        let mut end = None;
+        for segment in snapshot.listed.iter() {
+            assert!(end.is_none_or(|end| end == segment.start), "{} does not follow", segment.sequence);
+            end = Some(segment.start + segment.duration);
+            if !segment.parts.is_empty() {
+                let sum = segment.parts.iter().fold(Span::ZERO, |sum, part| sum + part.duration);
+                assert_eq!(sum, segment.duration, "parts of {}", segment.sequence);
+            }
+        }
+        let edge = snapshot.edge.as_ref().expect("there always is one");
+        let listed = snapshot.listed.iter().map(|it| (it.sequence, &it.parts));
+        for (sequence, parts) in listed.chain([(edge.sequence, &edge.parts)]) {
+            for (n, part) in parts.iter().enumerate() {
+                assert!(part.duration > Span::ZERO && part.duration <= target);
+                let now = (part.start, part.duration, part.presence);
+                assert_eq!(*known.entry((sequence, n)).or_insert(now), now, "part {n} of {sequence}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_a_slow_reader_missed_is_a_gap_and_time_goes_on() {
+    let aligned = Numbering::Aligned(CutGrid::new(GRID));
+    // Nothing missed: 60 pictures to a segment, 6 to a part.
+    let whole = ["/0 10+0", "1 10+0", "2 10+0", "3 10+0", "4 10+0", "5 10+0", "6 10+0"];
+    assert_eq!(after_overflow(aligned, 0..0)[..7], whole);
+    // Sixteen more get through to one who reads no more after the second of segment 2; the rest of it is missed.
+    assert_eq!(
+        after_overflow(aligned, 122..150)[..7],
+        ["/0 10+0", "1 10+0", "~2 3+7", "3 10+0", "4 10+0", "5 10+0", "6 10+0"]
+    );
+    // Where segments are counted, too.
+    let counted = after_overflow(Numbering::Counted, 122..150);
+    assert_eq!(counted[..7], ["/0 10+0", "1 10+0", "~2 3+7", "3 10+0", "4 10+0", "5 10+0", "6 10+0"]);
+    // The same, and all of the next: of that there is nothing.
+    assert_eq!(
+        after_overflow(aligned, 122..190)[..7],
+        ["/0 10+0", "1 10+0", "~2 3+7", "~3 0+0", "4 10+0", "5 10+0", "6 10+0"]
+    );
+    // Whole segments alone.
+    assert_eq!(
+        after_overflow(aligned, 104..150)[..7],
+        ["/0 10+0", "1 10+0", "~2 0+0", "3 10+0", "4 10+0", "5 10+0", "6 10+0"]
+    );
 }
 
 proptest! {

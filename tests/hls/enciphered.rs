@@ -60,7 +60,7 @@ fn what_is_listed_is_enciphered_and_what_is_streamed_is_not() {
 
     let shown = bench.shelf.last();
     assert_eq!(shown.listed.iter().map(|it| decipher(it)).collect::<Vec<_>>(), [0, 1, 3].map(bytes));
-    for segment in &shown.listed {
+    for segment in shown.listed.iter() {
         assert_eq!(segment.key.as_deref(), Some(&keys.of(segment.sequence)), "{}", segment.sequence);
         let tails = bench.shelf.tails.lock().expect("nobody panicked");
         let last = tails.iter().rfind(|tail| tail.sequence == segment.sequence).expect("a tail");

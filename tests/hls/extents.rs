@@ -9,7 +9,7 @@ use crate::script::{NOON, playlist, transport_stream};
 use crate::shelves::{Read, Told, broken, enciphered, gap, init, read, segment, shelf};
 
 const HEAD: &str = "#EXTM3U\n\
-    #EXT-X-VERSION:3\n\
+    #EXT-X-VERSION:8\n\
     #EXT-X-TARGETDURATION:2\n\
     #EXT-X-SERVER-CONTROL:CAN-SKIP-UNTIL=12.000000\n\
     #EXT-X-MEDIA-SEQUENCE:100\n\
@@ -25,7 +25,7 @@ fn a_hole_is_told_and_dated_when_it_is_over() {
     let text = playlist(&shelf([segment(0), gap(1), gap(2), segment(3), segment(4)], None));
     assert_eq!(
         text,
-        HEAD.replace("VERSION:3", "VERSION:8")
+        HEAD.to_owned()
             + "#EXT-X-PROGRAM-DATE-TIME:2025-11-20T12:00:00.000Z\n\
                #EXTINF:2.000000,\n\
                100.ts\n\
@@ -56,7 +56,7 @@ fn a_key_holds_until_another_one_or_none() {
     ];
     assert_eq!(
         playlist(&shelf(listed, None)),
-        HEAD.replace("VERSION:3", "VERSION:8")
+        HEAD.to_owned()
             + "#EXT-X-KEY:METHOD=AES-128,URI=\"../keys/5.key\"\n\
                #EXT-X-PROGRAM-DATE-TIME:2025-11-20T12:00:00.000Z\n\
                #EXTINF:2.000000,\n\
@@ -88,7 +88,7 @@ fn a_delta_tells_six_targets_and_what_still_holds() {
     let text = delta(&shelf(listed(9), None));
     assert_eq!(
         text.replace("#EXTINF:2.000000,\n", ""),
-        HEAD.replace("VERSION:3", "VERSION:9")
+        HEAD.replace("VERSION:8", "VERSION:9")
             + "#EXT-X-SKIP:SKIPPED-SEGMENTS=2\n\
                #EXT-X-KEY:METHOD=AES-128,URI=\"../keys/5.key\"\n\
                #EXT-X-PROGRAM-DATE-TIME:2025-11-20T12:00:04.000Z\n\
@@ -168,7 +168,7 @@ fn fragmented_segments_need_what_comes_before_them() {
     let text = media(&shelf(listed, None), &style, Extent::Whole, &[]);
     assert_eq!(
         text,
-        HEAD.replace("VERSION:3", "VERSION:6")
+        HEAD.to_owned()
             + "#EXT-X-MAP:URI=\"init-0.mp4\"\n\
                #EXT-X-PROGRAM-DATE-TIME:2025-11-20T12:00:00.000Z\n\
                #EXTINF:2.000000,\n\

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use outpost::base::Span;
 use outpost::container::ts::Join;
 use outpost::playlist::{Extent, Report, media};
-use outpost::segment::{Edge, Presence, Segment, Snapshot};
+use outpost::segment::{Edge, Part, PartList, Presence, Segment, Snapshot};
 use proptest::prelude::*;
 
 use crate::shelves::{
@@ -95,7 +95,8 @@ fn before_the_first_segment_there_are_parts() {
 fn what_holds_for_a_segment_stands_before_its_first_part() {
     // A hole, and then an encoder with other parameters; of its segment nothing is there yet.
     let changed = |count| Edge { join: Join::Broken, init: init(1), ..edge(7, count) };
-    let lost = Segment { parts: parts(6, 1).into(), ..gap(6) };
+    let missing = parts(6, 1).iter().map(|part| Part { presence: Presence::Gap, ..part.clone() }).collect();
+    let lost = Segment { parts: missing, ..gap(6) };
     let text = playlist(&shelf([parted(5), lost.clone()], Some(changed(0))));
     let tail = "#EXTINF:2.000000,\n\
                 105.m4s\n\
@@ -115,7 +116,7 @@ fn what_holds_for_a_segment_stands_before_its_first_part() {
     assert!(text.ends_with(&format!("{tail}{opening}{hint}")), "{text}");
 
     // Complete, it says the same once, before its parts.
-    let complete = Segment { init: Some(init(1)), parts: parts(7, 5).into(), ..broken(7) };
+    let complete = Segment { init: Some(init(1)), parts: parts(7, 5), ..broken(7) };
     let text = playlist(&shelf([parted(5), lost, complete], Some(Edge { init: init(1), ..edge(8, 1) })));
     assert!(text.contains(&format!("{tail}{opening}")), "{text}");
     assert_eq!(text.matches("#EXT-X-MAP").count(), 2, "{text}");
@@ -193,10 +194,10 @@ proptest! {
         let mut edge = Edge { part_target: Span::from_ticks(target), ..edge(0, 0) };
         let mut before: Option<(String, Vec<String>)> = None;
         for (lengths, gap) in lengths.iter().zip(gaps) {
-            edge = Edge { init: init(0), parts: Vec::new(), ..edge };
+            edge = Edge { init: init(0), parts: PartList::default(), ..edge };
             let mut start = edge.start;
             for (nth, percent) in lengths.iter().enumerate() {
-                let mut part = parts(0, nth as i64 + 1).pop().expect("one at least");
+                let mut part = parts(0, nth as i64 + 1).last().cloned().expect("one at least");
                 (part.start, part.duration) = (start, Span::from_ticks(target * percent / 100));
                 start += part.duration;
                 edge.parts.push(part);
@@ -227,13 +228,13 @@ proptest! {
             let duration = start - edge.start;
             let presence = if gap == 0 { Presence::Gap } else { Presence::There };
             let (sequence, init) = (edge.sequence, Some(Arc::clone(&edge.init)));
-            let parts = edge.parts.clone().into();
+            let parts = edge.parts.clone();
             listed.push(Segment {
                 sequence, start: edge.start, duration, join: edge.join, presence, init, parts, ..parted(0)
             });
             (edge.sequence, edge.start) = (sequence + 1, start);
             // The hint of the last playlist is of a part the segment did not have: it is hinted anew.
-            let text = playlist(&shelf(listed.clone(), Some(Edge { parts: Vec::new(), ..edge.clone() })));
+            let text = playlist(&shelf(listed.clone(), Some(Edge { parts: PartList::default(), ..edge.clone() })));
             let hint = text.lines().last().and_then(|it| it.split('"').nth(1)).expect("a hint");
             prop_assert_eq!(hint, format!("{}.0.m4s", edge.sequence));
             before = before.map(|(_, uris)| (hint.to_owned(), uris));
@@ -245,7 +246,7 @@ proptest! {
 fn the_part_target_is_told_rounded_up_and_the_parts_down() {
     let third = Span::from_ticks(PART_TARGET.ticks() / 3 + 1);
     let mut story = Edge { part_target: third, ..edge(0, 1) };
-    story.parts[0].duration = third;
+    story.parts = parts(0, 1).iter().map(|part| Part { duration: third, ..part.clone() }).collect();
     story.start = instant(0);
     let text = playlist(&shelf([], Some(story)));
     assert!(text.contains("PART-TARGET=0.146678\n") && text.contains("DURATION=0.146677,"), "{text}");

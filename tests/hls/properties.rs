@@ -120,12 +120,12 @@ impl Auditor {
             prop_assert_eq!(two[1].start, two[0].start + two[0].duration, "durations add up to media time");
         }
         prop_assert_eq!(i64::from(snapshot.target.0), self.target, "TARGETDURATION never changes");
-        for segment in listed {
+        for segment in listed.iter() {
             let rounded = (segment.duration.ticks() + TICKS_PER_SECOND / 2) / TICKS_PER_SECOND;
             prop_assert!(rounded <= self.target && segment.duration > Span::ZERO);
         }
 
-        let bytes: usize = listed.iter().chain(&snapshot.retired).map(|it| it.body.len).sum();
+        let bytes: usize = listed.iter().chain(snapshot.retired.iter()).map(|it| it.body.len).sum();
         prop_assert!(bytes <= self.config.bytes, "{bytes} bytes");
         let three = Span::from_ticks(3 * self.target * TICKS_PER_SECOND);
         let bound = self.config.length.max(three) + Span::from_millis(2500);
@@ -157,7 +157,7 @@ impl Auditor {
         self.seen.insert(last.sequence, Arc::clone(last));
         let left = self.seen.values().filter(|it| it.sequence < first.sequence && it.join == Join::Broken);
         prop_assert_eq!(snapshot.discontinuity_sequence, self.first_discontinuity + left.count() as u64);
-        for segment in listed {
+        for segment in listed.iter() {
             let longest = self.longest.entry(segment.sequence).or_default();
             *longest = (*longest).max(length(snapshot));
         }

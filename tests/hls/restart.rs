@@ -234,7 +234,7 @@ fn after_a_restart_the_playlist_begins_with_a_discontinuity_and_higher_numbers()
         }));
         playlist(&bench.shelf.last())
     };
-    let head = "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:2\n\
+    let head = "#EXTM3U\n#EXT-X-VERSION:8\n#EXT-X-TARGETDURATION:2\n\
         #EXT-X-SERVER-CONTROL:CAN-SKIP-UNTIL=12.000000\n";
     let expected = |first: u64, discontinuity: u64| {
         format!(
@@ -269,7 +269,10 @@ fn a_clock_set_while_the_stream_runs_corrects_the_list_within_a_second() {
     let after = bench.shelf.last();
     assert_eq!(after.dates.sync, Sync::Unsynchronised);
     assert_ne!(before.dates, after.dates);
-    assert!(before.listed.iter().zip(&after.listed).all(|(a, b)| Arc::ptr_eq(a, b)), "no segment moved");
+    assert!(
+        before.listed.iter().zip(after.listed.iter()).all(|(a, b)| Arc::ptr_eq(a, b)),
+        "no segment moved"
+    );
     assert_eq!((before.listed.len(), after.listed.len()), (2, 2));
     assert!(
         playlist(&after).contains("#EXT-X-PROGRAM-DATE-TIME:1969-12-31T23:59:56.000Z\n"),

@@ -8,7 +8,7 @@ use outpost::container::ts::Join;
 use outpost::media::Entry;
 use outpost::playlist::{Format, Latency, Style};
 use outpost::segment::{
-    Body, Dates, Edge, Init, Key, Part, Presence, Rate, Segment, Snapshot, TargetDuration,
+    Body, Dates, Edge, Init, Key, Part, PartList, Presence, Rate, Segment, Snapshot, TargetDuration,
 };
 
 use crate::script::{BOOT_HOUR, NOON};
@@ -47,11 +47,12 @@ pub(crate) fn init(number: u64) -> Arc<Init> {
 }
 
 /// The first `count` of the five parts of segment number 100 + `n`; one can begin with the first.
-pub(crate) fn parts(n: u64, count: i64) -> Vec<Part> {
+pub(crate) fn parts(n: u64, count: i64) -> PartList {
     let part = |index: i64| Part {
         start: instant(n) + Span::from_millis(400 * index),
         duration: Span::from_millis(400),
         entry: if index == 0 { Entry::Key } else { Entry::Dependent },
+        presence: Presence::There,
         body: Body::default(),
     };
     (0..count).map(part).collect()
@@ -59,7 +60,7 @@ pub(crate) fn parts(n: u64, count: i64) -> Vec<Part> {
 
 /// Segment number 100 + `n` in five parts.
 pub(crate) fn parted(n: u64) -> Segment {
-    Segment { init: Some(init(0)), parts: parts(n, 5).into(), ..segment(n) }
+    Segment { init: Some(init(0)), parts: parts(n, 5), ..segment(n) }
 }
 
 /// The segment being written, number 100 + `n`.
@@ -80,7 +81,7 @@ pub(crate) fn shelf(listed: impl IntoIterator<Item = Segment>, edge: Option<Edge
         WallReading { monotonic: BOOT_HOUR, wall: NOON, sync: Sync::Synchronised, suspended: Duration::ZERO };
     Snapshot {
         listed: listed.into_iter().map(Arc::new).collect(),
-        retired: Vec::new(),
+        retired: Arc::from([]),
         discontinuity_sequence: 7,
         target: TargetDuration(2),
         dates: Dates::of(&reading),

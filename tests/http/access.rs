@@ -23,7 +23,7 @@ fn closed() -> Running {
     };
     let listed = [7, 8, 9, 10].map(enciphered);
     let retired = [5, 6].map(|sequence| Arc::new(enciphered(sequence))).to_vec();
-    running.closed.list(Arc::new(Snapshot { retired, ..snapshot(&listed) }));
+    running.closed.list(Arc::new(Snapshot { retired: retired.into(), ..snapshot(&listed) }));
     running
 }
 

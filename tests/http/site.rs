@@ -13,7 +13,9 @@ use outpost::base::{Clock, Monotonic, Pts, SimClock, Span, WallTime};
 use outpost::container::ts::Join;
 use outpost::media::Entry;
 use outpost::playlist::{Format, Latency, Style};
-use outpost::segment::{Body, Dates, Edge, Init, Part, Rate, Segment, Shelf, Snapshot, Tail, TargetDuration};
+use outpost::segment::{
+    Body, Dates, Edge, Init, Part, PartList, Presence, Rate, Segment, Shelf, Snapshot, Tail, TargetDuration,
+};
 use outpost::serve::{
     Access, Health, Lineup, Photos, Rendition, Report, ServeConfig, ServeStats, Server, Site, Snapshots,
     Station,
@@ -260,7 +262,7 @@ pub(crate) fn snapshot(segments: &[Segment]) -> Snapshot {
     let clock = SimClock::new(Monotonic::default(), WallTime::from_unix_nanos(1_700_000_000_000_000_000));
     Snapshot {
         listed: segments.iter().cloned().map(Arc::new).collect(),
-        retired: Vec::new(),
+        retired: Arc::from([]),
         discontinuity_sequence: 0,
         target: TargetDuration(2),
         dates: Dates::of(&clock.wall()),
@@ -276,7 +278,7 @@ pub(crate) const PART: usize = 3000;
 pub(crate) fn low_snapshot(sequence: u64, parts: usize) -> Snapshot {
     let init = Arc::new(Init { number: 1, bytes: Bytes::from_static(b"ftyp and moov") });
     let listed = (sequence - 3..sequence).map(|sequence| {
-        let parts: Arc<[Part]> = parts_of(sequence, 2).into();
+        let parts = parts_of(sequence, 2);
         let chunks: Arc<[Bytes]> = parts.iter().flat_map(|it| it.body.chunks.iter().cloned()).collect();
         let body = Body { chunks, len: 2 * PART };
         Segment { body, init: Some(init.clone()), parts, ..segment(sequence, 0) }
@@ -292,12 +294,13 @@ pub(crate) fn low_snapshot(sequence: u64, parts: usize) -> Snapshot {
     Snapshot { edge: Some(Arc::new(edge)), ..snapshot(&listed.collect::<Vec<_>>()) }
 }
 
-fn parts_of(sequence: u64, count: usize) -> Vec<Part> {
+fn parts_of(sequence: u64, count: usize) -> PartList {
     let bytes = bytes_of(sequence, PART * count);
     let parts = bytes.chunks(PART).zip(0..).map(|(bytes, place)| Part {
         start: Pts::from_ticks(sequence as i64 * 180_000 + place * 90_000),
         duration: Span::from_millis(1000),
         entry: if place == 0 { Entry::Key } else { Entry::Dependent },
+        presence: Presence::There,
         body: Body { chunks: Arc::from([Bytes::copy_from_slice(bytes)]), len: bytes.len() },
     });
     parts.collect()

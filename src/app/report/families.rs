@@ -42,6 +42,15 @@ const OF_LOW_LATENCY: &[Figure<LowFigures>] = &[
     ("outpost_low_latency_dropped_units", "Units lost because the ring was full", Counter, |l| {
         l.lane.dropped.get() as f64
     }),
+    (
+        "outpost_low_latency_early_pictures",
+        "Pictures lost because they came sooner than foreseen, after their segment was ended",
+        Counter,
+        |l| l.lane.early.get() as f64,
+    ),
+    ("outpost_low_latency_gaps", "Gaps listed in the place of lost segments", Counter, |l| {
+        l.window.gaps.get() as f64
+    }),
     ("outpost_low_latency_lost", "Segments and units given up", Counter, |l| l.window.lost.get() as f64),
     ("outpost_low_latency_window_bytes", "Bytes of all segments that can be fetched", Gauge, |l| {
         l.window.bytes.get()

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use bytesize::ByteSize;
+
 use super::BuildError;
 use super::rendition::{Common, longest_segment};
-use crate::app::config::{BitRate, LowLatencySettings, Step, VideoSettings};
+use crate::app::config::{BitRate, LowLatencySettings, Step, VideoSettings, WindowConfig};
 use crate::app::report::LowFigures;
 use crate::base::{Pulse, Span};
-use crate::media::{AacConfig, CutGrid, FrameRate, Unit, part_target};
+use crate::media::{AacConfig, CutGrid, FrameRate, Track, Unit, part_target};
 use crate::playlist::{self, Format, Group, Latency, Resolution, Style, Variant};
 use crate::pump::lane::LaneStats;
 use crate::pump::outlet::Outlet;
@@ -20,10 +22,10 @@ use crate::source::video::Coding;
 
 /// How much waits between the two sides at most: several parts.
 const ROOM: Span = Span::from_millis(1_000);
-/// What a window may take of what its bit rate lets expect: twice what is listed, as segments stay as long again, and
-/// as much for peaks.
+/// What a window may take of what its bit rate lets expect, if we code it: twice what is listed, as segments stay as
+/// long again, and as much for peaks.
 const MEMORY: u64 = 2;
-/// Of which bit rates a segment must at least fit four times, in bits per second: cameras may do as they like.
+/// Of which bit rates a segment must at least fit four times, in bits per second.
 const LEAST: u32 = 256_000;
 /// The group of sound that belongs to the pictures.
 const SOUND: &str = "audio";
@@ -128,12 +130,11 @@ impl<'a> Plan<'a> {
         let tap = Tap::new(producer, grid, (unit, self.part_target), clock, Arc::clone(&lane));
 
         let target = longest_segment(stream, *coding);
-        let used = BitRate(bitrate.0.max(LEAST));
+        let bytes = ceiling(self.settings, &stream.window, kind.track(), *coding, bitrate);
         let window = SegmentConfig {
             target,
             length: self.settings.length.0.max(Span::from_ticks(6 * target.ticks())),
-            bytes: usize::try_from(MEMORY * self.settings.memory(&stream.window, used).0)
-                .unwrap_or(usize::MAX),
+            bytes: usize::try_from(bytes.0).unwrap_or(usize::MAX),
         };
         let style = Style { format: Format::Fmp4, latency: Latency::Low, keys: "../../keys/".to_owned() };
         let shelf = Arc::new(Rendition::new(name, TargetDuration::of(target), style));
@@ -152,6 +153,21 @@ impl<'a> Plan<'a> {
         let renderer = multivariant(self.pictures, self.sound);
         let lineup = Lineup::new(self.shelves, renderer);
         Offered { lineup, readings: self.readings, figures: self.figures }
+    }
+}
+
+/// How much memory the window of a track may take.
+fn ceiling(
+    settings: &LowLatencySettings,
+    window: &WindowConfig,
+    track: Track,
+    coding: Option<Coding>,
+    bitrate: BitRate,
+) -> ByteSize {
+    match (track, coding) {
+        // What codes itself may do as it likes: it may take here, too, what `window.memory` allows it.
+        (Track::Video, Some(Coding::H264)) => window.memory,
+        _ => ByteSize(MEMORY * settings.memory(window, BitRate(bitrate.0.max(LEAST))).0),
     }
 }
 
@@ -212,4 +228,22 @@ fn rates(video: &VideoSettings) -> impl Iterator<Item = FrameRate> {
         Step::Bitrate(_) => None,
     });
     std::iter::once(video.rate).chain(fewer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_camera_that_codes_itself_has_the_memory_of_its_window() {
+        let (settings, window) = (LowLatencySettings::default(), WindowConfig::with_pictures());
+        let of = |track, coding, bitrate| ceiling(&settings, &window, track, coding, BitRate(bitrate)).0;
+        let (raw, coded) = (Some(Coding::Raw), Some(Coding::H264));
+        // Thirty seconds at what it is asked for, and a tenth; as long again; and as much for peaks.
+        assert_eq!(of(Track::Video, raw, 2_000_000), 4 * 8_250_000);
+        assert_eq!(of(Track::Audio, coded, 64_000), of(Track::Audio, None, LEAST));
+        // Four segments of 4 s of what some cameras send whatever they are asked for have room.
+        assert_eq!(of(Track::Video, coded, 2_000_000), 128 << 20);
+        assert!(of(Track::Video, coded, 2_000_000) > 4 * 4 * 60_000_000 / 8);
+    }
 }

@@ -163,7 +163,7 @@ impl Weaver {
         let Some(unit) = ring.read().first() else { return };
         match place {
             Place::Follows => {}
-            Place::Begins => self.segments.begin_segment(unit.pts),
+            Place::Begins | Place::Resumes => self.segments.begin_segment(unit.pts),
             Place::Breaks => self.segments.interrupt(),
         }
         self.segments.write(&unit.packet(track));

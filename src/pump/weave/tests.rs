@@ -140,7 +140,7 @@ impl Rig {
         let outlet = self.outlets[unit.track as usize].as_mut().expect("open");
         match unit.place {
             Place::Follows => {}
-            Place::Begins => outlet.begin_segment(unit.pts),
+            Place::Begins | Place::Resumes => outlet.begin_segment(unit.pts),
             Place::Breaks => outlet.interrupt(),
         }
         let entry = match (unit.track, unit.place) {
