@@ -8,6 +8,8 @@
 //!
 //! Belongs here: the judgement, step by step, in media time. Does not: arithmetic on samples (`sound`).
 
+use std::fmt;
+
 use super::floor::{Floor, HUM_DB, Levels, Smoother};
 use super::{STEP, Step, dbfs, steps};
 use crate::base::{Pts, Span};
@@ -41,17 +43,26 @@ const STEADY_DB: f32 = 4.0;
 const LOUD: Levels = Levels { deep: 0.0, body: 0.0, treble: 0.0 };
 
 /// From which level on something may be a transmission.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Threshold {
     /// Above the floor.
     #[default]
     Auto,
     /// In dBFS, measured from 300 Hz on.
-    At(f32),
+    At(i16),
+}
+
+impl fmt::Display for Threshold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("above the noise"),
+            Self::At(level) => write!(f, "above {level} dBFS"),
+        }
+    }
 }
 
 /// What counts as a transmission.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// From which level on.
     pub threshold: Threshold,
@@ -201,7 +212,7 @@ impl Detector {
         }
         let (open_at, close_at) = match self.settings.threshold {
             Threshold::Auto => (floor.body() + OPEN_DB, floor.body() + CLOSE_DB),
-            Threshold::At(level) => (level, level - CLOSE_DB),
+            Threshold::At(level) => (f32::from(level), f32::from(level) - CLOSE_DB),
         };
         let quieted = floor.treble() > HISS_DBFS && levels.treble < floor.treble() - QUIETED_DB;
         let pitched = step.pitch >= PITCHED && (self.risen.is_none() || !floor.hums(levels));

@@ -49,6 +49,27 @@ pub enum Health {
     Faint,
 }
 
+impl Health {
+    /// All there are.
+    pub const ALL: [Self; 7] =
+        [Self::Well, Self::Dead, Self::Hum, Self::Unplugged, Self::OpenSquelch, Self::Clipping, Self::Faint];
+
+    /// What is to be done about it; nothing if it is well.
+    pub fn advice(self) -> &'static str {
+        match self {
+            Self::Well => "",
+            Self::Dead => {
+                "the input is silent to the last bit: is it muted, or the radio or program behind it off?"
+            }
+            Self::Hum => "only hum is heard: is the lead plugged in at the radio?",
+            Self::Unplugged => "it is much quieter than it uses to be: is the lead plugged in at the box?",
+            Self::OpenSquelch => "noise without end: close the radio's squelch",
+            Self::Clipping => "it is too loud for the input: turn the radio down",
+            Self::Faint => "transmissions hardly stand out: turn the radio up",
+        }
+    }
+}
+
 /// Watches over a receiver.
 #[derive(Debug, Default)]
 pub struct Monitor {

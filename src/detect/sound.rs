@@ -73,6 +73,7 @@ pub struct Ear {
 struct Sums {
     samples: u32,
     power: f32,
+    peak: f32,
     body: f32,
     treble: f32,
     top: f32,
@@ -97,15 +98,21 @@ impl Default for Ear {
 }
 
 impl Ear {
-    /// Tells the steps that `block` completes. Several channels are heard as their mean; blocks follow each other
-    /// without a gap.
+    /// Tells the steps that `block` completes. How loud it is, is told of all channels; the rest of their mean. Blocks
+    /// follow each other without a gap.
     pub fn hear(&mut self, block: &AudioBlock<'_>, told: &mut dyn FnMut(&Step)) {
         let channels = block.channels.max(1);
         let share = 1.0 / channels as f32;
         for (n, frame) in block.samples.chunks_exact(channels).enumerate() {
             let sample = frame.iter().sum::<f32>() * share;
             // A device that delivers what is no number must not leave it in the filters.
-            self.sample(if sample.is_finite() { sample } else { 0.0 });
+            if sample.is_finite() {
+                self.now.power += frame.iter().map(|it| it * it).sum::<f32>() * share;
+                self.now.peak = frame.iter().fold(self.now.peak, |peak, it| peak.max(it.abs()));
+                self.sample(sample);
+            } else {
+                self.sample(0.0);
+            }
             if self.now.samples == STEP_SAMPLES {
                 let end = block.pts + Span::from_samples(n as i64 + 1, SAMPLE_RATE);
                 told(&self.finish(end - STEP));
@@ -115,7 +122,6 @@ impl Ear {
 
     fn sample(&mut self, sample: f32) {
         let now = &mut self.now;
-        now.power += sample * sample;
         (now.top, now.bottom) =
             if now.samples == 0 { (sample, sample) } else { (now.top.max(sample), now.bottom.min(sample)) };
         now.clipped += u32::from(sample.abs() >= CLIPPED);
@@ -137,7 +143,7 @@ impl Ear {
     }
 
     fn finish(&mut self, at: Pts) -> Step {
-        let Sums { power, body, treble, top, bottom, clipped, .. } = std::mem::take(&mut self.now);
+        let Sums { power, peak, body, treble, top, bottom, clipped, .. } = std::mem::take(&mut self.now);
         if self.steps.is_multiple_of(PITCH_EVERY) {
             self.pitch = pitch(&self.history[self.at..self.at + HISTORY]);
         }
@@ -149,7 +155,7 @@ impl Ear {
             body: body / few,
             treble: treble / few,
             pitch: self.pitch,
-            peak: top.abs().max(bottom.abs()),
+            peak,
             swing: top - bottom,
             clipped,
         }

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use crate::base::{Clock, Counter, Span, Stop};
+use crate::detect::{self, Health};
 use crate::encode::AudioEncoder;
 use crate::media::grid::{CutGrid, Cutter};
 use crate::media::{AudioBlock, Pick};
 use crate::source::capture::Capture;
 
-use super::level::{Meter, Trail};
+use super::level::{HealthCell, Meter, Trail};
 use super::outlet::Outlet;
 
 /// What a stream's pump says about itself.
@@ -22,6 +23,8 @@ pub struct PumpStats {
     pub encoder_errors: Counter,
     /// The levels of the last minute.
     pub levels: Trail,
+    /// How the receiver is.
+    pub health: HealthCell,
 }
 
 /// One stream's way from a captured block to coded units in its outlets.
@@ -54,7 +57,7 @@ impl AudioStream {
             name: name.to_owned(),
             pick,
             picked: Vec::with_capacity(8192),
-            meter: Meter::new(),
+            meter: Meter::new(detect::Settings::default()),
             frame: Span::from_samples(i64::from(config.frame_samples()), config.rate()),
             cutter: Cutter::new(grid),
             encoder,
@@ -64,6 +67,11 @@ impl AudioStream {
         }
     }
 
+    /// The same, which takes what `settings` say for a transmission.
+    pub fn with_activity(self, settings: detect::Settings) -> Self {
+        Self { meter: Meter::new(settings), ..self }
+    }
+
     /// Encodes a block of the card's sound and hands on the units it completes. Blocks follow each other without
     /// a gap.
     pub fn feed(&mut self, block: &AudioBlock<'_>) {
@@ -71,7 +79,11 @@ impl AudioStream {
         self.pick.take(block.samples, block.channels, &mut self.picked);
         let channels = self.pick.channels().count();
         let block = AudioBlock { pts: block.pts, channels, samples: &self.picked };
-        self.meter.measure(&block, &self.stats.levels);
+        match self.meter.hear(&block, &self.stats.levels, &self.stats.health) {
+            Some(Health::Well) => tracing::info!(stream = self.name, "the receiver is well again"),
+            Some(health) => tracing::warn!(stream = self.name, "{}", health.advice()),
+            None => {}
+        }
         self.stats.blocks.increment();
 
         let Self { encoder, frame, cutter, outlets, .. } = self;

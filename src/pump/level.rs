@@ -1,30 +1,25 @@
-//! How loud it is, step by step: kept by the pump, read by whoever shows it, without a lock.
+//! How loud it is, step by step, whether somebody speaks, and how the receiver is: kept by the pump, read by whoever
+//! shows it, without a lock.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, Ordering};
 
 use crate::base::{Pts, Span};
+use crate::detect::{self, Detector, Ear, Health, Monitor, SILENCE_DBFS, dbfs};
 use crate::media::AudioBlock;
-use crate::media::audio::SAMPLE_RATE;
 
 /// How long one step lasts.
 pub const STEP: Span = Span::from_millis(100);
 /// How many steps are remembered: a minute and a little.
 const REMEMBERED: usize = 640;
-/// Nothing is quieter than this; also the level of digital silence.
-pub const FLOOR_DBFS: f32 = -120.0;
-/// Louder than this is something to hear. A squelched scanner is far below, speech far above.
-const ON_AIR_DBFS: f32 = -50.0;
-/// The pauses within a transmission: shorter ones do not end it.
-const HANG_STEPS: u32 = 15;
 
 /// Whether there is something to hear.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Activity {
-    /// Below the threshold for a while.
+    /// No transmission.
     #[default]
     Quiet,
-    /// Above it just now.
+    /// A transmission is going on.
     OnAir,
 }
 
@@ -41,7 +36,7 @@ pub struct Level {
 
 impl Level {
     /// Nothing at all.
-    pub const SILENCE: Self = Self { rms: FLOOR_DBFS, peak: FLOOR_DBFS, activity: Activity::Quiet };
+    pub const SILENCE: Self = Self { rms: SILENCE_DBFS, peak: SILENCE_DBFS, activity: Activity::Quiet };
 
     /// Both levels in hundredths of a dB and the activity, in one word that is stored and loaded whole.
     fn pack(self) -> u64 {
@@ -110,55 +105,85 @@ impl Trail {
     }
 }
 
-/// Measures blocks and writes the steps they complete into a [`Trail`].
+/// How a receiver is, as the pump last heard.
+#[derive(Debug, Default)]
+pub struct HealthCell(AtomicU8);
+
+impl HealthCell {
+    fn set(&self, health: Health) {
+        let place = Health::ALL.iter().position(|it| *it == health).unwrap_or_default();
+        self.0.store(place as u8, Ordering::Relaxed);
+    }
+
+    /// How it is.
+    pub fn get(&self) -> Health {
+        Health::ALL.get(usize::from(self.0.load(Ordering::Relaxed))).copied().unwrap_or_default()
+    }
+}
+
+/// Hears blocks: writes the steps they complete into a [`Trail`], and how the receiver is into a [`HealthCell`].
 #[derive(Debug)]
 pub(super) struct Meter {
-    step: Option<i64>,
-    squares: f64,
-    samples: u64,
+    ear: Ear,
+    detector: Detector,
+    monitor: Monitor,
+    step: Step,
+}
+
+/// The step of the trail that is going on.
+#[derive(Debug, Default)]
+struct Step {
+    /// Its number; `None` before the first.
+    number: Option<i64>,
+    power: f32,
+    parts: u32,
     peak: f32,
-    hang: u32,
 }
 
 impl Meter {
-    pub(super) fn new() -> Self {
-        Self { step: None, squares: 0.0, samples: 0, peak: 0.0, hang: 0 }
-    }
-
-    pub(super) fn measure(&mut self, block: &AudioBlock<'_>, trail: &Trail) {
-        let mut rest = block.samples;
-        let mut at = block.pts;
-        while !rest.is_empty() {
-            let step = at.ticks().div_euclid(STEP.ticks());
-            if let Some(old) = self.step.replace(step).filter(|old| *old != step) {
-                trail.put(old, self.finish());
-            }
-            let end = Pts::from_ticks((step + 1) * STEP.ticks());
-            let frames = (end - at).to_samples(SAMPLE_RATE).max(1) as usize;
-            let (now, later) = rest.split_at((frames * block.channels).min(rest.len()));
-            for sample in now {
-                self.squares += f64::from(sample * sample);
-                self.peak = self.peak.max(sample.abs());
-            }
-            self.samples += now.len() as u64;
-            rest = later;
-            at = end;
+    pub(super) fn new(settings: detect::Settings) -> Self {
+        Self {
+            ear: Ear::default(),
+            detector: Detector::new(settings),
+            monitor: Monitor::default(),
+            step: Step::default(),
         }
     }
 
-    fn finish(&mut self) -> Level {
-        let rms = (self.squares / self.samples.max(1) as f64).sqrt() as f32;
-        let (rms, peak) = (decibel(rms), decibel(self.peak));
-        self.hang = if rms > ON_AIR_DBFS { HANG_STEPS } else { self.hang.saturating_sub(1) };
-        let activity = if self.hang > 0 { Activity::OnAir } else { Activity::Quiet };
-        (self.squares, self.samples, self.peak) = (0.0, 0, 0.0);
-        Level { rms, peak, activity }
+    /// Hears `block`. Tells how the receiver is if that has changed.
+    pub(super) fn hear(
+        &mut self,
+        block: &AudioBlock<'_>,
+        trail: &Trail,
+        cell: &HealthCell,
+    ) -> Option<Health> {
+        let Self { ear, detector, monitor, step } = self;
+        let mut told = None;
+        ear.hear(block, &mut |part| {
+            let found = detector.hear(part);
+            if let Some(health) = monitor.hear(part, detector, found.as_ref()) {
+                cell.set(health);
+                told = Some(health);
+            }
+            let activity = if detector.is_open() { Activity::OnAir } else { Activity::Quiet };
+            step.add(part, activity, trail);
+        });
+        told
     }
 }
 
-fn decibel(amplitude: f32) -> f32 {
-    // f32::max turns a NaN, should a device deliver one, into the floor.
-    (20.0 * amplitude.log10()).max(FLOOR_DBFS)
+impl Step {
+    fn add(&mut self, part: &detect::Step, activity: Activity, trail: &Trail) {
+        let number = part.at.ticks().div_euclid(STEP.ticks());
+        if let Some(old) = self.number.replace(number).filter(|old| *old != number) {
+            let rms = dbfs(self.power / self.parts.max(1) as f32);
+            trail.put(old, Level { rms, peak: dbfs(self.peak * self.peak), activity });
+            (self.power, self.parts, self.peak) = (0.0, 0, 0.0);
+        }
+        self.power += part.power;
+        self.parts += 1;
+        self.peak = self.peak.max(part.peak);
+    }
 }
 
 #[cfg(test)]
@@ -172,31 +197,46 @@ mod tests {
             let sample = |n: i64| ((block * 1024 + n) as f32 * 0.13).sin() * amplitude;
             let samples: Vec<f32> = (0..1024).map(sample).collect();
             let pts = from + Span::from_ticks(block * 1920);
-            meter.measure(&AudioBlock { pts, channels: 1, samples: &samples }, trail);
+            let block = AudioBlock { pts, channels: 1, samples: &samples };
+            meter.hear(&block, trail, &HealthCell::default());
         }
         from + Span::from_ticks(blocks * 1920)
     }
 
     #[test]
     fn a_sine_measures_as_it_should_and_hang_time_bridges_pauses() {
-        let (mut meter, trail) = (Meter::new(), Trail::default());
+        let (mut meter, trail) = (Meter::new(detect::Settings::default()), Trail::default());
         assert_eq!(trail.now(), Level::SILENCE);
         assert!(trail.last(10).is_none());
-        let at = play(&mut meter, &trail, Pts::from_ticks(12_345), 2.0, 0.5);
+        let at = play(&mut meter, &trail, Pts::from_ticks(12_345), 1.0, 0.0);
+        let at = play(&mut meter, &trail, at, 2.0, 0.5);
         let level = trail.now();
         assert!((level.peak + 6.02).abs() < 0.1 && (level.rms + 9.03).abs() < 0.1, "{level:?}");
         assert_eq!(level.activity, Activity::OnAir);
         let told: Vec<_> = trail.last(600).expect("steps").1.collect();
-        assert!(told.len() == 20 && told.iter().all(|level| level.rms > -10.0), "nothing before: {told:?}");
-        let at = play(&mut meter, &trail, at, 1.0, 0.0);
+        assert!(told.len() == 29, "nothing before: {told:?}");
+        assert!(told[10..].iter().all(|level| level.rms > -10.0), "{told:?}");
+        let at = play(&mut meter, &trail, at, 0.5, 0.0);
         assert_eq!(trail.now(), Level { activity: Activity::OnAir, ..Level::SILENCE });
         play(&mut meter, &trail, at, 1.0, 0.0);
         assert_eq!(trail.now(), Level::SILENCE);
     }
 
     #[test]
+    fn what_ails_the_receiver_is_told_once_and_can_be_read() {
+        let (mut meter, trail, cell) =
+            (Meter::new(detect::Settings::default()), Trail::default(), HealthCell::default());
+        let mut told = Vec::new();
+        for block in 0..48 * 12 {
+            let block = AudioBlock { pts: Pts::from_ticks(block * 1920), channels: 2, samples: &[0.0; 2048] };
+            told.extend(meter.hear(&block, &trail, &cell));
+        }
+        assert_eq!((told, cell.get()), (vec![Health::Dead], Health::Dead));
+    }
+
+    #[test]
     fn the_trail_is_aligned_to_the_media_clock() {
-        let (mut meter, trail) = (Meter::new(), Trail::default());
+        let (mut meter, trail) = (Meter::new(detect::Settings::default()), Trail::default());
         let at = play(&mut meter, &trail, Pts::from_ticks(0), 3.0, 0.0);
         play(&mut meter, &trail, at, 100.0, 1.0);
         let (end, levels) = trail.last(10_000).expect("steps");

@@ -545,6 +545,17 @@ fn faults_are_told_with_place_and_remedy() {
              \x20 5 |  window.length = true\n    |                  ^^^^",
         ),
         (
+            synth("activity = { threshold = \"loud\" }"),
+            "outpost.toml:4: stream.activity.threshold: \"loud\" is no threshold; write \"auto\", or a level in dBFS \
+             from -90 to -3\n\
+             \x20 4 | activity = { threshold = \"loud\" }\n    |                          ^^^^^^",
+        ),
+        (
+            synth("activity.hang = \"1min\""),
+            "outpost.toml:4: stream.activity.hang: 1m is out of range; it lasts from 100ms to 30s\n\
+             \x20 4 | activity.hang = \"1min\"\n    |                 ^^^^^^",
+        ),
+        (
             synth("low_latency.part = \"50ms\""),
             "outpost.toml:4: stream.low_latency.part: 50ms is out of range; a part lasts from 100ms to 1s\n\
              \x20 4 | low_latency.part = \"50ms\"\n    |                    ^^^^^^",

@@ -134,7 +134,7 @@ fn a_fixed_threshold_and_a_longer_hang_are_kept_to() {
         call(11.5, 13.0, -20.0, Speaker::Voice(200.0), 0.0),
     ];
     let settings =
-        Settings { threshold: Threshold::At(-35.0), hang: Span::from_millis(2_000), ..Settings::default() };
+        Settings { threshold: Threshold::At(-35), hang: Span::from_millis(2_000), ..Settings::default() };
     let found = found(Receiver::new(Idle::Hiss(-60.0), calls, 3), 18.0, settings);
     let told: Vec<_> = found.iter().map(|(it, _)| (secs(it.from), secs(it.to))).collect();
     assert!(

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::BitRate;
+use crate::detect;
 use crate::encode::AacProfile;
 use crate::media::Pick;
 use crate::source::InputFormat;
@@ -20,6 +21,8 @@ pub struct AudioSettings {
     pub profile: AacProfile,
     /// How much it may use.
     pub bitrate: BitRate,
+    /// What counts as a transmission.
+    pub activity: detect::Settings,
 }
 
 /// Where sound comes from.

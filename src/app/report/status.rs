@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::{BoxReport, CodedFigures, PictureFigures, RenditionFigures, SoundFigures, StreamFigures, tenths};
 use crate::base::Sync;
+use crate::detect::Health;
 use crate::pump::level::Activity;
 use crate::segment::{Dates, WindowStats};
 use crate::source::Signal;
@@ -30,6 +31,8 @@ struct StreamStatus<'a> {
     picture: Option<PictureStatus<'a>>,
     source: Option<SourceStatus<'a>>,
     level: Option<LevelStatus>,
+    /// How the receiver is, as far as it can be heard.
+    health: Option<HealthStatus>,
     listeners: usize,
     playlist: String,
     /// The same at low latency, if it is offered so.
@@ -107,6 +110,12 @@ struct LevelStatus {
 }
 
 #[derive(Serialize)]
+struct HealthStatus {
+    state: Health,
+    advice: Option<&'static str>,
+}
+
+#[derive(Serialize)]
 struct WindowStatus {
     seconds: f64,
     segments: u64,
@@ -142,6 +151,7 @@ fn stream_status<'a>(stream: &'a StreamFigures, dates: &Dates) -> StreamStatus<'
         picture: stream.picture.as_ref().map(|picture| picture_status(stream, picture)),
         source: stream.sound.as_ref().map(source_status),
         level: stream.sound.as_ref().map(level_status),
+        health: stream.sound.as_ref().map(health_status),
         listeners: stream.station.listeners(Instant::now()),
         playlist: format!("/{}/index.m3u8", stream.name),
         low_latency: stream.station.low_latency().map(|_| format!("/{}/ll/index.m3u8", stream.name)),
@@ -230,4 +240,9 @@ fn source_status(sound: &SoundFigures) -> SourceStatus<'_> {
 fn level_status(sound: &SoundFigures) -> LevelStatus {
     let level = sound.pump.levels.now();
     LevelStatus { rms_dbfs: level.rms, peak_dbfs: level.peak, on_air: level.activity == Activity::OnAir }
+}
+
+fn health_status(sound: &SoundFigures) -> HealthStatus {
+    let state = sound.pump.health.get();
+    HealthStatus { state, advice: Some(state.advice()).filter(|advice| !advice.is_empty()) }
 }

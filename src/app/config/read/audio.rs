@@ -5,6 +5,7 @@ use serde::Deserialize;
 use super::super::fault::Wrong;
 use super::super::{AudioSettings, BitRate, SoundSource};
 use super::Check;
+use crate::detect;
 use crate::encode::AacProfile;
 use crate::media::Pick;
 use crate::source::InputFormat;
@@ -62,7 +63,7 @@ impl Check<'_, '_> {
             let what = format!("{bitrate} is out of range; profile \"{profile}\" goes from {low} to {high}");
             return Err(self.wrong("audio.bitrate", what));
         }
-        Ok(AudioSettings { source, channels, profile, bitrate })
+        Ok(AudioSettings { source, channels, profile, bitrate, activity: detect::Settings::default() })
     }
 
     fn sound(&self, audio: &Audio) -> Result<SoundSource, Wrong> {

@@ -3,6 +3,7 @@
 //! The structs here mirror the file key by key; what has no default is optional in them all the same, so
 //! that we, and not the parser, say what is missing and why.
 
+mod activity;
 mod audio;
 mod ladder;
 mod low_latency;
@@ -16,6 +17,7 @@ use serde::Deserialize;
 use toml::Spanned;
 use toml::de::DeTable;
 
+use self::activity::Activity;
 use self::audio::Audio;
 use self::ladder::Rendition;
 use self::low_latency::LowLatency;
@@ -62,6 +64,7 @@ struct Stream {
     #[serde(default)]
     rendition: Vec<Rendition>,
     audio: Option<Audio>,
+    activity: Option<Activity>,
     #[serde(default)]
     window: Window,
     low_latency: Option<LowLatency>,
@@ -132,6 +135,7 @@ pub(super) fn all_keys() -> Vec<String> {
         ("stream.rendition.", keys::of::<Rendition>()),
         ("stream.audio.", keys::of::<Audio>()),
         ("stream.audio.input.", keys::of::<audio::Input>()),
+        ("stream.activity.", keys::of::<Activity>()),
         ("stream.window.", keys::of::<Window>()),
         ("stream.low_latency.", keys::of::<LowLatency>()),
         ("stream.encryption.", keys::of::<Encryption>()),
@@ -223,11 +227,19 @@ impl Check<'_, '_> {
         })?;
         let (video, audio) = (stream.video.as_ref(), stream.audio.as_ref());
         let video = video.map(|video| self.video(video)).transpose()?;
-        let audio = audio.map(|audio| self.audio(audio)).transpose()?;
+        let mut audio = audio.map(|audio| self.audio(audio)).transpose()?;
         if video.is_none() && audio.is_none() {
             let what = "nothing to send; say where its sound comes from in [stream.audio], its pictures in \
                         [stream.video], or both";
             return Err(Wrong::at(&format!("stream.{}", self.index), what.to_owned(), self.root));
+        }
+        match (stream.activity, &mut audio) {
+            (Some(activity), Some(audio)) => audio.activity = self.activity(activity)?,
+            (Some(_), None) => {
+                let what = "there is no sound to find transmissions in; add [stream.audio], or remove this";
+                return Err(self.wrong("activity", what));
+            }
+            (None, _) => {}
         }
         let ladder = self.ladder(&stream.rendition, video.as_ref())?;
         let usual = if video.is_some() { WindowConfig::with_pictures() } else { WindowConfig::default() };
