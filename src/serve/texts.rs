@@ -284,9 +284,9 @@ mod tests {
         assert_eq!((rendition.renders.get(), names(&one).len()), (1, SHORT + 1));
         // Gone while it is written: the next has it written, in turn.
         let wanted = || playlist(&rendition, &shown, recording(0, SHORT + 1), Vec::new);
-        let gone = Arc::new(wanted().err().expect("it is long"));
+        let gone = Arc::new(wanted().expect_err("it is long"));
         tokio::select! { biased; _ = gone.written(&desk) => panic!("at once"), () = tokio::task::yield_now() => {} }
-        let next = Arc::new(wanted().err().expect("it is long"));
+        let next = Arc::new(wanted().expect_err("it is long"));
         assert_eq!(names(&next.written(&desk).await.expect("it is written")).len(), SHORT + 1);
     }
 }
