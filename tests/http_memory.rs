@@ -80,6 +80,21 @@ fn random_request(dice: &mut Dice) -> Vec<u8> {
     said
 }
 
+/// A request as browsers send them, for what is not there yet.
+fn held(client: &mut TcpStream) {
+    let said = format!(
+        "GET /sound/audio/index.m3u8?_HLS_msn=1 HTTP/1.1\r\nHost: localhost:8080\r\nUser-Agent: {agent}\r\n\
+         Accept: */*\r\nAccept-Encoding: gzip, deflate, br, zstd\r\nAccept-Language: en-GB,en;q=0.9,de;q=0.8\r\n\
+         Cache-Control: no-cache\r\nConnection: keep-alive\r\nCookie: session={cookie}\r\nDNT: 1\r\n\
+         Origin: https://example.org\r\nReferer: https://example.org/listen/to/the/tower\r\n\
+         Sec-CH-UA: \"Chromium\";v=\"142\"\r\nSec-CH-UA-Mobile: ?0\r\nSec-CH-UA-Platform: \"Linux\"\r\n\
+         Sec-Fetch-Dest: empty\r\nSec-Fetch-Mode: cors\r\nSec-Fetch-Site: cross-site\r\nPragma: no-cache\r\n\r\n",
+        agent = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0",
+        cookie = "x".repeat(4000),
+    );
+    client.write_all(said.as_bytes()).expect("sent");
+}
+
 // One test, so that nothing else of this process is measured with it.
 #[test]
 fn memory_is_small_per_connection_and_returns_to_where_it_was() {
@@ -103,6 +118,18 @@ fn memory_is_small_per_connection_and_returns_to_where_it_was() {
     // 12 KiB is the aim, which `benches/serve.rs` shows; page boundaries move this by a few hundred bytes.
     assert!(each <= 13 * 1024, "an idle connection costs {each} bytes");
     drop((first, clients));
+    until("all connections end", || server.stats.connections() == 0);
+
+    let mut clients: Vec<_> = (0..IDLE).map(|_| server.connect()).collect();
+    until("all are connected", || server.stats.connections() == IDLE as u64);
+    let before = pss();
+    clients.iter_mut().for_each(held);
+    until("all are held", || server.stats.waiting() == IDLE as u64);
+    let each = pss().saturating_sub(before) / IDLE;
+    println!("a request that is held: {each} bytes");
+    // As long as it waits; what it came with is gone.
+    assert!(each <= 4 * 1024, "a held request costs {each} bytes");
+    drop(clients);
     until("all connections end", || server.stats.connections() == 0);
 
     let mut dice = Dice(0x6F75_7470_6F73_7421);

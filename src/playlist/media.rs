@@ -44,19 +44,22 @@ pub fn media(snapshot: &Snapshot, style: &Style, extent: Extent, reports: &[Repo
     writer.text
 }
 
-/// A finished playlist of what is listed and overlaps `piece`. `None` if nothing of it can be fetched.
-pub fn recording(snapshot: &Snapshot, style: &Style, piece: &Piece) -> Option<String> {
+/// Which of the segments listed overlap `piece`; `None` if nothing of it can be fetched.
+pub fn covered(snapshot: &Snapshot, piece: &Piece) -> Option<Range<usize>> {
     let Snapshot { listed, dates, .. } = snapshot;
-    let over = |it: &Segment| piece.from.is_some_and(|from| dates.at(it.start + it.duration) <= from);
-    let begun = |it: &Segment| piece.to.is_none_or(|to| dates.at(it.start) < to);
-    let first = listed.iter().position(|it| !over(it))?;
-    let count = listed[first..].iter().take_while(|it| begun(it)).count();
-    let shown = first..first + count;
-    there(&listed[shown.clone()]).next()?;
+    let over = |it: &Arc<Segment>| piece.from.is_some_and(|from| dates.at(it.start + it.duration) <= from);
+    let begun = |it: &Arc<Segment>| piece.to.is_none_or(|to| dates.at(it.start) < to);
+    let first = listed.partition_point(over);
+    let end = first + listed[first..].partition_point(begun);
+    there(&listed[first..end]).next().map(|_| first..end)
+}
+
+/// A finished playlist of these of the segments listed.
+pub fn recording(snapshot: &Snapshot, style: &Style, shown: Range<usize>) -> String {
     let mut writer = Writer::new(snapshot, style, &shown);
     // Writing to a String cannot fail.
     let _ = writer.finished(shown);
-    Some(writer.text)
+    writer.text
 }
 
 /// The skip boundary: so far from the end, everything is told in full (rfc8216bis, 4.4.3.8: no less than six

@@ -7,15 +7,12 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
 use hyper::HeaderMap;
 use hyper::header::AUTHORIZATION;
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
-use super::negotiate::Coding;
-use super::text::Text;
 use crate::base::{Clock, WallTime};
 
 /// How long a token is, in characters: what can be tried out by whoever has a signature is the shorter ones.
@@ -156,6 +153,25 @@ pub enum Access {
     Token(Token, Arc<dyn Clock>),
 }
 
+/// When the right to something ends that takes long to give.
+pub(super) struct Expiry {
+    at: WallTime,
+    clock: Arc<dyn Clock>,
+}
+
+impl Expiry {
+    /// Whether that is past.
+    pub(super) fn is_over(&self) -> bool {
+        self.clock.wall().wall >= self.at
+    }
+}
+
+impl fmt::Debug for Expiry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Expiry").field("at", &self.at).finish_non_exhaustive()
+    }
+}
+
 /// Why somebody may not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Denial {
@@ -184,11 +200,19 @@ impl Access {
         }
         match Pass::parse(query) {
             Some(pass) if !pass.is_of(token, stream) => Err(Denial::WrongSignature),
-            Some(pass) if clock.wall().wall >= pass.expires => Err(Denial::Expired),
+            Some(Pass { expires, .. }) if clock.wall().wall >= expires => Err(Denial::Expired),
             Some(_) => Ok(()),
             None if query.contains("signature=") => Err(Denial::WrongSignature),
             None => Err(Denial::Missing),
         }
+    }
+
+    /// When the right of who sends these ends, if it does: a pass has an end, the token has none.
+    pub(super) fn expiry(&self, headers: &HeaderMap, query: &str) -> Option<Expiry> {
+        let Self::Token(_, clock) = self else { return None };
+        let shown = headers.get(AUTHORIZATION).is_some_and(|value| bearer(value.as_bytes()).is_some());
+        let pass = Pass::parse(query).filter(|_| !shown)?;
+        Some(Expiry { at: pass.expires, clock: clock.clone() })
     }
 
     /// The pass that playlists asked for with this query hand on: one that is good for something.
@@ -217,14 +241,9 @@ fn bearer(credentials: &[u8]) -> Option<&[u8]> {
     scheme.eq_ignore_ascii_case(b"Bearer ").then(|| token.trim_ascii())
 }
 
-/// A media playlist whose EXT-X-KEY tags hand on the pass; all else is as it was. Made for each request, as each
-/// guest may have a pass of their own.
-pub(super) fn with_pass(playlist: &Text, pass: &Pass) -> Text {
-    let text = std::str::from_utf8(playlist.bytes(Coding::Identity)).unwrap_or_default();
-    Text::new(Bytes::from(pass_to_keys(text, &pass.to_string())))
-}
-
-fn pass_to_keys(playlist: &str, pass: &str) -> String {
+/// A media playlist whose EXT-X-KEY tags hand on the pass; all else is as it was.
+pub(super) fn with_pass(playlist: &str, pass: &Pass) -> String {
+    let pass = &pass.to_string();
     let mut text = String::with_capacity(playlist.len() + 4 * pass.len());
     for line in playlist.split_inclusive('\n') {
         // An URI is a quoted string (RFC 8216, 4.2), and holds no quotation mark.
@@ -361,10 +380,10 @@ mod tests {
                         #EXT-X-KEY:METHOD=AES-128,URI=\"https://a/?k=8.key\",KEYFORMAT=\"identity\"\n3.ts\n";
         let expected =
             playlist.replace("7.key", &format!("7.key?{query}")).replace("8.key", &format!("8.key&{query}"));
-        assert_eq!(pass_to_keys(playlist, &pass.to_string()), expected);
-        assert_eq!(pass_to_keys("#EXTM3U\n1.ts\n", &query), "#EXTM3U\n1.ts\n");
+        assert_eq!(with_pass(playlist, &pass), expected);
+        assert_eq!(with_pass("#EXTM3U\n1.ts\n", &pass), "#EXTM3U\n1.ts\n");
         for cut in 0..playlist.len() {
-            let _ = pass_to_keys(&playlist[..cut], &query);
+            let _ = with_pass(&playlist[..cut], &pass);
         }
     }
 

@@ -21,6 +21,10 @@ const FIRST_WORD: Duration = Duration::from_secs(1);
 /// stall.
 const TURNS: usize = 3;
 pub(super) const TURNS_OF_STALL: u32 = 2;
+/// So many bytes of a parcel, or its last, must be taken for it to count as moving: who took one now and then would keep
+/// it, and the segment it is of, for ever. (Over plain TCP the kernel sees to that: a socket can be written to again
+/// when half of what it may hold unsent is gone, tcp(7), TCP_NOTSENT_LOWAT.)
+const STEP: usize = 16 * 1024;
 /// What a client of HTTP/2 may say in one go, in bytes: header blocks of all requests a browser opens at once.
 const SAYING: usize = 128 * 1024;
 /// What is forgiven of it in a second.
@@ -116,11 +120,11 @@ impl Drop for Busy {
 }
 
 impl Busy {
-    /// Something of its reply is under way from now on.
-    pub(super) fn turn(&self) -> Turn {
+    /// So many bytes of its reply are under way from now on.
+    pub(super) fn turn(&self, len: usize) -> Turn {
         let last = self.0.turn.load(Relaxed);
         self.0.parcels[last].fetch_add(1, Relaxed);
-        Turn { busy: self.clone(), last }
+        Turn { busy: self.clone(), last, wanting: len.min(STEP) }
     }
 }
 
@@ -130,11 +134,18 @@ pub(super) struct Turn {
     busy: Busy,
     /// In which turn it last moved.
     last: usize,
+    /// Bytes that are to be taken until it moves again.
+    wanting: usize,
 }
 
 impl Turn {
-    /// The client takes of it.
-    pub(super) fn moved(&mut self) {
+    /// The client has taken so many bytes of it, and so many are left.
+    pub(super) fn taken(&mut self, count: usize, left: usize) {
+        self.wanting = self.wanting.saturating_sub(count);
+        if self.wanting > 0 {
+            return;
+        }
+        self.wanting = left.min(STEP);
         let Busy(activity) = &self.busy;
         let now = activity.turn.load(Relaxed);
         if now != self.last {
@@ -324,21 +335,47 @@ mod tests {
     fn a_parcel_that_does_not_move_for_two_turns_is_noticed_whatever_others_do() {
         let activity = Arc::new(Activity::new(Monotonic::default()));
         let busy = Busy::new(&activity, Monotonic::default());
-        let (mut moving, still) = (busy.turn(), busy.turn());
+        const LEN: usize = 100 * STEP;
+        let (mut moving, still) = (busy.turn(LEN), busy.turn(LEN));
         for _ in 0..2 {
             assert_eq!(activity.next_turn(), Progress::Fine);
-            moving.moved();
+            moving.taken(STEP, LEN);
         }
         assert_eq!(activity.next_turn(), Progress::Stalled);
-        moving.moved();
+        moving.taken(STEP, LEN);
         drop(still);
         for _ in 0..10 {
             assert_eq!(activity.next_turn(), Progress::Fine);
-            moving.moved();
+            moving.taken(STEP, LEN);
         }
         drop((moving, busy));
         assert!(activity.idle(Monotonic::default() + Duration::from_secs(1)).is_some());
         assert!((0..4).all(|_| activity.next_turn() == Progress::Fine));
+    }
+
+    #[test]
+    fn a_parcel_moves_by_steps_and_by_its_last_bytes() {
+        /// How long the parcel is, and what is taken of it in each turn; whether that is enough.
+        type Case = (usize, &'static [usize], bool);
+        let table: [Case; 6] = [
+            (10 * STEP, &[STEP, STEP, STEP, STEP], true),
+            (10 * STEP, &[STEP / 2, STEP / 2, STEP / 2, STEP / 2, STEP / 2], true),
+            (10 * STEP, &[STEP / 4, STEP / 4, STEP / 4, STEP / 4], false),
+            (10 * STEP, &[1, 1, 1, 1], false),
+            (STEP + 2, &[STEP, 1, 1], true),
+            (300, &[1, 1, 1, 1], false),
+        ];
+        for (len, takes, enough) in table {
+            let activity = Arc::new(Activity::new(Monotonic::default()));
+            let mut parcel = Busy::new(&activity, Monotonic::default()).turn(len);
+            let mut left = len;
+            let moves = takes.iter().all(|count| {
+                left -= count;
+                parcel.taken(*count, left);
+                activity.next_turn() == Progress::Fine
+            });
+            assert_eq!(moves, enough, "{takes:?} of {len}");
+        }
     }
 
     #[test]

@@ -7,22 +7,26 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use hyper::header::{HOST, HeaderValue, USER_AGENT};
+use hyper::header::{
+    ACCEPT_ENCODING, AUTHORIZATION, HOST, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH,
+    IF_RANGE, RANGE, USER_AGENT,
+};
 use hyper::http::request::Parts;
-use hyper::{HeaderMap, Request, StatusCode, Version};
+use hyper::{HeaderMap, Request, StatusCode, Uri, Version};
 
-use super::access::{self, Denial, Pass};
+use super::access::{Denial, Pass};
 use super::body::Body;
 use super::connection::Busy;
-use super::hold::{Held, Wait};
+use super::hold::{Change, Held, Wait};
 use super::live::Live;
-use super::rendition::{PartOf, Rendition};
+use super::rendition::Rendition;
 use super::reply::{self, Lasting, Media, Reply};
 use super::route::{self, Folder, Refusal, Route, Verb};
-use super::snapshot::{Gallery, Snapshots};
+use super::shown::PartOf;
+use super::snapshot::Snapshots;
 use super::station::{Lineup, Station};
 use super::stats::{Kind, ServeStats};
-use super::text::Text;
+use super::texts::{self, Desk, Draft, Scope, Wanted};
 use super::{Health, Report, page};
 use crate::playlist::{self, Directives, Latency, Piece, Verdict};
 
@@ -33,6 +37,49 @@ pub(super) struct Handler {
     pub(super) stats: Arc<ServeStats>,
     /// Whose pages may read media and the API.
     pub(super) origin: HeaderValue,
+    pub(super) desk: Desk,
+}
+
+/// All that is read of a request; what of it is kept while it waits.
+struct Question {
+    client: IpAddr,
+    verb: Option<Verb>,
+    uri: Uri,
+    headers: HeaderMap,
+    round: Round,
+}
+
+/// Whether a request has just come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Round {
+    First,
+    Again,
+}
+
+/// What is read again once a request has waited.
+static READ_AGAIN: [HeaderName; 6] =
+    [ACCEPT_ENCODING, AUTHORIZATION, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, RANGE];
+/// How long these may be together: a token and a good deal more. Those beyond are as if they had not come.
+const READ_AGAIN_LEN: usize = 2048;
+/// How long the target of a request may be that waits: all that it can mean takes a quarter of that.
+const TARGET_LEN: usize = 2048;
+
+impl Question {
+    /// Copies of what is read again. As they came, all fields lie in one buffer, and the shortest of them keeps all of
+    /// it. `None` if it is too much to be kept.
+    fn kept(self) -> Option<Self> {
+        let target = self.uri.path_and_query().filter(|it| it.as_str().len() <= TARGET_LEN)?;
+        let uri = Uri::try_from(target.as_str()).ok()?;
+        let (mut headers, mut left) = (HeaderMap::new(), READ_AGAIN_LEN);
+        for (name, value) in self.headers.iter().filter(|(name, _)| READ_AGAIN.contains(name)) {
+            let value = value.as_bytes();
+            if let (Some(rest), Ok(copy)) = (left.checked_sub(value.len()), HeaderValue::from_bytes(value)) {
+                left = rest;
+                headers.append(name.clone(), copy);
+            }
+        }
+        Some(Self { uri, headers, round: Round::Again, ..self })
+    }
 }
 
 /// Who asks, and how.
@@ -41,6 +88,7 @@ struct Asked<'a> {
     client: IpAddr,
     query: &'a str,
     headers: &'a HeaderMap,
+    round: Round,
     busy: &'a Busy,
 }
 
@@ -71,29 +119,42 @@ struct Attempt<'a> {
 impl Handler {
     /// Answers at once, unless what is asked for is about to come: that is waited for, within bounds.
     pub(super) fn answer<B>(&self, client: IpAddr, request: Request<B>, busy: Busy) -> Answer<'_> {
-        let (request, _) = request.into_parts();
-        match self.attempt(client, &request, &busy) {
-            Attempt { kind, reply, wait: None } => Answer::Ready(Some(self.count(kind, reply))),
-            Attempt { kind, wait: Some(Wait::Picture(station)), .. } => {
-                Answer::Waiting(Box::pin(async move {
-                    let _busy = busy;
-                    let Snapshots::Of(gallery) = station.snapshots() else { return unknown() };
-                    let verb = Verb::of(&request.method).unwrap_or(Verb::Get);
-                    self.count(kind, self.finish(verb, Sharing::Origin, pictured(gallery).await))
-                }))
+        let (Parts { method, uri, version, headers, .. }, _) = request.into_parts();
+        if version == Version::HTTP_11 && !headers.contains_key(HOST) {
+            return Answer::Ready(Some(self.count(Kind::Refused, reply::no_host())));
+        }
+        let question = Question { client, verb: Verb::of(&method), uri, headers, round: Round::First };
+        let Attempt { kind, reply, wait } = self.attempt(&question, &busy);
+        let Some(wait) = wait else { return Answer::Ready(Some(self.count(kind, reply))) };
+        match question.kept() {
+            Some(question) => Answer::Waiting(Box::pin(self.hold(question, busy, kind, wait))),
+            None => {
+                let reply = self.finish(Verb::Get, Sharing::Origin, reply::long_target());
+                Answer::Ready(Some(self.count(kind, reply)))
             }
-            Attempt { wait: Some(wait), .. } => Answer::Waiting(Box::pin(async move {
-                let _held = Held::new(&self.stats);
-                let mut wait = wait;
-                loop {
-                    let came = wait.over().await;
-                    let attempt = self.attempt(client, &request, &busy);
-                    match (came, attempt.wait) {
-                        (Ok(()), Some(next)) => wait = next,
-                        _ => return self.count(attempt.kind, attempt.reply),
-                    }
+        }
+    }
+
+    /// The reply to a request that waits.
+    async fn hold(&self, question: Question, busy: Busy, kind: Kind, mut wait: Wait<'_>) -> Reply {
+        let _held = Held::new(&self.stats);
+        let finish = |reply| {
+            let verb = question.verb.unwrap_or(Verb::Get);
+            self.count(kind, self.finish(verb, Sharing::Origin, reply))
+        };
+        loop {
+            let came = match wait {
+                Wait::Picture(station) => return finish(pictured(station.snapshots()).await),
+                Wait::Writing(draft, lasting) => {
+                    return finish(written(&draft, &self.desk, &question.headers, lasting).await);
                 }
-            })),
+                Wait::Change(change) => change.over().await,
+            };
+            let attempt = self.attempt(&question, &busy);
+            match (came, attempt.wait) {
+                (Ok(()), Some(next)) => wait = next,
+                _ => return self.count(attempt.kind, attempt.reply),
+            }
         }
     }
 
@@ -102,12 +163,10 @@ impl Handler {
         reply
     }
 
-    fn attempt(&self, client: IpAddr, request: &Parts, busy: &Busy) -> Attempt<'_> {
+    fn attempt(&self, question: &Question, busy: &Busy) -> Attempt<'_> {
         let refused = |reply| Attempt { kind: Kind::Refused, reply, wait: None };
-        if request.version == Version::HTTP_11 && !request.headers.contains_key(HOST) {
-            return refused(reply::no_host());
-        }
-        let path = request.uri.path();
+        let Question { client, verb, uri, headers, round } = question;
+        let path = uri.path();
         let route = match route::parse(path) {
             Ok(route) => route,
             Err(refusal) => {
@@ -121,11 +180,11 @@ impl Handler {
             }
         };
         let (kind, sharing) = classify(&route);
-        let Some(verb) = Verb::of(&request.method) else {
+        let Some(verb) = *verb else {
             return refused(self.finish(Verb::Get, sharing, reply::wrong_method()));
         };
-        let query = request.uri.query().unwrap_or_default();
-        let asked = Asked { verb, client, query, headers: &request.headers, busy };
+        let query = uri.query().unwrap_or_default();
+        let asked = Asked { verb, client: *client, query, headers, round: *round, busy };
         let (reply, wait) = match self.find(&route, &asked) {
             Ok(reply) => (reply, None),
             Err(wait) => (wait.in_vain(), Some(wait)),
@@ -193,7 +252,7 @@ impl Handler {
                     PartOf::There(part) => {
                         reply::media(verb, headers, Media::part(rendition, &shown, number, part))
                     }
-                    PartOf::Next => return Err(Wait::Part(rendition, *sequence, *part)),
+                    PartOf::Next => return Err(Wait::Change(Change::Part(rendition, *sequence, *part))),
                     PartOf::Unknown => unknown(),
                 }
             }
@@ -216,8 +275,9 @@ impl Handler {
                     None => station.first(),
                 };
                 let Some(rendition) = found else { return Ok(unknown()) };
-                let shown = rendition.shown().ok_or(Wait::Beginning(rendition))?;
-                reply::live(Body::Live(Live::new(rendition, &shown, asked.busy.clone())))
+                let shown = rendition.shown().ok_or(Wait::Change(Change::Beginning(rendition)))?;
+                let expiry = station.access().expiry(asked.headers, asked.query);
+                reply::live(Body::Live(Live::new(rendition, &shown, asked.busy.clone(), expiry)))
             }
             Route::Snapshot { stream } => {
                 let Some(station) = self.station(stream) else { return Ok(unknown()) };
@@ -287,11 +347,15 @@ fn classify(route: &Route<'_>) -> (Kind, Sharing) {
 }
 
 fn heard(station: &Station, asked: &Asked<'_>) {
+    if asked.round == Round::Again {
+        return;
+    }
     let agent = asked.headers.get(USER_AGENT).map_or(&b""[..], HeaderValue::as_bytes);
     station.saw(asked.client, agent, Instant::now());
 }
 
-async fn pictured(gallery: &Gallery) -> Reply {
+async fn pictured(snapshots: &Snapshots) -> Reply {
+    let Snapshots::Of(gallery) = snapshots else { return unknown() };
     match gallery.picture().await {
         Ok(jpeg) => reply::snapshot(jpeg),
         Err(why) => reply::no_snapshot_now(&why, 1),
@@ -308,7 +372,7 @@ fn multivariant<'a>(asked: &Asked<'_>, lineup: &'a Lineup, pass: Option<Pass>) -
     }
     let begun = |rendition: &Arc<Rendition>| Some((rendition.clone(), rendition.playlists()?));
     let first = lineup.renditions().iter().find_map(begun).filter(|_| lineup.is_complete());
-    let (first, shown) = first.ok_or(Wait::Lineup(lineup))?;
+    let (first, shown) = first.ok_or(Wait::Change(Change::Lineup(lineup)))?;
     let text = lineup.multivariant(query.as_deref());
     Ok(reply::playlist(asked.headers, &first, &shown, &text, Lasting::Live))
 }
@@ -332,28 +396,39 @@ fn media_playlist<'a>(
         (Ok(piece), Ok(directives)) => (piece, directives),
         (Err(error), _) | (_, Err(error)) => return Ok(reply::bad_query(&error)),
     };
-    let shown = rendition.playlists().ok_or(Wait::Beginning(rendition))?;
-    let playlist = |text: &Text, lasting| {
-        let passed = pass.map(|pass| access::with_pass(text, &pass));
-        Ok(reply::playlist(asked.headers, rendition, &shown, passed.as_ref().unwrap_or(text), lasting))
-    };
-    if let Some(piece) = piece {
-        return match rendition.recording(&shown, &piece) {
-            Some(text) => playlist(&text, Lasting::Live),
-            None => Ok(reply::no_recording(shown.extent())),
-        };
-    }
+    let shown = rendition.playlists().ok_or(Wait::Change(Change::Beginning(rendition)))?;
     // Those of ordinary latency do not offer to hold requests.
-    let holds = directives.awaits.is_some() && rendition.latency() == Latency::Low;
+    let holds = directives.awaits.is_some() && rendition.latency() == Latency::Low && piece.is_none();
     let lasting = if holds { Lasting::Held } else { Lasting::Live };
+    let scope = match piece {
+        Some(piece) => match playlist::covered(&shown.snapshot, &piece) {
+            Some(listed) => Scope::Recording(listed),
+            None => return Ok(reply::no_recording(shown.extent())),
+        },
+        None => Scope::Live(directives.extent),
+    };
     match playlist::judge(&shown.snapshot, &directives) {
-        Verdict::Wait if holds => return Err(Wait::Reload(rendition, directives)),
+        Verdict::Wait if holds => return Err(Wait::Change(Change::Reload(rendition, directives))),
         Verdict::TooFar if holds => return Ok(reply::bad_query(&TOO_FAR)),
         _ => {}
     }
-    let text = rendition.playlist(&shown, directives.extent, || lineup.reports(rendition));
-    playlist(text, lasting)
+    // Where no key is named, everybody's playlist is the same.
+    let wanted = Wanted { scope, pass: pass.filter(|_| shown.is_enciphered()) };
+    match texts::playlist(rendition, &shown, wanted, || lineup.reports(rendition)) {
+        Ok(text) => Ok(reply::playlist(asked.headers, rendition, &shown, &text, lasting)),
+        Err(draft) => Err(Wait::Writing(Arc::new(draft), lasting)),
+    }
 }
+
+async fn written(draft: &Arc<Draft>, desk: &Desk, headers: &HeaderMap, lasting: Lasting) -> Reply {
+    match draft.written(desk).await {
+        Some(text) => reply::playlist(headers, &draft.rendition, &draft.shown, &text, lasting),
+        None => reply::not_yet(UNWRITTEN, draft.rendition.retry_after()),
+    }
+}
+
+/// Too many want a long one of their own, or the board is far too busy.
+pub(super) const UNWRITTEN: &str = "the playlist was not written in three target durations";
 
 const TOO_FAR: &str = "the playlist will not have that for a while; ask for what comes next";
 

@@ -1,19 +1,32 @@
 //! Requests that are held until there is what they ask for.
 //!
-//! Everything that is waited for comes with a change of a rendition: all who wait are woken at once, look, and are
-//! answered from the same bytes. No wait is without an end.
+//! Nearly everything that is waited for comes with a change of a rendition: all who wait are woken at once, look, and
+//! are answered from the same bytes. No wait is without an end.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::rendition::{PartOf, Rendition};
-use super::reply::{self, Reply};
+use super::handler::UNWRITTEN;
+use super::rendition::Rendition;
+use super::reply::{self, Lasting, Reply};
+use super::shown::PartOf;
 use super::station::{Lineup, Station};
 use super::stats::ServeStats;
+use super::texts::Draft;
 use crate::playlist::{self, Directives, Verdict};
 
 /// What a request waits for.
 pub(super) enum Wait<'a> {
+    /// Something that comes with a change: then it is asked again.
+    Change(Change<'a>),
+    /// A photo that is being made.
+    Picture(&'a Arc<Station>),
+    /// A long playlist that is being written.
+    Writing(Arc<Draft>, Lasting),
+}
+
+/// What comes with a change.
+pub(super) enum Change<'a> {
     /// Enough of a rendition for a player to begin with.
     Beginning(&'a Rendition),
     /// All renditions of a lineup, so that its multivariant playlist is whole.
@@ -22,15 +35,13 @@ pub(super) enum Wait<'a> {
     Reload(&'a Rendition, Directives),
     /// The part that was hinted at (rfc8216bis, 6.2.6).
     Part(&'a Rendition, u64, u64),
-    /// A photo that is being made.
-    Picture(&'a Arc<Station>),
 }
 
 /// It did not come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct InVain;
 
-impl Wait<'_> {
+impl Change<'_> {
     /// Until it is worth asking again.
     pub(super) async fn over(&self) -> Result<(), InVain> {
         match *self {
@@ -52,12 +63,10 @@ impl Wait<'_> {
                 };
                 rendition.until(rendition.patience(), is_decided).await
             }
-            Self::Picture(_) => Ok(()),
         }
     }
 
-    /// What is said when it does not come.
-    pub(super) fn in_vain(&self) -> Reply {
+    fn in_vain(&self) -> Reply {
         match self {
             Self::Beginning(rendition) => {
                 reply::not_yet("the stream has not begun yet", rendition.retry_after())
@@ -73,7 +82,17 @@ impl Wait<'_> {
             Self::Part(rendition, ..) => {
                 reply::not_yet("the part has not come in three target durations", rendition.retry_after())
             }
+        }
+    }
+}
+
+impl Wait<'_> {
+    /// What is said when it does not come.
+    pub(super) fn in_vain(&self) -> Reply {
+        match self {
+            Self::Change(change) => change.in_vain(),
             Self::Picture(_) => reply::not_yet("no picture came", 1),
+            Self::Writing(draft, _) => reply::not_yet(UNWRITTEN, draft.rendition.retry_after()),
         }
     }
 }

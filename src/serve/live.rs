@@ -8,9 +8,11 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, Bytes};
 use tokio::sync::futures::OwnedNotified;
 
+use super::access::Expiry;
 use super::body::Pieces;
 use super::connection::Busy;
-use super::rendition::{Rendition, Shown, TunedIn};
+use super::rendition::{Rendition, TunedIn};
+use super::shown::Shown;
 use crate::segment::Tail;
 
 /// A client may be this many segments behind the one being written; then it goes on with the newest.
@@ -25,25 +27,35 @@ pub(super) struct Live {
     sequence: u64,
     /// How many bytes of it are gone.
     offset: usize,
+    /// When its client may hear no more, if that is known.
+    expiry: Option<Expiry>,
     /// Made before the last look at the rendition: no change is missed.
     change: Pin<Box<OwnedNotified>>,
 }
 
 impl Live {
     /// Begins with the segment being written, or with the newest whole one if nothing of that is there yet.
-    pub(super) fn new(rendition: &Arc<Rendition>, shown: &Shown, busy: Busy) -> Self {
+    pub(super) fn new(rendition: &Arc<Rendition>, shown: &Shown, busy: Busy, expiry: Option<Expiry>) -> Self {
         let change = Box::pin(rendition.change());
         let sequence = match rendition.tail() {
             Some(tail) if !tail.chunks.is_empty() => tail.sequence,
             _ => shown.newest(),
         };
-        Self { listener: rendition.tune_in(), _busy: busy, sequence, offset: 0, change }
+        Self { listener: rendition.tune_in(), _busy: busy, sequence, offset: 0, expiry, change }
     }
 
-    /// The next bytes, as soon as there are any; `None` when the server stops.
+    /// The next bytes, as soon as there are any; `None` when the server stops, or the client's right to them is over.
     pub(super) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Pieces>> {
         loop {
             if self.listener.rendition().is_closing() {
+                return Poll::Ready(None);
+            }
+            if self.expiry.as_ref().is_some_and(Expiry::is_over) {
+                let rendition = self.listener.rendition().name();
+                tracing::debug!(
+                    rendition,
+                    "an endless stream ends: the address it was asked for by has expired"
+                );
                 return Poll::Ready(None);
             }
             if let Some(pieces) = self.next() {
@@ -166,6 +178,7 @@ pub(super) mod tests {
             rendition,
             &shown,
             Busy::new(&Arc::new(Activity::new(Monotonic::default())), Monotonic::default()),
+            None,
         )
     }
 

@@ -20,10 +20,12 @@ mod rendition;
 mod reply;
 mod route;
 mod server;
+mod shown;
 mod snapshot;
 mod station;
 mod stats;
 mod text;
+mod texts;
 mod tls;
 
 use std::net::{Ipv6Addr, SocketAddr};

@@ -53,7 +53,10 @@ impl http_body::Body for Watched {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Parcel>, Infallible>>> {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
-        let parcel = |data| Parcel { data, turn: self.busy.as_ref().map(Busy::turn) };
+        let parcel = |data: Data| {
+            let turn = self.busy.as_ref().map(|busy| busy.turn(data.remaining()));
+            Parcel { data, turn }
+        };
         Poll::Ready(frame.map(|frame| frame.map(|frame| frame.map_data(parcel))))
     }
 
@@ -83,8 +86,8 @@ impl Buf for Parcel {
 
     fn advance(&mut self, count: usize) {
         self.data.advance(count);
-        if let Some(turn) = self.turn.as_mut().filter(|_| count > 0) {
-            turn.moved();
+        if let Some(turn) = &mut self.turn {
+            turn.taken(count, self.data.remaining());
         }
     }
 

@@ -7,17 +7,16 @@ use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use bytes::Bytes;
-use jiff::Timestamp;
 use tokio::sync::Notify;
 use tokio::sync::futures::OwnedNotified;
 use tokio::time::Instant;
 
 use super::hold::{InVain, targets};
-use super::text::Text;
-use crate::base::{Counter, Pts, Sync, WallTime};
-use crate::playlist::{self, Extent, Format, Latency, Piece, Report, Style};
+use super::shown::Shown;
+use crate::base::Counter;
+use crate::playlist::{Format, Latency, Style};
 use crate::ring::Audience;
-use crate::segment::{Init, Part, PartList, Presence, Segment, Shelf, Snapshot, Tail, TargetDuration};
+use crate::segment::{Segment, Shelf, Snapshot, Tail, TargetDuration};
 
 /// How long a request waits at most for a rendition to begin.
 const LONGEST_WAIT: Duration = Duration::from_secs(15);
@@ -43,106 +42,12 @@ pub struct Rendition {
     closing: AtomicBool,
     /// Of the endless stream.
     audience: Audience,
-    /// How often there was something new on its shelf.
+    /// How often there was another newest segment: multivariant playlists change with these, and not with parts.
     pub(super) changes: Counter,
-    /// How often its live playlist was written, whole or as a delta.
+    /// How often a playlist of it was written, each for all who want the same.
     pub renders: Counter,
     /// How often a listener of the endless stream was too slow and lost some of it.
     pub skips: Counter,
-}
-
-/// What requests are answered from, replaced whole.
-pub(super) struct Shown {
-    pub(super) snapshot: Arc<Snapshot>,
-    /// The playlist and its delta update, written when the first asks.
-    whole: OnceLock<Text>,
-    delta: OnceLock<Text>,
-}
-
-/// What there is of a part.
-pub(super) enum PartOf<'a> {
-    /// All of it.
-    There(&'a Part),
-    /// Nothing: it is the one being made, which playlists hint at.
-    Next,
-    /// Nothing, and it is not the next.
-    Unknown,
-}
-
-impl Shown {
-    fn new(snapshot: Arc<Snapshot>) -> Self {
-        Self { snapshot, whole: OnceLock::new(), delta: OnceLock::new() }
-    }
-
-    /// The sequence number of the newest segment; something is always listed.
-    pub(super) fn newest(&self) -> u64 {
-        self.snapshot.listed.last().map_or(0, |newest| newest.sequence)
-    }
-
-    /// A segment that is listed, or retired and not yet gone; a gap cannot be fetched.
-    pub(super) fn segment(&self, sequence: u64) -> Option<&Arc<Segment>> {
-        self.known(sequence).filter(|segment| segment.presence == Presence::There)
-    }
-
-    fn known(&self, sequence: u64) -> Option<&Arc<Segment>> {
-        let find = |segments: &[Arc<Segment>]| {
-            segments.binary_search_by_key(&sequence, |segment| segment.sequence).ok()
-        };
-        let Snapshot { listed, retired, .. } = &*self.snapshot;
-        find(listed).map(|at| &listed[at]).or_else(|| find(retired).map(|at| &retired[at]))
-    }
-
-    /// A part of the segment being written, or of one that is listed or was; of a gap, too, some may be there.
-    pub(super) fn part(&self, sequence: u64, index: u64) -> PartOf<'_> {
-        let edge = self.snapshot.edge.as_deref();
-        let next = edge.map_or(self.newest() + 1, |edge| edge.sequence);
-        let parts = match edge {
-            Some(edge) if sequence == next => Some(&edge.parts),
-            _ => self.known(sequence).map(|segment| &segment.parts),
-        };
-        if (sequence, index) == (next, parts.map_or(0, PartList::len) as u64) {
-            return PartOf::Next;
-        }
-        let part = usize::try_from(index).ok().and_then(|index| parts?.get(index));
-        part.filter(|part| part.presence == Presence::There).map_or(PartOf::Unknown, PartOf::There)
-    }
-
-    /// An initialisation section that something needs which can be fetched.
-    pub(super) fn init(&self, number: u64) -> Option<&Arc<Init>> {
-        let Snapshot { listed, retired, edge, .. } = &*self.snapshot;
-        let segments = listed.iter().rev().chain(retired.iter()).filter_map(|segment| segment.init.as_ref());
-        edge.iter().map(|edge| &edge.init).chain(segments).find(|init| init.number == number)
-    }
-
-    /// The secret of the key of this number, if a segment that can be fetched is enciphered with it. Most want the
-    /// newest.
-    pub(super) fn key(&self, number: u64) -> Option<[u8; 16]> {
-        let Snapshot { listed, retired, .. } = &*self.snapshot;
-        let keys = listed.iter().rev().chain(retired.iter().rev()).filter_map(|segment| segment.key.as_ref());
-        keys.filter(|key| key.number == number).map(|key| key.secret).next()
-    }
-
-    /// When what ends there was complete; only if the clock is to be believed.
-    pub(super) fn completed(&self, end: Pts) -> Option<Timestamp> {
-        let dates = &self.snapshot.dates;
-        matches!(dates.sync, Sync::Synchronised).then(|| timestamp(dates.at(end))).flatten()
-    }
-
-    /// When the newest segment was complete; only if the clock is to be believed.
-    pub(super) fn modified(&self) -> Option<Timestamp> {
-        self.snapshot.listed.last().and_then(|newest| self.completed(newest.start + newest.duration))
-    }
-
-    /// From when to when there is something listed.
-    pub(super) fn extent(&self) -> Option<(WallTime, WallTime)> {
-        let Snapshot { listed, dates, .. } = &*self.snapshot;
-        let (first, last) = (listed.first()?, listed.last()?);
-        Some((dates.at(first.start), dates.at(last.start + last.duration)))
-    }
-}
-
-fn timestamp(wall: WallTime) -> Option<Timestamp> {
-    Timestamp::from_nanosecond(i128::from(wall.as_unix_nanos())).ok()
 }
 
 impl Rendition {
@@ -182,6 +87,10 @@ impl Rendition {
         self.name == SOUND
     }
 
+    pub(super) fn style(&self) -> &Style {
+        &self.style
+    }
+
     pub(super) fn format(&self) -> Format {
         self.style.format
     }
@@ -214,29 +123,6 @@ impl Rendition {
     /// Since when there are playlists.
     pub(super) fn begun(&self) -> Option<Instant> {
         self.begun.get().copied()
-    }
-
-    /// The live playlist of what is shown: written once for all who ask for it. `reports` tells of the other
-    /// renditions.
-    pub(super) fn playlist<'a>(
-        &self,
-        shown: &'a Shown,
-        extent: Extent,
-        reports: impl FnOnce() -> Vec<Report>,
-    ) -> &'a Text {
-        let text = match extent {
-            Extent::Whole => &shown.whole,
-            Extent::Delta => &shown.delta,
-        };
-        text.get_or_init(|| {
-            self.renders.increment();
-            Text::new(Bytes::from(playlist::media(&shown.snapshot, &self.style, extent, &reports())))
-        })
-    }
-
-    /// A finished playlist of a piece of what is shown; `None` if nothing of it is.
-    pub(super) fn recording(&self, shown: &Shown, piece: &Piece) -> Option<Text> {
-        playlist::recording(&shown.snapshot, &self.style, piece).map(|text| Text::new(Bytes::from(text)))
     }
 
     /// What is listed now; `None` until the first segment is.
@@ -328,8 +214,11 @@ impl Shelf for Rendition {
         if self.begun.get().is_none() && suffices(&snapshot) {
             self.begun.get_or_init(Instant::now);
         }
-        self.shown.store(Some(Arc::new(Shown::new(snapshot))));
-        self.changes.increment();
+        let shown = Arc::new(Shown::new(snapshot));
+        let before = self.shown.swap(Some(shown.clone()));
+        if before.is_none_or(|before| before.newest() != shown.newest()) {
+            self.changes.increment();
+        }
         self.changed.notify_waiters();
     }
 
@@ -379,104 +268,7 @@ impl Drop for TunedIn {
 #[cfg(test)]
 mod tests {
     use super::super::live::tests::{rendition, segment, snapshot};
-    use super::super::negotiate::Coding;
     use super::*;
-    use crate::base::Span;
-    use crate::container::ts::Join;
-    use crate::media::Entry;
-    use crate::segment::{Body, Edge};
-
-    fn written<'a>(rendition: &Rendition, shown: &'a Shown, extent: Extent) -> &'a Text {
-        rendition.playlist(shown, extent, Vec::new)
-    }
-
-    fn names(text: &Text) -> Vec<&str> {
-        let text = std::str::from_utf8(text.bytes(Coding::Identity)).expect("text");
-        text.lines().filter(|line| !line.starts_with('#')).collect()
-    }
-
-    #[test]
-    fn playlists_are_written_once_per_change_when_somebody_asks() {
-        let rendition = rendition();
-        assert!(rendition.shown().is_none() && rendition.snapshot().is_none());
-        rendition.list(Arc::new(snapshot(vec![])));
-        assert!(rendition.shown().is_none(), "an empty playlist helps nobody");
-        rendition.list(Arc::new(snapshot(vec![segment(7)])));
-        let first = rendition.shown().expect("listed");
-        rendition.list(Arc::new(snapshot(vec![segment(7), segment(8)])));
-        let second = rendition.shown().expect("listed");
-        assert_eq!(rendition.renders.get(), 0, "nobody asked");
-        let (one, two) =
-            (written(&rendition, &first, Extent::Whole), written(&rendition, &second, Extent::Whole));
-        assert_eq!((names(one), names(two)), (vec!["7.ts"], vec!["7.ts", "8.ts"]));
-        assert_ne!(one.tag(Coding::Identity), two.tag(Coding::Identity));
-        written(&rendition, &second, Extent::Whole);
-        assert_eq!(rendition.renders.get(), 2);
-        written(&rendition, &second, Extent::Delta);
-        written(&rendition, &second, Extent::Delta);
-        assert_eq!(rendition.renders.get(), 3);
-    }
-
-    #[test]
-    fn listed_and_retired_segments_are_found_and_neither_gaps_nor_others() {
-        let rendition = rendition();
-        let gap = Segment { presence: Presence::Gap, ..segment(8) };
-        let mut shelf = snapshot(vec![segment(7), gap, segment(9)]);
-        shelf.retired = Arc::from([Arc::new(segment(5)), Arc::new(segment(6))]);
-        rendition.list(Arc::new(shelf));
-        let shown = rendition.shown().expect("listed");
-        for sequence in 0..12 {
-            let found = shown.segment(sequence).map(|segment| segment.sequence);
-            assert_eq!(found, [5, 6, 7, 9].contains(&sequence).then_some(sequence));
-        }
-    }
-
-    #[test]
-    fn parts_are_there_or_next_or_unknown() {
-        let parted = |sequence, count| Segment { parts: parts(count), ..segment(sequence) };
-        let init = |number| Arc::new(Init { number, bytes: Bytes::from_static(b"init") });
-        let edge = |sequence, count| Edge {
-            sequence,
-            start: Pts::default(),
-            join: Join::Continuous,
-            init: init(2),
-            parts: parts(count),
-            part_target: Span::from_millis(210),
-        };
-        let shelf = |edge: Option<Edge>| {
-            let listed = Segment { init: Some(init(1)), ..parted(8, 3) };
-            let mut snapshot = snapshot(vec![parted(7, 2), listed]);
-            snapshot.retired = Arc::from([Arc::new(parted(6, 2))]);
-            snapshot.edge = edge.map(Arc::new);
-            Shown::new(Arc::new(snapshot))
-        };
-        /// Segments and parts that are there, and the one that is next.
-        type Case = (Option<(u64, usize)>, &'static [(u64, u64)], (u64, u64));
-        let table: [Case; 3] = [
-            (None, &[(6, 0), (6, 1), (7, 0), (7, 1), (8, 0), (8, 1), (8, 2)], (9, 0)),
-            (Some((9, 0)), &[(6, 0), (6, 1), (7, 0), (7, 1), (8, 0), (8, 1), (8, 2)], (9, 0)),
-            (Some((9, 2)), &[(6, 0), (6, 1), (7, 0), (7, 1), (8, 0), (8, 1), (8, 2), (9, 0), (9, 1)], (9, 2)),
-        ];
-        for (written, there, next) in table {
-            let shown = shelf(written.map(|(sequence, count)| edge(sequence, count)));
-            for number in (5..12).flat_map(|sequence| (0..5).map(move |part| (sequence, part))) {
-                match shown.part(number.0, number.1) {
-                    PartOf::There(_) => assert!(there.contains(&number), "{written:?} {number:?}"),
-                    PartOf::Next => assert_eq!(number, next, "{written:?}"),
-                    PartOf::Unknown => assert!(!there.contains(&number) && number != next, "{number:?}"),
-                }
-            }
-            assert!(matches!(shown.part(u64::MAX, u64::MAX), PartOf::Unknown));
-            let found = [0, 1, 2].map(|number| shown.init(number).is_some());
-            assert_eq!(found, [false, true, written.is_some()]);
-        }
-    }
-
-    fn parts(count: usize) -> PartList {
-        let (start, duration) = (Pts::default(), Span::from_millis(200));
-        let (entry, presence, body) = (Entry::Key, Presence::There, Body::default());
-        vec![Part { start, duration, entry, presence, body }; count].into_iter().collect()
-    }
 
     #[tokio::test(start_paused = true)]
     async fn the_beginning_is_waited_for_but_not_for_ever() {

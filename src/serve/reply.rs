@@ -15,8 +15,9 @@ use jiff::Timestamp;
 use super::access::Denial;
 use super::body::{Body, Pieces};
 use super::negotiate::{self, Coding, Slice};
-use super::rendition::{Rendition, Shown};
+use super::rendition::Rendition;
 use super::route::{METHODS, Verb};
+use super::shown::Shown;
 use super::text::{self, Text};
 use crate::base::WallTime;
 use crate::observe::metrics;
@@ -307,6 +308,11 @@ pub(super) fn no_host() -> Reply {
 /// 400: the query cannot be answered, and why.
 pub(super) fn bad_query(why: &impl std::fmt::Display) -> Reply {
     plain(StatusCode::BAD_REQUEST, format!("{why}\n"))
+}
+
+/// 414: what it asks for would have to be waited for, and it says too much to be kept.
+pub(super) fn long_target() -> Reply {
+    plain(StatusCode::URI_TOO_LONG, "a request that has to wait may have an address of 2,048 bytes\n")
 }
 
 /// 404: nothing of the piece that was asked for is kept, and what is.

@@ -29,7 +29,7 @@ pub struct Lineup {
     rendered: ArcSwapOption<Rendered>,
 }
 
-/// A multivariant playlist, and after how many changes of its renditions it was written.
+/// A multivariant playlist, and after how many segments of its renditions it was written.
 struct Rendered {
     changes: u64,
     text: Arc<Text>,
@@ -50,7 +50,7 @@ impl Lineup {
         self.renditions.iter().find(|rendition| rendition.name() == name)
     }
 
-    /// The multivariant playlist: written when it is asked for, once per change where no query is handed on.
+    /// The multivariant playlist: written when it is asked for, once per segment where no query is handed on.
     pub(super) fn multivariant(&self, query: Option<&str>) -> Arc<Text> {
         let changes = self.renditions.iter().map(|rendition| rendition.changes.get()).sum();
         let rendered = self.rendered.load();
@@ -228,7 +228,10 @@ mod tests {
     use super::super::live::tests::{segment, snapshot, style};
     use super::super::negotiate::Coding;
     use super::*;
-    use crate::segment::{Shelf, TargetDuration};
+    use crate::base::{Counter, Pts, Span};
+    use crate::container::ts::Join;
+    use crate::media::Entry;
+    use crate::segment::{Body, Edge, Init, Part, Presence, Shelf, TargetDuration};
     use std::time::Duration;
 
     fn lineup(latency: Latency) -> Arc<Lineup> {
@@ -268,6 +271,33 @@ mod tests {
         assert_eq!(offered(&lineup, None), "there there -", "a change");
         assert_eq!(offered(&lineup, Some("from=x")), "there there from=x");
         assert_eq!(offered(&lineup, None), "there there -", "a query is nobody else's");
+    }
+
+    #[test]
+    fn what_parts_do_not_change_is_not_written_anew_with_each() {
+        let rendition = Arc::new(Rendition::new("video", TargetDuration(2), style(Latency::Low)));
+        let written = Arc::new(Counter::default());
+        let count = Arc::clone(&written);
+        let render = move |_: &[Option<Arc<Snapshot>>], _: Option<&str>| {
+            count.increment();
+            String::new()
+        };
+        let lineup = Lineup::new(vec![rendition.clone()], Box::new(render));
+        let init = Arc::new(Init { number: 0, bytes: Bytes::new() });
+        for (newest, expected) in [(9, 1), (10, 2), (10, 2), (12, 3)] {
+            for count in 0..3 {
+                let (start, duration, entry) = (Pts::default(), Span::from_millis(200), Entry::Key);
+                let (presence, body) = (Presence::There, Body::default());
+                let part = Part { start, duration, entry, presence, body };
+                let (init, join) = (init.clone(), Join::Continuous);
+                let (sequence, parts) = (newest + 1, vec![part; count].into_iter().collect());
+                let edge = Edge { sequence, start, join, init, parts, part_target: duration };
+                let listed = snapshot((7..=newest).map(segment).collect());
+                rendition.list(Arc::new(Snapshot { edge: Some(Arc::new(edge)), ..listed }));
+                lineup.multivariant(None);
+            }
+            assert_eq!(written.get(), expected, "up to segment {newest}");
+        }
     }
 
     #[test]

@@ -134,7 +134,8 @@ pub struct ServeStats {
     pub slow_requests: Counter,
     /// Connections closed because the client did not take its reply.
     pub stalled: Counter,
-    /// Requests that had to wait for what they asked for: a beginning, a playlist that has come further, a part.
+    /// Requests that had to wait for what they asked for: a beginning, a playlist that has come further, a part, a
+    /// photo, a long playlist.
     pub held: Counter,
     /// Of those, the ones that have been answered, or whose client went away.
     pub released: Counter,

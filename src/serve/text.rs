@@ -46,6 +46,11 @@ impl Text {
         }
     }
 
+    /// Bytes it takes.
+    pub(super) fn len(&self) -> usize {
+        self.identity.len() + self.gzip.get().map_or(0, Bytes::len)
+    }
+
     /// Their entity tag.
     pub(super) fn tag(&self, coding: Coding) -> &HeaderValue {
         match coding {

@@ -1,7 +1,7 @@
 //! Ordinary playlists with gaps, keys, deltas and pieces.
 
 use outpost::base::WallTime;
-use outpost::playlist::{Extent, Format, Piece, Style, media, recording};
+use outpost::playlist::{Extent, Format, Piece, Style, covered, media};
 use outpost::segment::{Segment, Snapshot};
 use proptest::prelude::*;
 
@@ -105,11 +105,16 @@ fn seconds(from: Option<i64>, to: Option<i64>) -> Piece {
     Piece { from: from.map(wall), to: to.map(wall) }
 }
 
+fn recording(snapshot: &Snapshot, piece: &Piece) -> Option<String> {
+    let listed = covered(snapshot, piece)?;
+    Some(outpost::playlist::recording(snapshot, &transport_stream(), listed))
+}
+
 #[test]
 fn a_piece_is_a_finished_playlist() {
     let listed = [segment(0), broken(1), enciphered(2, 5), broken(3), segment(4)];
     let snapshot = shelf(listed, None);
-    let text = recording(&snapshot, &transport_stream(), &seconds(Some(5), Some(8))).expect("it is there");
+    let text = recording(&snapshot, &seconds(Some(5), Some(8))).expect("it is there");
     assert_eq!(
         text,
         "#EXTM3U\n\
@@ -130,7 +135,7 @@ fn a_piece_is_a_finished_playlist() {
          103.ts\n\
          #EXT-X-ENDLIST\n"
     );
-    let open = recording(&snapshot, &transport_stream(), &seconds(Some(5), None)).expect("it is there");
+    let open = recording(&snapshot, &seconds(Some(5), None)).expect("it is there");
     assert_eq!(open, text.replace("103.ts\n", "103.ts\n#EXTINF:2.000000,\n104.ts\n"));
     let parsed = m3u8_rs::parse_media_playlist_res(text.as_bytes()).expect("m3u8-rs reads it");
     assert!(parsed.end_list && parsed.playlist_type == Some(m3u8_rs::MediaPlaylistType::Vod));
@@ -154,7 +159,7 @@ fn a_piece_is_every_segment_that_has_some_of_it() {
         (None, Some(0), None),
     ];
     for (from, to, expected) in table {
-        let text = recording(&snapshot, &transport_stream(), &seconds(*from, *to));
+        let text = recording(&snapshot, &seconds(*from, *to));
         let found = text.map(|text| read(&text)).map(|it| (it.first, it.segments.len()));
         assert_eq!(found, *expected, "{from:?} to {to:?}");
     }

@@ -1,14 +1,16 @@
 //! Keys and what else is guarded: who gets it, and how an address that is signed hands that on.
 
-use std::io::Read;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::sync::Arc;
+use std::time::Duration;
 
 use flate2::read::GzDecoder;
 use outpost::base::WallTime;
 use outpost::segment::{Key, Segment, Shelf, Snapshot};
 use outpost::serve::{Class, Kind, Pass};
 
-use crate::site::{Answer, NOW, Running, TOKEN, request, segment, snapshot};
+use crate::site::{Answer, NOW, Running, TOKEN, request, segment, snapshot, tail, until};
 
 const BEARER: &str = "Authorization: Bearer 0123456789abcdef";
 const MEDIA: &str = "/closed/audio/index.m3u8";
@@ -142,4 +144,51 @@ fn a_signature_is_handed_on_from_playlist_to_playlist_to_key() {
             "{query}"
         );
     }
+}
+
+#[test]
+fn an_endless_stream_ends_when_its_address_expires_and_not_for_who_has_the_token() {
+    let server = closed();
+    server.closed.extend(tail(11, 188, 1));
+    let listen = |query: &str, lines: &[&str]| {
+        let mut client = server.connect();
+        let said = request("GET", &format!("/closed/live.ts?{query}"), lines);
+        client.write_all(said.as_bytes()).expect("sent");
+        client
+    };
+    let good = pass("closed", 60);
+    let (mut guest, mut owner) = (listen(&good, &[]), listen(&good, &[BEARER]));
+    let packets = |heard: &[u8]| heard.windows(184).filter(|it| it.iter().all(|byte| *byte == 11)).count();
+    let hear = |client: &mut TcpStream, heard: &mut Vec<u8>, count: usize| {
+        let mut more = [0; 4096];
+        while packets(heard) < count {
+            let len = client.read(&mut more).expect("it goes on");
+            assert!(len > 0, "it ended after {} packets", packets(heard));
+            heard.extend_from_slice(&more[..len]);
+        }
+    };
+    let (mut heard, mut all) = (Vec::new(), Vec::new());
+    hear(&mut guest, &mut heard, 1);
+    server.clock.advance(Duration::from_millis(59_999));
+    server.closed.extend(tail(11, 188, 2));
+    hear(&mut guest, &mut heard, 2);
+    server.clock.advance(Duration::from_millis(1));
+    server.closed.extend(tail(11, 188, 3));
+    guest.read_to_end(&mut heard).expect("it ends");
+    assert!(heard.ends_with(b"\r\n0\r\n\r\n"), "as a stream that is over");
+    assert_eq!(packets(&heard), 2, "and nothing after that");
+    hear(&mut owner, &mut all, 3);
+}
+
+#[test]
+fn what_is_waited_for_is_not_given_to_who_may_not_have_it_any_more() {
+    let server = Running::empty(|_| {});
+    let query = pass("closed", 60);
+    std::thread::scope(|scope| {
+        let waiter = scope.spawn(|| server.get(&format!("/closed/live.ts?{query}"), &[]));
+        until("it is held", || server.stats.waiting() == 1);
+        server.clock.advance(Duration::from_secs(60));
+        server.closed.list(Arc::new(snapshot(&[7, 8, 9].map(|sequence| segment(sequence, 1000)))));
+        assert_eq!(waiter.join().expect("an answer").status, 403);
+    });
 }

@@ -188,6 +188,22 @@ fn replies_that_are_not_taken_are_given_up_though_the_client_goes_on_to_speak() 
 }
 
 #[test]
+fn replies_that_are_taken_byte_by_byte_are_given_up_too() {
+    let site = serve("drops", |config| config.patience.stall = QUICK);
+    let mut client = greet(&site, &[(4, 0)]);
+    client.write_all(&get(1, "/radio/audio/7.ts")).expect("sent");
+    hear_of(&mut client, HEADERS, 1);
+    let start = Instant::now();
+    while site.0.stats.stalled.get() == 0 {
+        assert!(start.elapsed() < Duration::from_secs(10), "it is never closed");
+        // It may not be there to hear it any more.
+        let _ = client.write_all(&frame(WINDOW_UPDATE, 0, 1, &[0, 0, 0, 1]));
+        std::thread::sleep(QUICK / 8);
+    }
+    until("the connection is gone", || site.0.stats.connections() == 0);
+}
+
+#[test]
 fn a_slow_client_is_served_to_the_end() {
     let site = serve("slow", |config| config.patience.stall = QUICK);
     let mut client = greet(&site, &[]);

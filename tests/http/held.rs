@@ -166,3 +166,24 @@ fn a_lineup_is_offered_once_all_of_it_has_begun() {
         assert_eq!((answer.status, text(&answer)), (200, "#EXTM3U\n0/index.m3u8\n1/index.m3u8\n"));
     });
 }
+
+#[test]
+fn what_is_kept_of_a_request_that_waits_is_bounded() {
+    let server = radio(1);
+    let path = format!("{MEDIA}?_HLS_msn=10&_HLS_part=1");
+    let long = "x".repeat(3000);
+    let refused = server.get(&format!("{path}&x={long}"), &[]);
+    assert_eq!((refused.status, refused.field("access-control-allow-origin")), (414, "*"));
+    std::thread::scope(|scope| {
+        let lines =
+            [format!("Cookie: {long}"), format!("If-None-Match: {long}"), "Accept-Encoding: gzip".into()];
+        let (server, path) = (&server, &path);
+        let waiter = scope.spawn(move || server.get(path, &lines.each_ref().map(String::as_str)));
+        until("it is held", || server.stats.waiting() == 1);
+        server.list_low(2);
+        let answer = waiter.join().expect("an answer");
+        assert_eq!((answer.status, answer.field("content-encoding")), (200, "gzip"));
+    });
+    // What need not wait may say what it likes.
+    assert_eq!(server.get(&format!("{path}&x={long}"), &[]).status, 200);
+}

@@ -4,6 +4,7 @@ mod access;
 mod flood;
 mod held;
 mod live;
+mod long;
 mod replies;
 mod siege;
 mod site;

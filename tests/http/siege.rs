@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::site::{Running, request, segment, tail, until};
 use outpost::segment::Shelf;
+use socket2::{Domain, Socket, Type};
 
 const BIG: usize = 16 << 20;
 const QUICK: Duration = Duration::from_millis(300);
@@ -151,6 +152,24 @@ fn a_client_that_stops_reading_is_closed_and_a_slow_one_is_not() {
     }
     assert!(read > BIG, "{read} bytes with the header block");
     drop(stalled);
+}
+
+#[test]
+fn a_client_that_reads_drop_by_drop_is_closed() {
+    let server = Running::with(&[segment(7, BIG)], |config| config.patience.stall = QUICK);
+    let socket = Socket::new(Domain::for_address(server.address), Type::STREAM, None).expect("a socket");
+    // The least there is: its window opens by little.
+    socket.set_recv_buffer_size(1).expect("an option");
+    socket.connect(&server.address.into()).expect("the server accepts");
+    let mut client = TcpStream::from(socket);
+    client.write_all(request("GET", "/radio/audio/7.ts", &[]).as_bytes()).expect("sent");
+    let start = Instant::now();
+    while server.stats.stalled.get() == 0 {
+        assert!(start.elapsed() < Duration::from_secs(10), "it is never closed");
+        let _ = client.read(&mut [0; 100]);
+        std::thread::sleep(QUICK / 20);
+    }
+    until("the connection is gone", || server.stats.connections() == 0);
 }
 
 #[test]

@@ -73,6 +73,8 @@ pub(crate) struct Running {
     pub(crate) rendition: Arc<Rendition>,
     /// `/closed`, whose keys are guarded.
     pub(crate) closed: Arc<Rendition>,
+    /// What time it is there.
+    pub(crate) clock: Arc<SimClock>,
     /// `ll/video` and `ll/audio`.
     pub(crate) low: [Arc<Rendition>; 2],
     pub(crate) stats: Arc<ServeStats>,
@@ -111,7 +113,7 @@ impl Running {
         let snapshots = Snapshots::of(Arc::new(Camera::default()));
         let clock = Arc::new(SimClock::new(Monotonic::default(), NOW));
         let guarded = Station::new("closed", "Closed", lineup, None, snapshots)
-            .with_access(Access::Token(TOKEN.parse().expect("a token"), clock));
+            .with_access(Access::Token(TOKEN.parse().expect("a token"), clock.clone()));
         let stats = Arc::new(ServeStats::default());
         let mut config = ServeConfig { listen: ANY_PORT, ..ServeConfig::default() };
         adjust(&mut config);
@@ -134,6 +136,7 @@ impl Running {
             station,
             rendition: audio,
             closed,
+            clock,
             low,
             stats,
             stop: Some(stop),
