@@ -33,6 +33,8 @@ pub(super) struct Handler {
     pub(super) stats: Arc<ServeStats>,
     /// Whose pages may read media and the API.
     pub(super) origin: HeaderValue,
+    /// What the page may load.
+    pub(super) policy: HeaderValue,
 }
 
 /// Who asks, and how.
@@ -159,7 +161,7 @@ impl Handler {
                     return Ok(unknown());
                 }
                 let index = page::index();
-                reply::page(headers, index.text(), index.kind.clone())
+                reply::page(headers, index.text(), index.kind.clone(), &self.policy)
             }
             Route::Asset { name } => page::find(name)
                 .map_or_else(unknown, |file| reply::asset(headers, file.text(), file.kind.clone())),

@@ -20,7 +20,7 @@ use super::conversation::{Door, HEADER_BLOCK, Shared};
 use super::handler::Handler;
 use super::station::Station;
 use super::stats::ServeStats;
-use super::{Https, Patience, Report, ServeConfig, tls};
+use super::{Https, Patience, Report, ServeConfig, page, tls};
 use crate::base::{Backoff, Clock};
 use crate::sys::clock::RealClock;
 
@@ -111,7 +111,9 @@ impl Server {
         let (listener, address) = bind(config.listen, "--listen")?;
         let https = config.https.as_ref().map(Secured::bind).transpose()?;
         let Site { stations, report, stats } = site;
-        let handler = Handler { stations, report, stats, origin };
+        let renditions = stations.iter().flat_map(|station| station.renditions());
+        let policy = page::policy(renditions.map(|rendition| rendition.keys()));
+        let handler = Handler { stations, report, stats, origin, policy };
         let (max_connections, patience) = (config.max_connections, config.patience);
         Ok(Self { listener, address, https, handler, max_connections, patience })
     }

@@ -143,3 +143,9 @@ fn a_signature_is_handed_on_from_playlist_to_playlist_to_key() {
         );
     }
 }
+
+#[test]
+fn the_page_may_ask_for_keys_where_they_are_kept_and_nowhere_else() {
+    let policy = closed().get("/closed", &[]).field("content-security-policy").to_owned();
+    assert!(policy.contains("; connect-src 'self' https://keys.example.org:8443; media-src"), "{policy}");
+}
