@@ -44,7 +44,7 @@ pub enum TokenError {
         source: io::Error,
     },
     /// What stands in the file cannot be one.
-    #[error("{}: {what}", path.display())]
+    #[error("token_file {} holds no token: {what}", path.display())]
     Wrong {
         /// The file.
         path: PathBuf,
