@@ -6,6 +6,7 @@ use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use super::redact;
 use crate::serve::Token;
 
 /// How a stream is enciphered.
@@ -93,8 +94,9 @@ impl FromStr for KeyPrefix {
             return Ok(Self(text.to_owned()));
         }
         Err(format!(
-            "{text:?} is no place for keys; write the address that is to stand before a key's name, with a slash at \
-             its end, as \"https://keys.example.org/radio/\""
+            "{:?} is no place for keys; write the address that is to stand before a key's name, with a slash at \
+             its end, as \"https://keys.example.org/radio/\"",
+            redact::address(text)
         ))
     }
 }
