@@ -205,3 +205,35 @@ fn a_reader_that_has_read_enough_is_no_failure() {
     let status = place.outpost(&["run", "missing.toml"]).stderr(broken_pipe()).status();
     assert_eq!(status.expect("outpost starts").code(), Some(2));
 }
+
+#[test]
+fn a_check_finds_what_keeps_an_enciphered_stream_from_being_served() {
+    let place = Place::new("check-access");
+    let stream = |name: &str| {
+        format!(
+            "[[stream]]\nname = \"{name}\"\naudio.kind = \"synth\"\nencryption = {{}}\naccess.token_file = \"{name}\"\n"
+        )
+    };
+    let streams: String = ["missing", "empty", "short", "good"].map(stream).concat();
+    place.file("outpost.toml", &format!("state_dir = \".\"\nlisten = \"127.0.0.1:0\"\n{streams}"));
+    place
+        .file("empty", "")
+        .file("short", "s3cret\n")
+        .file("good", "0123456789abcdef\n")
+        .file("secret", "half");
+    let (status, out, _) = place.run(&["check"]);
+    assert_eq!(status, 1, "{out}");
+    for told in [
+        "./secret should hold the 32 bytes that the keys of enciphered streams are made from, and holds 4; restore it",
+        "cannot read the token in missing; let this user read it, or correct token_file: No such file",
+        "token_file empty holds no token: 0 characters are out of range",
+        "token_file short holds no token: 6 characters are out of range; a token has from 16 to 512; `openssl rand",
+        "who knows the token, or has a signed address",
+    ] {
+        assert_eq!(out.matches(told).count(), 1, "{told}:\n{out}");
+    }
+    assert!(!out.contains("s3cret"), "{out}");
+    // And so does a run.
+    let (status, _, err) = place.run(&["run"]);
+    assert!(status == 1 && err.contains("./secret should hold the 32 bytes"), "{status} {err}");
+}

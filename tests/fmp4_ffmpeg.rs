@@ -1,7 +1,9 @@
 //! Fragmented MP4 judged by ffmpeg, which also makes most of what goes into it.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+#[path = "support/tool.rs"]
+mod tool;
+
+use std::path::Path;
 
 use outpost::base::{Pts, Span};
 use outpost::container::fmp4::{Mux, TrackConfig, init};
@@ -9,39 +11,7 @@ use outpost::media::aac::adts_frame_len;
 use outpost::media::h264::{AccessUnits, NalType, ParameterSets, nal_units};
 use outpost::media::{AacConfig, Entry, FrameRate, Packet, Track};
 
-/// A directory of this test's own, gone when it ends.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("outpost-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&path).expect("a directory for the test");
-        Self(path)
-    }
-
-    fn file(&self, name: &str) -> PathBuf {
-        self.0.join(name)
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-/// Runs a program that must succeed and say nothing on standard error; gives its standard output.
-fn run(program: &str, arguments: &[&str]) -> Vec<u8> {
-    let output = Command::new(program).args(arguments).output();
-    let output = output.unwrap_or_else(|error| panic!("{program} is needed by this test (ffmpeg): {error}"));
-    let complaints = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && complaints.is_empty(), "{program} {arguments:?}: {complaints}");
-    output.stdout
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().expect("a name in UTF-8")
-}
+use tool::{Scratch, run, text};
 
 /// What ffprobe says of a file's only stream, or of each of its packets.
 fn probe(path: &Path, what: &str) -> Vec<String> {

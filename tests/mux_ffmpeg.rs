@@ -1,7 +1,9 @@
 //! The transport stream judged by ffmpeg, which also makes what goes into it.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+#[path = "support/tool.rs"]
+mod tool;
+
+use std::path::Path;
 
 use outpost::base::{Pts, Span};
 use outpost::container::id3;
@@ -12,6 +14,8 @@ use outpost::media::grid::Cutter;
 use outpost::media::h264::{NalType, nal_units};
 use outpost::media::packet::VideoConfig;
 use outpost::media::{AacConfig, CutGrid, Entry, Field, Packet, Program, Track};
+
+use tool::{Scratch, text};
 
 /// A transport stream, as one would record it.
 struct File {
@@ -39,38 +43,9 @@ impl Sink for File {
     fn publish(&mut self) {}
 }
 
-/// A directory of this test's own, gone when it ends.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("outpost-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&path).expect("a directory for the test");
-        Self(path)
-    }
-
-    fn file(&self, name: &str) -> PathBuf {
-        self.0.join(name)
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-/// Runs a program that must succeed and say nothing on standard error; gives its standard output.
+/// What a program that must succeed prints.
 fn run(program: &str, arguments: &[&str]) -> String {
-    let output = Command::new(program).args(arguments).output();
-    let output = output.unwrap_or_else(|error| panic!("{program} is needed by this test (ffmpeg): {error}"));
-    let complaints = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && complaints.is_empty(), "{program} {arguments:?}: {complaints}");
-    String::from_utf8(output.stdout).expect("text")
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().expect("a name in UTF-8")
+    String::from_utf8(tool::run(program, arguments)).expect("text")
 }
 
 /// Raw AAC frames that ffmpeg has encoded: a tone of `secs` seconds.

@@ -12,9 +12,11 @@ use super::config::{
 };
 use super::https::https;
 use super::screen::Screen;
+use super::streams::secret;
 use crate::base::Chain;
 use crate::detect;
 use crate::media::Track;
+use crate::segment::Vault;
 use crate::serve::CertificateError;
 use crate::source::SourceError;
 
@@ -69,9 +71,9 @@ pub struct Level {
 /// What came of listening.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Every source delivers.
+    /// Every source delivers, and what `run` needs besides is there.
     Fine,
-    /// At least one does not.
+    /// At least one does not, or something is missing.
     Trouble,
 }
 
@@ -111,17 +113,31 @@ pub fn check(
     if let Some((certificate, reach)) = &secured {
         writeln!(out, "Serves over TLS too, on {}; its certificate: {}", reach.best(), shown(certificate))?;
     }
-    writeln!(out, "Keeps its state in {}{}", config.state_dir.display(), unwritable(&config.state_dir))?;
+    let unwritable = unwritable(&config.state_dir);
+    writeln!(out, "Keeps its state in {}{unwritable}", config.state_dir.display())?;
+    let mut verdict = match secured {
+        Some((Err(_), _)) => Verdict::Trouble,
+        _ => Verdict::Fine,
+    };
+    match secret(config).map(|path| Vault::find(&path)) {
+        Some(Err(error)) => {
+            verdict = Verdict::Trouble;
+            writeln!(out, "Serves nothing: {}", Chain(&error))?;
+        }
+        // One is to be made there, or nothing is served.
+        Some(Ok(None)) if !unwritable.is_empty() => verdict = Verdict::Trouble,
+        _ => {}
+    }
     let opened = probe.open();
     let mut found = opened.iter().enumerate();
     for stream in &config.streams {
-        plan(stream, &mut found, probe, &reach, out)?;
+        if plan(stream, &mut found, probe, &reach, out)? == Verdict::Trouble {
+            verdict = Verdict::Trouble;
+        }
     }
     writeln!(out, "\nListening and looking for {} seconds:", LISTEN.as_secs())?;
     let heard = listen(&config.streams, probe, out, screen)?;
     writeln!(out)?;
-    let unusable = matches!(secured, Some((Err(_), _)));
-    let mut verdict = if unusable { Verdict::Trouble } else { Verdict::Fine };
     for (((stream, track), opened), heard) in tracks(&config.streams).zip(&opened).zip(heard) {
         writeln!(out, "{}: {}", label(stream, track), conclusion(stream, opened, heard))?;
         if opened.is_err() || heard.is_none() {
@@ -151,14 +167,15 @@ fn unwritable(dir: &Path) -> String {
     format!(", but {why}; choose another state_dir, or change that")
 }
 
-/// What a stream is made of; `found` gives what opening its sources came to, track by track.
+/// What a stream is made of, and whether it can be served as far as its own keys go; `found` gives what opening its
+/// sources came to, track by track.
 fn plan<'a>(
     stream: &StreamConfig,
     found: &mut impl Iterator<Item = (usize, &'a Result<String, SourceError>)>,
     probe: &mut impl Probe,
     reach: &Reach,
     out: &mut impl Write,
-) -> io::Result<()> {
+) -> io::Result<Verdict> {
     let StreamConfig { name, title, video, ladder, audio, window, low_latency, encryption, access } = stream;
     writeln!(out, "\n{name}: {title}")?;
     if let Some(video) = video {
@@ -195,13 +212,17 @@ fn plan<'a>(
         let percent = memory.0 * 100 / full.0.max(1);
         writeln!(out, "but {memory} hold only about {percent} % of it: it would take {full}")?;
     }
+    let mut verdict = Verdict::Fine;
     if let Some(EncryptionSettings { rotate, keys }) = encryption {
         let place = keys.as_ref().map(|keys| format!(", fetched from {keys}")).unwrap_or_default();
         writeln!(out, "  keys      AES-128, a new one every {rotate} segments{place}")?;
         let who = match access.token() {
             Ok(None) => "everybody may fetch keys; [stream.access] changes that".to_owned(),
             Ok(Some(_)) => "who knows the token, or has a signed address (`outpost sign`)".to_owned(),
-            Err(error) => format!("nobody: {}", Chain(&error)),
+            Err(error) => {
+                verdict = Verdict::Trouble;
+                format!("nobody, and nothing is served: {}", Chain(&error))
+            }
         };
         writeln!(out, "  access    {who}")?;
     }
@@ -216,7 +237,7 @@ fn plan<'a>(
         writeln!(out, "  low delay {} in parts of {}, {memory}", low.length, low.part)?;
         writeln!(out, "  address   {}{name}/ll/index.m3u8", reach.best())?;
     }
-    Ok(())
+    Ok(verdict)
 }
 
 /// What came of a track over the whole time.

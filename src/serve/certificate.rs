@@ -20,6 +20,8 @@ use tokio_rustls::rustls::sign::CertifiedKey;
 use tokio_rustls::rustls::{CertificateError as Refused, Error, RootCertStore};
 
 use super::tls::{Shown, provider};
+use crate::base::{Clock, Sync, WallReading};
+use crate::sys::clock::RealClock;
 
 /// How often files are looked at, and our own certificate.
 const LOOK: Duration = Duration::from_secs(5);
@@ -117,7 +119,11 @@ type Stamp = [Option<((i64, i64), u64, u64)>; 2];
 pub(super) struct Keeper {
     identity: Identity,
     shown: Arc<Shown>,
+    /// Of the files that what is shown was read from. Those that could not be used are read again at each look: what
+    /// was half written, or could not be read for a moment, may be whole without looking changed.
     seen: Stamp,
+    /// The last trouble that was told, until it is over.
+    told: Option<String>,
 }
 
 impl Identity {
@@ -158,7 +164,7 @@ impl Keeper {
                 "HTTPS with a certificate of our own, which browsers do not know: compare what they show with this"
             ),
         }
-        Ok(Self { identity, shown: Arc::new(Shown::new(certified)), seen })
+        Ok(Self { identity, shown: Arc::new(Shown::new(certified)), seen, told: None })
     }
 
     pub(super) fn shown(&self) -> Arc<Shown> {
@@ -192,24 +198,32 @@ impl Keeper {
             Identity::Files { certificate, key } if stamp != self.seen => load(certificate, key),
             // What is shown counts, not what is kept: one that cannot be kept is as good until its end.
             Identity::Own { path, names, addresses }
-                if !is_good(&self.shown.get(), names, UnixTime::now()) =>
+                if !is_good(&self.shown.get(), names, &RealClock.wall()) =>
             {
                 make(path, names, addresses)
             }
             _ => return self,
         };
-        self.seen = stamp;
+        self.settle(stamp, renewed);
+        self
+    }
+
+    /// Shows what came of reading the files that were so, or of making another one.
+    fn settle(&mut self, stamp: Stamp, renewed: Result<CertifiedKey, CertificateError>) {
         match renewed {
             Ok(certified) => {
+                (self.seen, self.told) = (stamp, None);
                 tracing::info!(fingerprint = fingerprint(&certified), "HTTPS with another certificate");
                 self.shown.replace(certified);
             }
             Err(error) => {
-                let error = crate::base::Chain(&error);
-                tracing::warn!(%error, "the new certificate cannot be used, going on with the old one");
+                let error = crate::base::Chain(&error).to_string();
+                if self.told.as_ref() != Some(&error) {
+                    tracing::warn!(%error, "the new certificate cannot be used, going on with the old one");
+                }
+                self.told = Some(error);
             }
         }
-        self
     }
 }
 
@@ -267,32 +281,37 @@ fn kept(path: &Path, names: &[String]) -> Option<CertifiedKey> {
         }
         found => found,
     };
-    let good = |found: &CertifiedKey| is_good(found, names, UnixTime::now());
+    let good = |found: &CertifiedKey| is_good(found, names, &RealClock.wall());
     found
         .inspect_err(|error| tracing::warn!(error = %crate::base::Chain(error), "making another certificate"))
         .ok()
         .filter(good)
 }
 
-/// Whether clients that trust this very certificate still will, under each of these names, in a month.
-fn is_good(certified: &CertifiedKey, names: &[String], now: UnixTime) -> bool {
+/// Whether clients that trust this very certificate do now, and still will in a month, under each of these names.
+fn is_good(certified: &CertifiedKey, names: &[String], now: &WallReading) -> bool {
     let Some(own) = certified.cert.first() else { return false };
     let mut trusted = RootCertStore::empty();
     let verifier = trusted.add(own.clone()).ok().and_then(|()| {
         WebPkiServerVerifier::builder_with_provider(Arc::new(trusted), provider()).build().ok()
     });
     let Some(verifier) = verifier else { return false };
-    let then = UnixTime::since_unix_epoch(Duration::from_secs(now.as_secs()) + RENEWAL);
-    names.iter().filter_map(|name| ServerName::try_from(name.as_str()).ok()).all(|name| {
-        match verifier.verify_server_cert(own, &[], &name, &[], then) {
-            // A board without a clock of its own begins in the past.
-            Ok(_)
-            | Err(Error::InvalidCertificate(Refused::NotValidYet | Refused::NotValidYetContext { .. })) => {
-                true
+    let since_1970 = Duration::from_nanos(now.wall.as_unix_nanos().try_into().unwrap_or(0));
+    let trusted_at = |name: &ServerName<'_>, at: Duration| {
+        match verifier.verify_server_cert(own, &[], name, &[], UnixTime::since_unix_epoch(at)) {
+            Ok(_) => true,
+            // A board without a clock of its own begins in the past; once somebody vouches for its clock, this was
+            // made while that was ahead.
+            Err(Error::InvalidCertificate(Refused::NotValidYet | Refused::NotValidYetContext { .. })) => {
+                now.sync == Sync::Unsynchronised
             }
             Err(_) => false,
         }
-    })
+    };
+    names
+        .iter()
+        .filter_map(|name| ServerName::try_from(name.as_str()).ok())
+        .all(|name| trusted_at(&name, since_1970) && trusted_at(&name, since_1970 + RENEWAL))
 }
 
 /// Makes a certificate and keeps it.
@@ -356,6 +375,7 @@ fn fingerprint(certified: &CertifiedKey) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::{Monotonic, SimClock, WallTime};
     use std::env::temp_dir;
 
     fn names(names: &[&str]) -> Vec<String> {
@@ -376,16 +396,27 @@ mod tests {
         let made = Date::constant(2026, 1, 2);
         let host = names(&["box", "box.local"]);
         let certified = of(&pem(&host, made)).expect("a pair");
-        let after = |days: i64| {
+        let at = |days: i64, sync| {
             let noon = made.saturating_add(days.days()).at(12, 0, 0, 0).in_tz("UTC").expect("a time");
-            UnixTime::since_unix_epoch(Duration::from_secs(noon.timestamp().as_second().unsigned_abs()))
+            let nanos = noon.timestamp().as_nanosecond().try_into().expect("this century");
+            let clock = SimClock::new(Monotonic::default(), WallTime::from_unix_nanos(nanos));
+            clock.set_wall(clock.wall().wall, sync);
+            clock.wall()
         };
-        for (day, good) in [(0, true), (700, true), (767, true), (770, false), (900, false), (-300, true)] {
-            assert_eq!(is_good(&certified, &host, after(day)), good, "after {day} days");
+        let after = |days| at(days, Sync::Synchronised);
+        // One made while the clock was ahead is made anew once the clock is right, be it a week or a year.
+        for (day, good) in
+            [(0, true), (700, true), (767, true), (770, false), (900, false), (-7, false), (-300, false)]
+        {
+            assert_eq!(is_good(&certified, &host, &after(day)), good, "after {day} days");
         }
-        assert!(!is_good(&certified, &names(&["box", "other.local"]), after(1)));
+        for (day, good) in [(0, true), (770, false), (-7, true), (-300, true)] {
+            let early = at(day, Sync::Unsynchronised);
+            assert_eq!(is_good(&certified, &host, &early), good, "after {day} days, by a clock of its own");
+        }
+        assert!(!is_good(&certified, &names(&["box", "other.local"]), &after(1)));
         assert!(
-            is_good(&certified, &names(&["box", "not a name"]), after(1)),
+            is_good(&certified, &names(&["box", "not a name"]), &after(1)),
             "what can't be in it is not missed"
         );
     }
@@ -463,6 +494,30 @@ mod tests {
             keeper = keeper.look();
             assert_eq!(shown(&keeper) != first, replaced, "{path:?} {text:.10}");
         }
+        fs::remove_dir_all(folder).expect("it was there");
+    }
+
+    #[test]
+    fn what_could_not_be_read_is_read_again_though_the_files_be_the_same() {
+        let folder = temp_dir().join(format!("outpost-certificate-again-{}", std::process::id()));
+        fs::create_dir_all(&folder).expect("a folder");
+        let path = folder.join("both");
+        let put = |name| fs::write(&path, pem(&names(&[name]), Date::constant(2026, 1, 2))).expect("a file");
+        put("one");
+        let identity = Identity::Files { certificate: path.clone(), key: path.clone() };
+        let mut keeper = Keeper::new(identity.clone()).expect("a pair");
+        let first = fingerprint(&keeper.shown.get());
+        put("two");
+        // No descriptor was left, the disk did not answer, or only half was written: the files need not change again.
+        let source = io::Error::from_raw_os_error(libc::EMFILE);
+        let unreadable = CertificateError::Unreadable { path: path.clone(), source };
+        let half = CertificateError::Damaged { path: path.clone(), why: "it ends in the middle".to_owned() };
+        for failure in [unreadable, half] {
+            keeper.settle(identity.stamp(), Err(failure));
+            assert_eq!(fingerprint(&keeper.shown.get()), first);
+        }
+        let keeper = keeper.look();
+        assert_ne!(fingerprint(&keeper.shown.get()), first);
         fs::remove_dir_all(folder).expect("it was there");
     }
 

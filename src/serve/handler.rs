@@ -38,6 +38,8 @@ pub(super) struct Handler {
     /// Whose pages may read media and the API.
     pub(super) origin: HeaderValue,
     pub(super) desk: Desk,
+    /// What the page may load.
+    pub(super) policy: HeaderValue,
 }
 
 /// All that is read of a request; what of it is kept while it waits.
@@ -218,7 +220,7 @@ impl Handler {
                     return Ok(unknown());
                 }
                 let index = page::index();
-                reply::page(headers, index.text(), index.kind.clone())
+                reply::page(headers, index.text(), index.kind.clone(), &self.policy)
             }
             Route::Asset { name } => page::find(name)
                 .map_or_else(unknown, |file| reply::asset(headers, file.text(), file.kind.clone())),

@@ -1,5 +1,6 @@
 //! The page and its files, embedded in the program.
 
+use std::collections::BTreeSet;
 use std::sync::{LazyLock, OnceLock};
 
 use bytes::Bytes;
@@ -62,6 +63,28 @@ pub(super) fn find(name: &str) -> Option<&'static Asset> {
     ASSETS.iter().find(|asset| asset.name == name)
 }
 
+/// What the page may load (Content Security Policy, level 3): what is here, and keys where they are kept; `keys` is
+/// what stands before their names in playlists. hls.js plays from `blob:` addresses and works in a worker made of one.
+pub(super) fn policy<'a>(keys: impl Iterator<Item = &'a str>) -> HeaderValue {
+    let elsewhere: BTreeSet<_> = keys.filter_map(origin).collect();
+    let elsewhere: String = elsewhere.iter().map(|origin| format!(" {origin}")).collect();
+    let policy = format!(
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; \
+         connect-src 'self'{elsewhere}; media-src 'self' blob:; worker-src 'self' blob:; manifest-src 'self'; \
+         base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    );
+    HeaderValue::try_from(policy).expect("an origin is a field value")
+}
+
+/// Scheme, host and port of an absolute address (RFC 6454, 6.2); nothing of one that could end the directive it is
+/// written in.
+fn origin(address: &str) -> Option<&str> {
+    let host = address.find("://")? + "://".len();
+    let end = address[host..].find('/').map_or(address.len(), |slash| host + slash);
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte);
+    address[host..end].bytes().all(plain).then_some(&address[..end])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,6 +99,28 @@ mod tests {
         assert!(!names.is_empty(), "the page refers to its script");
         for name in names {
             assert!(find(name).is_some(), "index.html refers to /assets/{name}, which is not embedded");
+        }
+    }
+
+    #[test]
+    fn the_policy_names_the_origins_of_keys_once_each() {
+        let connect = |keys: &[&str]| {
+            let policy = policy(keys.iter().copied());
+            let policy = policy.to_str().expect("ASCII").to_owned();
+            policy.split("; ").find_map(|it| it.strip_prefix("connect-src ").map(str::to_owned))
+        };
+        let table: [(&[&str], &str); 5] = [
+            (&[], "'self'"),
+            (&["../keys/", "../keys/"], "'self'"),
+            (
+                &["https://a.example/radio/", "../keys/", "https://a.example/camera/"],
+                "'self' https://a.example",
+            ),
+            (&["http://[::1]:81/", "http://10.0.0.2/"], "'self' http://10.0.0.2 http://[::1]:81"),
+            (&["https://a;script-src/", "https://a, b/", "https://user@a/", "https://a\n/"], "'self'"),
+        ];
+        for (keys, expected) in table {
+            assert_eq!(connect(keys).as_deref(), Some(expected), "{keys:?}");
         }
     }
 

@@ -99,6 +99,11 @@ impl Rendition {
         self.style.latency
     }
 
+    /// What stands before a key's name in its playlists.
+    pub(super) fn keys(&self) -> &str {
+        &self.style.keys
+    }
+
     /// What is on the shelf now; `None` until the first segment is listed.
     pub fn snapshot(&self) -> Option<Arc<Snapshot>> {
         self.shown.load().as_ref().map(|shown| shown.snapshot.clone())

@@ -42,13 +42,6 @@ const NEVER: HeaderValue = HeaderValue::from_static("no-store");
 /// What is not there now may be there soon.
 const BRIEFLY: HeaderValue = HeaderValue::from_static("public, max-age=1");
 
-/// The page takes nothing from elsewhere; hls.js plays from `blob:` addresses and works in a worker made of one.
-const POLICY: HeaderValue = HeaderValue::from_static(
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; \
-     media-src 'self' blob:; worker-src 'self' blob:; manifest-src 'self'; base-uri 'none'; form-action 'none'; \
-     frame-ancestors 'none'",
-);
-
 /// Fields a page from elsewhere may read and send (CORS, Fetch standard 3.2).
 const EXPOSED: HeaderValue = HeaderValue::from_static("Content-Range, Date, ETag");
 const SENDABLE: HeaderValue =
@@ -123,10 +116,10 @@ pub(super) fn asset(asked: &HeaderMap, text_of: &Text, kind: HeaderValue) -> Rep
     text(asked, text_of, kind, REVALIDATE, None)
 }
 
-/// The page itself.
-pub(super) fn page(asked: &HeaderMap, text_of: &Text, kind: HeaderValue) -> Reply {
+/// The page itself, and what it may load (see [`super::page::policy`]).
+pub(super) fn page(asked: &HeaderMap, text_of: &Text, kind: HeaderValue, policy: &HeaderValue) -> Reply {
     let mut reply = asset(asked, text_of, kind);
-    field(&mut reply, CONTENT_SECURITY_POLICY, POLICY);
+    field(&mut reply, CONTENT_SECURITY_POLICY, policy.clone());
     field(&mut reply, REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     reply
 }

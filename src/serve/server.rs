@@ -21,7 +21,7 @@ use super::handler::Handler;
 use super::station::Station;
 use super::stats::ServeStats;
 use super::texts::Desk;
-use super::{Https, Patience, Report, ServeConfig, tls};
+use super::{Https, Patience, Report, ServeConfig, page, tls};
 use crate::base::{Backoff, Clock};
 use crate::sys::clock::RealClock;
 
@@ -112,7 +112,9 @@ impl Server {
         let (listener, address) = bind(config.listen, "--listen")?;
         let https = config.https.as_ref().map(Secured::bind).transpose()?;
         let Site { stations, report, stats } = site;
-        let handler = Handler { stations, report, stats, origin, desk: Desk::default() };
+        let renditions = stations.iter().flat_map(|station| station.renditions());
+        let policy = page::policy(renditions.map(|rendition| rendition.keys()));
+        let handler = Handler { stations, report, stats, origin, desk: Desk::default(), policy };
         let (max_connections, patience) = (config.max_connections, config.patience);
         Ok(Self { listener, address, https, handler, max_connections, patience })
     }

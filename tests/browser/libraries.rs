@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::chromium::Browser;
-use crate::lost::Camera;
+use crate::lost::filmed;
 use crate::outpost_program::Outpost;
 use crate::{PATIENCE, alone, temporary, website};
 
@@ -167,20 +167,11 @@ async fn the_players_of_web_sites_play_each_stream() {
 async fn a_camera_that_goes_and_comes_back_is_no_end_to_them() {
     let _alone = alone().await;
     let (state, profile) = (temporary("libraries-lost-state"), temporary("libraries-lost-profile"));
-    fs::create_dir_all(&state).expect("a folder");
-    let raw = Camera::new(&state, "raw");
-    let coded = Camera::new(&state, "coded");
-    let config = state.join("outpost.toml");
-    let streams = [
-        raw.stream("raw", "yu12", "-pix_fmt yuv420p -f rawvideo"),
-        coded.stream("coded", "h264", "-c:v libx264 -preset ultrafast -tune zerolatency -g 15 -f h264"),
-    ];
-    fs::write(&config, streams.concat()).expect("a configuration");
-    let outpost = Outpost::start(&["run", config.to_str().expect("UTF-8")], &[], &state);
+    let (outpost, cameras) = filmed(&state);
     let browser = Browser::start(&profile).await;
     let brighter = |than: f64| move |look: &Value| look["brightness"].as_f64().is_some_and(|it| it > than);
     let darker = |than: f64| move |look: &Value| look["brightness"].as_f64().is_some_and(|it| it < than);
-    for (name, camera) in [("raw", raw), ("coded", coded)] {
+    for (name, camera) in cameras {
         let [case, ..] = &CASES;
         let count = case.players.len();
         open(&browser, &outpost.url(&format!("/{name}/index.m3u8")), case).await;

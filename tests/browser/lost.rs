@@ -28,12 +28,12 @@ pub(crate) struct Camera {
 }
 
 impl Camera {
-    pub(crate) fn new(dir: &Path, name: &str) -> Self {
+    fn new(dir: &Path, name: &str) -> Self {
         Self { pid: dir.join(format!("{name}.pid")), away: dir.join(format!("{name}.away")) }
     }
 
     /// Its stream: a bright moving picture, `coded` by ffmpeg.
-    pub(crate) fn stream(&self, name: &str, output: &str, coded: &str) -> String {
+    fn stream(&self, name: &str, output: &str, coded: &str) -> String {
         let script = format!(
             "if [ -e {0} ]; then echo 'the cable is out' >&2; exit 1; fi; echo $$ > {1}; exec ffmpeg -nostdin \
              -v error -re -f lavfi -i testsrc2=size=320x180:rate=15 {coded} pipe:1",
@@ -57,21 +57,28 @@ impl Camera {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_camera_that_goes_is_missed_in_words_and_seen_again_without_loading_anew() {
-    let _alone = alone().await;
-    let (state, profile) = (temporary("lost-state"), temporary("lost-profile"));
-    fs::create_dir_all(&state).expect("a folder");
-    let (raw, coded) = (Camera::new(&state, "raw"), Camera::new(&state, "coded"));
+/// The program with two cameras, each by the name of its stream: one whose pictures are encoded, and one whose H.264 is
+/// passed through.
+pub(crate) fn filmed(state: &Path) -> (Outpost, [(&'static str, Camera); 2]) {
+    fs::create_dir_all(state).expect("a folder");
+    let (raw, coded) = (Camera::new(state, "raw"), Camera::new(state, "coded"));
     let config = state.join("outpost.toml");
     let streams = [
         raw.stream("raw", "yu12", "-pix_fmt yuv420p -f rawvideo"),
         coded.stream("coded", "h264", "-c:v libx264 -preset ultrafast -tune zerolatency -g 15 -f h264"),
     ];
     fs::write(&config, streams.concat()).expect("a configuration");
-    let outpost = Outpost::start(&["run", config.to_str().expect("UTF-8")], &[], &state);
+    let outpost = Outpost::start(&["run", config.to_str().expect("UTF-8")], &[], state);
+    (outpost, [("raw", raw), ("coded", coded)])
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_camera_that_goes_is_missed_in_words_and_seen_again_without_loading_anew() {
+    let _alone = alone().await;
+    let (state, profile) = (temporary("lost-state"), temporary("lost-profile"));
+    let (outpost, cameras) = filmed(&state);
     let browser = Browser::start(&profile).await;
-    for (name, camera) in [("raw", raw), ("coded", coded)] {
+    for (name, camera) in cameras {
         browser.open(&outpost.url(&format!("/{name}"))).await;
         browser.wait_until(PLAYS, PATIENCE).await;
         browser.ask("window.loadedOnce = true").await;

@@ -11,6 +11,7 @@ mod outpost_program;
 mod website;
 
 mod camera;
+mod closed;
 mod eye;
 mod files;
 mod libraries;

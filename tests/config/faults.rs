@@ -575,3 +575,39 @@ fn faults_are_told_with_place_and_remedy() {
     }
     assert!(wrong.is_empty(), "{wrong}");
 }
+
+/// Whatever is written wrongly about who may listen, nothing of it may end up in a log.
+#[test]
+fn no_fault_tells_a_secret() {
+    const SECRET: &str = "s3cret-0123456789";
+    for line in [
+        "[stream.access]\ntokn = \"S\"",
+        "[stream.access]\nword = \"S\"",
+        "[stream.access]\ntoken = S",
+        "[stream.access]\ntoken \"S\"",
+        "[stream.access]\nS",
+        "[stream.access]\ntoken = \"S",
+        "[stream.access]\ntoken = \"\"\"\nS\"",
+        "[stream.access]\ntoken = [\"S\"]",
+        "[stream.access]\ntoken = 98989898",
+        "[stream.acces]\ntoken = \"S\"",
+        "[stream.acess]\ntokn = \"S\"",
+        "access = \"S\"",
+        "access = [\"S\"]",
+        "access = { tokn = \"S\" }",
+        "access = { word = \"S\" }",
+        "access.word = \"S\"",
+        "acces = { word = \"S\" }",
+        "acces.word = \"S\"",
+        "access: \"S\"",
+        "access = {\n word = \"S\" }",
+        "token = \"S\"",
+        "password = \"S\"",
+        "encryption.keys = \"https://me:S@example.org/\"",
+        "audio.comand = [\"ffmpeg\", \"-i\", \"rtsp://me:S@10.0.0.2/\"]",
+    ] {
+        let found = refused(&synth(&format!("encryption.rotate = 1\n{}", line.replace('S', SECRET))));
+        let told = SECRET.split('-').chain(["98989898"]).find(|word| found.contains(word));
+        assert_eq!(told, None, "{line}\n{found}");
+    }
+}

@@ -192,3 +192,9 @@ fn what_is_waited_for_is_not_given_to_who_may_not_have_it_any_more() {
         assert_eq!(waiter.join().expect("an answer").status, 403);
     });
 }
+
+#[test]
+fn the_page_may_ask_for_keys_where_they_are_kept_and_nowhere_else() {
+    let policy = closed().get("/closed", &[]).field("content-security-policy").to_owned();
+    assert!(policy.contains("; connect-src 'self' https://keys.example.org:8443; media-src"), "{policy}");
+}

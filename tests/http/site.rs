@@ -98,13 +98,18 @@ impl Running {
             let style = Style { format, latency, keys: "../keys/".to_owned() };
             Arc::new(Rendition::new(name, TargetDuration(1), style))
         };
+        let keys_elsewhere = |keys: &str| {
+            let (format, latency) = (Format::TransportStream, Latency::Ordinary);
+            let style = Style { format, latency, keys: keys.to_owned() };
+            Arc::new(Rendition::new("audio", TargetDuration(1), style))
+        };
         let low = ["video", "audio"].map(|name| rendition(name, Latency::Low));
         let low_latency = Lineup::new(low.to_vec(), Box::new(multivariant));
         let audio = rendition("audio", Latency::Ordinary);
         let lineup = Lineup::new(vec![audio.clone()], Box::new(multivariant));
         let snapshots = Snapshots::of(Arc::new(Camera::default()));
         let station = Arc::new(Station::new("radio", "Radio", lineup, Some(low_latency), snapshots));
-        let silent = rendition("audio", Latency::Ordinary);
+        let silent = keys_elsewhere("https://keys.example.org:8443/sound/");
         let lineup = Lineup::new(vec![silent], Box::new(multivariant));
         let none = Snapshots::None("it has sound alone");
         let deaf = Arc::new(Station::new("sound", "Sound", lineup, None, none));

@@ -71,8 +71,10 @@ const cases = [
   ["there is nothing to hear", words.player("playing", { level: null }, { muted: true }), "Playing"],
   ["to listen", words.player("idle", station("live", ""), {}), "Tap to listen"],
   ["to watch", words.player("idle", camera("live"), {}), "Tap to watch"],
-  ["a reason beats trying again", words.player("error", null, { problem: "no HLS here" }), "no HLS here"],
-  ["paused", words.player("paused", null, { problem: null }), "Paused"],
+  ["no HLS here", words.player("unable", null, {}), "This browser cannot play HLS. Try another player below."],
+  ["no pass", words.player("locked", station("live", ""), {}), "This station needs a key: ask whoever runs this box for an address"],
+  ["a pass of yesterday", words.player("expired", station("live", ""), {}), "This address has expired: ask whoever runs this box for a new one"],
+  ["paused", words.player("paused", null, {}), "Paused"],
 
   ["before what is known", at("2026-11-20T11:59:59.900Z"), null],
   ["inside the first step", at("2026-11-20T12:00:00.050Z"), loud],

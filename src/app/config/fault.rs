@@ -7,7 +7,7 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::keys;
+use super::{keys, redact};
 
 /// What the parser calls things, and what a person does.
 const PLAIN: [(&str, &str); 8] = [
@@ -106,45 +106,41 @@ impl Wrong {
             Some((name, known)) if message.starts_with("unknown variant") => {
                 format!("{name:?} is not possible here; {}", keys::choice(name, known))
             }
-            _ => PLAIN.iter().fold(message.to_owned(), |text, (from, to)| text.replace(from, to)),
+            _ if key.iter().copied().any(redact::is_secretive) => plain(&redact::message(message)),
+            _ => plain(message),
         };
         Self { key: key.join("."), what, span: error.inner().span() }
     }
 
     /// The fault as the person is told it, with `text` being what the file says.
     pub(super) fn in_file(self, file: &str, text: &str) -> Fault {
-        let place = self.span.and_then(|span| Place::of(&span, text));
+        let secretive = self.key.split('.').any(redact::is_secretive);
+        let place = self.span.and_then(|span| Place::of(&span, text, secretive));
         Fault { file: file.to_owned(), key: self.key, what: self.what, place }
     }
 }
 
+/// What the parser says, in words for a person.
+fn plain(message: &str) -> String {
+    PLAIN.iter().fold(message.to_owned(), |text, (from, to)| text.replace(from, to))
+}
+
 impl Place {
-    fn of(span: &Range<usize>, text: &str) -> Option<Self> {
+    fn of(span: &Range<usize>, text: &str, secretive: bool) -> Option<Self> {
         let (before, from) = text.split_at_checked(span.start)?;
         let start = before.rfind('\n').map_or(0, |newline| newline + 1);
         let column = text.get(start..span.start)?.chars().count();
         let line = text.get(start..)?.lines().next().unwrap_or("");
+        let secretive = secretive || redact::is_in_secretive_table(&before[..start]);
         let marked = from.get(..span.len()).unwrap_or(from).lines().next().unwrap_or("");
         Some(Self {
             line: before.matches('\n').count() + 1,
             // A tab is as wide as the terminal likes; one column keeps the mark below its place.
-            text: without_token(&line.replace(|c: char| c.is_control(), " ")),
+            text: redact::line(&line.replace(|c: char| c.is_control(), " "), secretive),
             column,
             len: marked.chars().count().max(1),
         })
     }
-}
-
-/// The line with a star for each character of a token: what is shown may end up in a log.
-fn without_token(line: &str) -> String {
-    let mut places = line.match_indices("token").filter_map(|(at, word)| {
-        let begin = at + word.len();
-        line[begin..].trim_start_matches(['"', '\'', ' ']).starts_with('=').then_some(begin)
-    });
-    let Some(begin) = places.next() else { return line.to_owned() };
-    let (shown, rest) = line.split_at(begin);
-    let stars = rest.chars().map(|c| if c.is_alphanumeric() { '*' } else { c });
-    shown.chars().chain(stars).collect()
 }
 
 /// The span of the value the steps lead to, or of the last one on the way that is there.

@@ -8,6 +8,7 @@ mod fault;
 mod keys;
 mod protection;
 mod read;
+mod redact;
 mod values;
 mod video;
 

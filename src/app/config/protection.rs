@@ -6,6 +6,7 @@ use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use super::redact;
 use crate::serve::Token;
 
 /// How a stream is enciphered.
@@ -44,7 +45,7 @@ pub enum TokenError {
         source: io::Error,
     },
     /// What stands in the file cannot be one.
-    #[error("{}: {what}", path.display())]
+    #[error("token_file {} holds no token: {what}", path.display())]
     Wrong {
         /// The file.
         path: PathBuf,
@@ -87,12 +88,15 @@ impl FromStr for KeyPrefix {
         // RFC 3986: what an address is made of; a quotation mark would end the attribute it is written in.
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:/[]@!$&'()*+,;=%".contains(&byte);
         let host = rest.and_then(|rest| rest.split('/').next()).unwrap_or_default();
-        if !host.is_empty() && text.ends_with('/') && text.bytes().all(plain) {
+        // The page's policy names it; and browsers ask nowhere by an address with a user's name in it (Fetch standard).
+        let is_host = host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte));
+        if !host.is_empty() && is_host && text.ends_with('/') && text.bytes().all(plain) {
             return Ok(Self(text.to_owned()));
         }
         Err(format!(
-            "{text:?} is no place for keys; write the address that is to stand before a key's name, with a slash at \
-             its end, as \"https://keys.example.org/radio/\""
+            "{:?} is no place for keys; write the address that is to stand before a key's name, with a slash at \
+             its end, as \"https://keys.example.org/radio/\"",
+            redact::address(text)
         ))
     }
 }
@@ -126,6 +130,8 @@ mod tests {
             "https://example.org/ /",
             "https://example.org/\n/",
             "https://exämple.org/",
+            "https://user@example.org/",
+            "https://a;b/",
         ] {
             assert!(refused.parse::<KeyPrefix>().is_err(), "{refused:?}");
         }

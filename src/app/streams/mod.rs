@@ -7,6 +7,7 @@ mod sources;
 mod stream;
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use self::protection::Protection;
@@ -104,14 +105,19 @@ pub(super) struct Parts {
     pub(super) feeds: Vec<Feed>,
 }
 
+/// The file that keys are made from, if any are needed.
+pub(super) fn secret(config: &Config) -> Option<PathBuf> {
+    let enciphered = config.streams.iter().any(|stream| stream.encryption.is_some());
+    enciphered.then(|| config.state_dir.join(SECRET))
+}
+
 /// Builds all streams. A source that several of them name is opened once.
 ///
 /// # Errors
 /// If an encoder refuses its parameters, there is nothing to make keys from, or the system has no descriptors left.
 pub(super) fn build(config: &Config, clock: &Arc<dyn Clock>) -> Result<Parts, BuildError> {
     let ledger = Ledger::open(config.state_dir.join(LEDGER));
-    let enciphered = config.streams.iter().any(|stream| stream.encryption.is_some());
-    let vault = enciphered.then(|| Vault::open(&config.state_dir.join(SECRET))).transpose();
+    let vault = secret(config).map(|path| Vault::open(&path)).transpose();
     let vault = vault.map_err(BuildError::Keys)?;
     let (heard, seen) = (sources::heard(&config.streams), seen(&config.streams));
     let capture_stats: Vec<_> = heard.iter().map(|_| Arc::new(CaptureStats::default())).collect();

@@ -68,15 +68,23 @@ impl Vault {
     /// # Errors
     /// If it cannot be read, or made.
     pub fn open(path: &Path) -> Result<Self, VaultError> {
+        if let Some(found) = Self::find(path)? {
+            return Ok(found);
+        }
+        make(path).map(Self::of).map_err(|source| VaultError::Unwritable { path: path.to_owned(), source })
+    }
+
+    /// Reads the secret at `path`, if there is one. Waits for the disk.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn find(path: &Path) -> Result<Option<Self>, VaultError> {
         match read(path) {
             Ok(bytes) => {
                 let spoilt = |bytes: Vec<u8>| VaultError::Spoilt { path: path.to_owned(), len: bytes.len() };
-                let secret: [u8; SECRET_LEN] = bytes.try_into().map_err(spoilt)?;
-                Ok(Self::of(secret))
+                bytes.try_into().map(|secret| Some(Self::of(secret))).map_err(spoilt)
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => make(path)
-                .map(Self::of)
-                .map_err(|source| VaultError::Unwritable { path: path.to_owned(), source }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(VaultError::Unreadable { path: path.to_owned(), source }),
         }
     }

@@ -1,4 +1,4 @@
-// The page: puts what the server tells and what the player does before the listener's eyes and thumb.
+// Puts what the server tells and what the player does before the listener's eyes and thumb.
 
 import { Levels, Server, repeat } from "./feed.js";
 import { Meter, Trace } from "./meter.js";
@@ -10,6 +10,7 @@ const LEAST_WINDOW = 20; // seconds: less is not worth a line to seek on
 const UNHEARD = 1300; // ms: the newest level may be this old when the next poll brings more, so the meter runs smoothly
 
 const $ = (id) => document.getElementById(id);
+document.querySelector(".home").href = `/${location.search}`;
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 const server = new Server();
 const player = new Player($("audio"), $("video"), render);
@@ -20,7 +21,7 @@ let levels = new Levels("");
 let restarts = 0;
 let held = false; // a thumb is on the line of the window
 
-/** Writes only what differs: screen readers and the layout are left alone otherwise. */
+/** Writes only what differs, for screen readers' sake. */
 function write(id, text) {
   if ($(id).textContent !== text) $(id).textContent = text;
 }
@@ -84,7 +85,7 @@ function renderScreen() {
   $("unmute").hidden = !(picture && station.level && player.muted);
 }
 
-/** How far behind live, and what the two side buttons can do about it. */
+/** How far behind live, and what can be done about it. */
 function renderPosition() {
   const seconds = behind();
   const away = player.lag !== null && player.lag > 2 * (station?.target_seconds ?? 2);
@@ -100,7 +101,7 @@ function renderPosition() {
   write("badge", badge);
 }
 
-/** The window as a line, and where on it one is; while a thumb holds it, where that would lead. */
+/** The window as a line, and where on it one is, or a thumb would lead. */
 function renderPlace() {
   const place = player.place;
   $("place").hidden = !place || place.end - place.start < LEAST_WINDOW;
@@ -134,7 +135,7 @@ function renderStations(streams, reachable) {
   streams.forEach((stream, i) => {
     const link = list.children[i].firstElementChild;
     const [air, text] = reachable ? words.air(stream, stream.level?.on_air ?? null) : ["unknown", ""];
-    link.href = `/${stream.name}`;
+    link.href = address(stream);
     link.dataset.air = air;
     link.querySelector(".name").textContent = stream.title;
     link.querySelector(".air-words").textContent = text;
@@ -147,7 +148,7 @@ function renderStations(streams, reachable) {
 function renderSession() {
   const session = navigator.mediaSession;
   if (!session || !station || !window.MediaMetadata) return;
-  session.playbackState = { playing: "playing", paused: "paused", idle: "none" }[player.state] ?? "playing";
+  session.playbackState = player.active ? "playing" : player.state === "paused" ? "paused" : "none";
   const artist = station.signal === "live" ? "Live" : "No signal";
   if (session.metadata?.title === station.title && session.metadata.artist === artist) return;
   session.metadata = new MediaMetadata({
@@ -157,6 +158,9 @@ function renderSession() {
     artwork: [{ src: "/assets/icon.png", sizes: "512x512", type: "image/png" }],
   });
 }
+
+/** With the pass one came with. */
+const address = ({ name }) => `/${name}${location.search}`;
 
 /** Follows the address: /{stream}, or / for the first. */
 function choose() {
@@ -176,9 +180,15 @@ function choose() {
 function admitted(stream) {
   const pass = location.search;
   if (!pass.includes("signature=")) return stream;
-  const snapshot = stream.picture?.snapshot && stream.picture.snapshot + pass;
-  const picture = stream.picture && { ...stream.picture, snapshot };
-  return { ...stream, picture, playlist: stream.playlist + pass, live_ts: stream.live_ts + pass };
+  const signed = (path) => path && path + pass;
+  const { picture, playlist, low_latency, live_ts } = stream;
+  return {
+    ...stream,
+    picture: picture && { ...picture, snapshot: signed(picture.snapshot) },
+    playlist: signed(playlist),
+    low_latency: signed(low_latency),
+    live_ts: signed(live_ts),
+  };
 }
 
 /** The picture moves at once, unless whoever pays for the data asked to save it. */
@@ -188,12 +198,9 @@ function showPicture({ snapshot }) {
   if (!navigator.connection?.saveData) player.preview();
 }
 
-function touchPicture() {
-  if (player.muted && station?.level) player.unmute();
-  else player.toggle();
-}
+const touchPicture = () => (player.muted && station?.level ? player.unmute() : player.toggle());
 
-/** The picture alone on the screen, with its badge where the browser can; iPhones show only the video itself. */
+/** The picture alone on the screen, with its badge; iPhones show only the video itself. */
 function fill() {
   if (document.fullscreenElement) document.exitFullscreen();
   else if ($("screen").requestFullscreen) $("screen").requestFullscreen().catch(() => {});
@@ -201,7 +208,7 @@ function fill() {
 }
 
 function tune(path) {
-  if (path === location.pathname) return;
+  if (path === location.pathname + location.search) return;
   history.pushState(null, "", path);
   choose();
   render();
@@ -210,7 +217,7 @@ function tune(path) {
 function neighbour(by) {
   const streams = server.status.streams;
   const i = streams.findIndex((stream) => stream.name === station.name);
-  tune(`/${streams[(i + by + streams.length) % streams.length].name}`);
+  tune(address(streams.at((i + by) % streams.length)));
 }
 
 let drawn = 0;

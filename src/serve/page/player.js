@@ -1,9 +1,7 @@
-// Sound and picture: an <audio> element, or a <video> element for stations with pictures (only <audio> plays on behind
-// every lock screen), fed by the browser's own HLS where it is Apple's and by hls.js elsewhere, and
-// brought back whenever it stops without being told to. No words, no drawing.
+// Sound and picture: an <audio>, or a <video> for stations with pictures (only <audio> plays on behind every lock
+// screen), fed by Apple's own HLS or by hls.js, and brought back whenever it stops without being told to.
 
-// Apple's players, and only they, tell the date of what is playing: the sign that the browser's own HLS is the better
-// one, for it plays on behind the lock screen. Others that claim to play HLS are still served by hls.js.
+// Only Apple's players tell the date of what is playing, and only they play on behind the lock screen.
 const HLS = "application/vnd.apple.mpegurl";
 const APPLE = "getStartDate" in HTMLMediaElement.prototype && document.createElement("audio").canPlayType(HLS) !== "";
 
@@ -28,10 +26,8 @@ function hlsLibrary(delay) {
 }
 
 export class Player {
-  /** idle, connecting, playing, paused or error (waiting to try again). */
+  /** idle, connecting, playing, paused, error (trying again); and for good: unable, locked, expired. */
   state = "idle";
-  /** Why nothing can be played in this browser at all, or null. */
-  problem = null;
   /** ordinary, or quick: as close behind live as the station offers. */
   delay = "ordinary";
 
@@ -63,7 +59,7 @@ export class Player {
     on("waiting", () => this.#still());
     on("pause", () => this.#outsidePause());
     on("ended", () => this.#wanted && this.#again());
-    on("error", () => this.#wanted && !this.#hls && this.#again());
+    on("error", () => this.#wanted && !this.#hls && this.#askWhy());
     addEventListener("online", () => this.nudge());
     document.addEventListener("visibilitychange", () => document.hidden || this.#returned());
     setInterval(() => this.#watch(), 1000);
@@ -256,7 +252,7 @@ export class Player {
       if (visit !== this.#visit) return;
       if (Hls.isSupported()) this.#useHls(Hls);
       else if (this.#media.canPlayType(HLS)) this.#useBrowser();
-      else this.#giveUp("This browser cannot play HLS. Try another player below.");
+      else this.#giveUp("unable");
     } catch {
       if (visit === this.#visit) this.#again();
     }
@@ -282,10 +278,7 @@ export class Player {
     this.#load();
   }
 
-  /**
-   * Gives hls.js the playlist as soon as three target durations are listed (RFC 8216, 6.3.3). Where a server has just
-   * started there is less: hls.js would begin all the same, run dry at once, and stay too close behind live.
-   */
+  /** Gives hls.js the playlist once three target durations are listed (RFC 8216, 6.3.3): less would run dry. */
   #load() {
     if (!this.#hls || this.#hls.url) return;
     const { target_seconds, window } = this.#station;
@@ -293,6 +286,7 @@ export class Player {
   }
 
   #fatal(Hls, error) {
+    if (this.#isDenied(error.response?.code)) return;
     const now = performance.now();
     if (error.type === Hls.ErrorTypes.MEDIA_ERROR && now - this.#mended > 10_000) {
       this.#mended = now;
@@ -307,8 +301,22 @@ export class Player {
     this.#media.play().catch((error) => {
       // AbortError: we ourselves loaded something else meanwhile.
       if (error.name === "NotAllowedError") this.pause(); // a tap is needed
-      else if (error.name === "NotSupportedError" && !this.#hls) this.#again();
+      else if (error.name === "NotSupportedError" && !this.#hls) this.#askWhy();
     });
+  }
+
+  /** The browser's own player does not tell. Who may have keys may have the endless stream. */
+  async #askWhy() {
+    const visit = this.#visit;
+    const { status } = await fetch(this.#station.live_ts, { method: "HEAD", cache: "no-store" }).catch(() => ({}));
+    if (visit === this.#visit && this.#wanted && !this.#isDenied(status)) this.#again();
+  }
+
+  #isDenied(status) {
+    const denied = status === 401 || status === 403;
+    // A pass good no longer is not handed on to keys, which answer as if there were none.
+    if (denied) this.#giveUp(this.#playlist.includes("signature=") ? "expired" : "locked");
+    return denied;
   }
 
   /** Tries again after a while; `gently` keeps what is buffered and the place in the window. */
@@ -333,10 +341,10 @@ export class Player {
     this.#retry = 0;
   }
 
-  #giveUp(problem) {
-    this.problem = problem;
+  #giveUp(state) {
     this.#wanted = false;
-    this.#settle("error");
+    this.#release();
+    this.#settle(state);
   }
 
   #release() {

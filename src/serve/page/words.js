@@ -105,11 +105,14 @@ const STATES = {
   playing: "Playing",
   paused: "Paused",
   error: "Connection lost, trying again…",
+  unable: "This browser cannot play HLS. Try another player below.",
+  locked: "This station needs a key: ask whoever runs this box for an address",
+  expired: "This address has expired: ask whoever runs this box for a new one",
 };
 
 /** What the player is doing, in one short line. */
-export function player(state, station, { problem, muted }) {
+export function player(state, station, { muted }) {
   if (state === "playing" && muted && station?.level) return "Playing without sound";
   if (state === "idle" && station?.picture) return "Tap to watch";
-  return (state === "error" && problem) || STATES[state];
+  return STATES[state];
 }
