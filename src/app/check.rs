@@ -7,14 +7,11 @@ use std::time::Duration;
 use nix::unistd::{AccessFlags, access};
 
 use super::address::{Reach, Scheme};
-use super::config::{
-    AudioSettings, Config, Encoder, EncryptionSettings, Length, Rung, StreamConfig, VideoSettings,
-};
+use super::config::{AudioSettings, Config, Encoder, EncryptionSettings, Rung, StreamConfig, VideoSettings};
 use super::https::https;
 use super::screen::Screen;
 use super::streams::secret;
 use crate::base::Chain;
-use crate::detect;
 use crate::media::Track;
 use crate::segment::Vault;
 use crate::serve::CertificateError;
@@ -193,16 +190,13 @@ fn plan<'a>(
             writeln!(out, "  rendition {name}, {size} at {rate}, {bitrate}, {encoder}")?;
         }
     }
-    if let Some(AudioSettings { source, channels, profile, bitrate, activity }) = audio {
+    if let Some(AudioSettings { source, channels, profile, bitrate, .. }) = audio {
         let channels = format!("{channels:?}").to_lowercase();
         writeln!(out, "  sound     {source}, {channels}")?;
         if let Some((_, Ok(found))) = found.next() {
             writeln!(out, "  found     {found}")?;
         }
         writeln!(out, "  encoder   AAC, profile {profile}, {bitrate}")?;
-        let detect::Settings { threshold, hang, shortest, .. } = *activity;
-        let (hang, shortest) = (Length(hang), Length(shortest));
-        writeln!(out, "  activity  {threshold}, {shortest} or more, over {hang} after the last word")?;
     }
     let (full, memory) = (window.full(stream.total()), window.memory);
     write!(out, "  window    {} in segments of {}, ", window.length, window.segment)?;

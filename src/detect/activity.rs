@@ -8,8 +8,6 @@
 //!
 //! Belongs here: the judgement, step by step, in media time. Does not: arithmetic on samples (`sound`).
 
-use std::fmt;
-
 use super::floor::{Floor, HUM_DB, Levels, Smoother};
 use super::{STEP, Step, dbfs, steps};
 use crate::base::{Pts, Span};
@@ -50,15 +48,6 @@ pub enum Threshold {
     Auto,
     /// In dBFS, measured from 300 Hz on.
     At(i16),
-}
-
-impl fmt::Display for Threshold {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Auto => f.write_str("above the noise"),
-            Self::At(level) => write!(f, "above {level} dBFS"),
-        }
-    }
 }
 
 /// What counts as a transmission.
