@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,39 +15,58 @@ use crate::rules::{Finding, TIMED, judge_all};
 use crate::seen::Stream;
 use crate::watch::{Client, Weather, is_busy, watch};
 
-/// How long an ordinary run watches: long enough for segments to leave the window.
-const WATCHED: Duration = Duration::from_secs(30);
-/// How long a source stays away, and how long after it the weather counts as bad.
-const AWAY: Duration = Duration::from_secs(8);
+/// How long an ordinary run watches: long enough for segments to leave the window, and for both troubles.
+const WATCHED: Duration = Duration::from_secs(40);
+/// How long a restart counts as bad weather.
 const CALM: Duration = Duration::from_secs(6);
 
-/// What is watched: the scanner, the same enciphered, and a camera in two sizes whose cable can be pulled.
+/// What is watched: a scanner, the same enciphered, a camera in two sizes, and one whose H.264 is passed through; all
+/// on cables that can be pulled at once.
 fn streams(dir: &Path) -> String {
-    let pid = dir.join("camera.pid");
-    let away = dir.join("camera.away");
-    let script = format!(
-        "if [ -e {} ]; then echo 'the cable is out' >&2; exit 1; fi; echo $$ > {}; exec ffmpeg -nostdin -v error \
-         -re -f lavfi -i testsrc2=size=320x180:rate=15 -pix_fmt yuv420p -f rawvideo pipe:1",
-        away.display(),
-        pid.display()
-    );
-    format!(
-        "[[stream]]\nname = \"radio\"\nlow_latency = {{}}\n[stream.audio]\nkind = \"synth\"\n[stream.window]\n\
-         segment = \"1s\"\nlength = \"10s\"\n\n[[stream]]\nname = \"closed\"\naudio.kind = \"synth\"\n\
-         encryption.rotate = 3\nwindow = {{ segment = \"1s\", length = \"10s\" }}\n\n\
-         [[stream]]\nname = \"camera\"\nlow_latency = {{ part = \"300ms\" }}\n\
-         rendition = [{{ size = \"160x90\", bitrate = \"100k\" }}]\n[stream.window]\nsegment = \"2s\"\nlength = \"12s\"\n\
-         [stream.video]\nkind = \"command\"\ncommand = [\"sh\", \"-c\", {script:?}]\noutput = \"yu12\"\n\
-         size = \"320x180\"\nrate = 15\nbitrate = \"300k\"\n[stream.audio]\nkind = \"synth\"\nsound = \"clapper\"\n"
-    )
+    let program = |name: &str, gives: &str| {
+        let script = format!(
+            "if [ -e {0}/away ]; then echo 'the cable is out' >&2; exit 1; fi; echo $$ > {0}/{name}.pid; \
+             exec ffmpeg -nostdin -v error -re -f lavfi -i {gives} pipe:1",
+            dir.display()
+        );
+        format!("kind = \"command\"\ncommand = [\"sh\", \"-c\", {script:?}]\n")
+    };
+    let sound = |name: &str| {
+        let gives = "sine=frequency=997:sample_rate=48000 -f s16le";
+        format!("[stream.audio]\n{}input = {{ rate = 48000, channels = 1 }}\n", program(name, gives))
+    };
+    let pictures = |name: &str, output: &str, coded: &str| {
+        let program = program(name, &format!("testsrc2=size=320x180:rate=15 {coded}"));
+        format!(
+            "[stream.video]\n{program}output = \"{output}\"\nsize = \"320x180\"\nrate = 15\nbitrate = \"300k\"\n\
+             [stream.audio]\nkind = \"synth\"\nsound = \"clapper\"\n"
+        )
+    };
+    let short = "window = { segment = \"1s\", length = \"10s\" }\n";
+    let long = "window = { segment = \"2s\", length = \"12s\" }\n";
+    [
+        &format!("[[stream]]\nname = \"radio\"\nlow_latency = {{}}\n{short}{}\n", sound("radio")),
+        &format!("[[stream]]\nname = \"closed\"\nencryption.rotate = 3\n{short}{}\n", sound("closed")),
+        "[[stream]]\nname = \"camera\"\nlow_latency = { part = \"300ms\" }\n\
+         rendition = [{ size = \"160x90\", bitrate = \"100k\" }]\n",
+        long,
+        &pictures("camera", "yu12", "-pix_fmt yuv420p -f rawvideo"),
+        "\n[[stream]]\nname = \"coded\"\nlow_latency = {}\n",
+        long,
+        &pictures("coded", "h264", "-c:v libx264 -preset ultrafast -tune zerolatency -g 15 -f h264"),
+    ]
+    .concat()
 }
 
-const PLAYLISTS: [&str; 5] = [
+const CABLES: [&str; 4] = ["radio", "closed", "camera", "coded"];
+const PLAYLISTS: [&str; 7] = [
     "/radio/index.m3u8",
     "/radio/ll/index.m3u8",
     "/closed/index.m3u8",
     "/camera/index.m3u8",
     "/camera/ll/index.m3u8",
+    "/coded/index.m3u8",
+    "/coded/ll/index.m3u8",
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -60,7 +79,7 @@ async fn nothing_is_to_be_said_against_what_is_served() {
             let (server, path) = split(&url);
             judged(&server, &[path], length, &Weather::default()).await
         }
-        Err(_) => ours(length, minutes.is_some()).await,
+        Err(_) => ours(length).await,
     };
     let (late, found): (Vec<_>, Vec<_>) =
         found.into_iter().partition(|finding| is_busy() && TIMED.contains(&finding.rule));
@@ -69,8 +88,8 @@ async fn nothing_is_to_be_said_against_what_is_served() {
     assert!(found.is_empty(), "{} findings:\n{}", found.len(), report.join("\n"));
 }
 
-/// Watches a program of our own; with `trouble`, its camera goes and comes, and it is killed and started again.
-async fn ours(length: Duration, trouble: bool) -> Vec<Finding> {
+/// Watches a program of our own, whose sources all go and come, and which is killed and started again.
+async fn ours(length: Duration) -> Vec<Finding> {
     let dir = std::env::temp_dir().join(format!("outpost-checker-{}", std::process::id()));
     fs::create_dir_all(&dir).expect("a temporary folder");
     let config = dir.join("outpost.toml");
@@ -79,43 +98,35 @@ async fn ours(length: Duration, trouble: bool) -> Vec<Finding> {
     let outpost = Outpost::start(&arguments, &[], &dir);
     let (address, server) = (outpost.address, outpost.url(""));
     let weather = Weather::default();
-    let paths = PLAYLISTS.map(str::to_owned);
-    let (watching, outpost) = {
-        let (weather, server) = (weather.clone(), server.clone());
-        (tokio::spawn(async move { judged(&server, &paths, length, &weather).await }), outpost)
-    };
-    if trouble {
-        tokio::time::sleep(length / 3).await;
-        // Losing a source is no excuse for anything: the slate goes on in its place.
-        pull(&dir);
-        tokio::time::sleep(AWAY).await;
-        fs::remove_file(dir.join("camera.away")).expect("it was away");
-        tokio::time::sleep(length / 3).await;
-        weather.turn();
-        drop(outpost); // SIGKILL
-        let dir_again: PathBuf = dir.clone();
-        let again = tokio::task::spawn_blocking(move || {
-            let config = dir_again.join("outpost.toml");
-            Outpost::start_at(address, &["run", config.to_str().expect("UTF-8")], &[], &dir_again)
-        });
-        let again = again.await.expect("it starts again");
-        tokio::time::sleep(CALM).await;
-        weather.turn();
-        let found = watching.await.expect("a judge does not fail");
-        drop(again);
-        let _ = fs::remove_dir_all(&dir);
-        return found;
-    }
+    let watching = tokio::spawn({
+        let weather = weather.clone();
+        async move { judged(&server, &PLAYLISTS.map(str::to_owned), length, &weather).await }
+    });
+    tokio::time::sleep(length / 4).await;
+    // Losing a source is no excuse for anything: silence and the slate go on in its place.
+    pull(&dir);
+    tokio::time::sleep(length / 8).await;
+    fs::remove_file(dir.join("away")).expect("they were away");
+    tokio::time::sleep(length / 4).await;
+    weather.turn();
+    drop(outpost); // SIGKILL
+    let again = Outpost::start_at(address, &arguments, &[], &dir);
+    tokio::time::sleep(CALM).await;
+    weather.turn();
     let found = watching.await.expect("a judge does not fail");
-    drop(outpost);
-    let _ = fs::remove_dir_all(&dir);
+    drop(again);
+    if found.is_empty() {
+        let _ = fs::remove_dir_all(&dir);
+    }
     found
 }
 
 fn pull(dir: &Path) {
-    fs::write(dir.join("camera.away"), "").expect("a file");
-    let pid = fs::read_to_string(dir.join("camera.pid")).expect("the camera has run");
-    kill(Pid::from_raw(pid.trim().parse().expect("a number")), Signal::SIGKILL).expect("the camera runs");
+    fs::write(dir.join("away"), "").expect("a file");
+    for name in CABLES {
+        let pid = fs::read_to_string(dir.join(format!("{name}.pid"))).expect("it has run");
+        kill(Pid::from_raw(pid.trim().parse().expect("a number")), Signal::SIGKILL).expect("it runs");
+    }
 }
 
 /// Watches all `paths` of a server at once, says what was seen, and judges it.
