@@ -7,10 +7,15 @@ mod chromium;
 mod card;
 #[path = "../support/outpost.rs"]
 mod outpost_program;
+#[allow(dead_code)]
+#[path = "../support/players.rs"]
+mod players;
 #[path = "../support/website.rs"]
 mod website;
 
+mod breaks;
 mod camera;
+mod dates;
 mod eye;
 mod files;
 mod libraries;

@@ -128,9 +128,18 @@ async fn judged(server: &str, paths: &[String], length: Duration, weather: &Weat
     let client = Arc::new(Client::new(server));
     let watching = paths.iter().map(|path| watch(Arc::clone(&client), path.clone(), length, weather.clone()));
     let watching: Vec<_> = watching.map(tokio::spawn).collect();
-    let mut found = Vec::new();
+    let mut seen = Vec::new();
     for (path, watching) in paths.iter().zip(watching) {
-        let stream = watching.await.expect("a watcher does not fail");
+        seen.push((path.clone(), watching.await.expect("a watcher does not fail")));
+    }
+    // Judging takes its time, and windows move on.
+    let mut pieces = Vec::new();
+    for (path, stream) in &seen {
+        if let Some((from, to)) = piece(stream) {
+            pieces.push(watched_piece(&client, path, from, to).await);
+        }
+    }
+    for (path, stream) in &seen {
         for rendition in &stream.renditions {
             let ended = rendition.listings.last().is_some_and(|last| last.media.ended);
             assert!(
@@ -147,11 +156,9 @@ async fn judged(server: &str, paths: &[String], length: Duration, weather: &Weat
                 rendition.deltas.len()
             );
         }
-        found.extend(judge_all(&stream, path));
-        if let Some((from, to)) = piece(&stream) {
-            found.extend(judged_piece(&client, path, from, to).await);
-        }
     }
+    let found = seen.iter().chain(&pieces).flat_map(|(path, stream)| judge_all(stream, path));
+    let found: Vec<Finding> = found.collect();
     let mut count: BTreeMap<&str, usize> = BTreeMap::new();
     found.iter().for_each(|finding| *count.entry(finding.rule).or_default() += 1);
     println!("{count:#?}");
@@ -169,7 +176,7 @@ fn piece(stream: &Stream) -> Option<(f64, f64)> {
 }
 
 /// A piece of the window is a finished playlist that begins and ends where it was asked to, as far as segments go.
-async fn judged_piece(client: &Arc<Client>, path: &str, from: f64, to: f64) -> Vec<Finding> {
+async fn watched_piece(client: &Arc<Client>, path: &str, from: f64, to: f64) -> (String, Stream) {
     let written = |at: f64| Timestamp::from_millisecond((at * 1e3) as i64).expect("a date of these years");
     let path = format!("{path}?from={}&to={}", written(from), written(to));
     let stream = watch(Arc::clone(client), path.clone(), Duration::from_secs(1), Weather::default()).await;
@@ -184,7 +191,7 @@ async fn judged_piece(client: &Arc<Client>, path: &str, from: f64, to: f64) -> V
         assert!((0.0..=target + 1.0).contains(&late), "{path} ends {late} s late:\n{}", media.text);
         assert!(rendition.files.len() >= media.segments.len(), "{path}: its segments were fetched");
     }
-    judge_all(&stream, &path)
+    (path, stream)
 }
 
 /// `http://host:port` and the rest.
