@@ -109,9 +109,9 @@ fn every_player_plays_what_is_enciphered_or_in_parts_or_endless() {
     let cases = [sound(outpost.url("/radio/ll/index.m3u8")), sound(outpost.url("/radio/live.ts"))];
     play(&cases, 8.0, &dir.join("sound"));
     let cases = [
-        both(outpost.url("/closed/index.m3u8"), 12.0),
+        both(outpost.url("/closed/index.m3u8"), 9.0),
         // It shows the pictures, and lets hear two seconds at most.
-        Case { refused_by: Some("VLC"), ..both(outpost.url("/camera/ll/index.m3u8"), 12.0) },
+        Case { refused_by: Some("VLC"), ..both(outpost.url("/camera/ll/index.m3u8"), 9.0) },
     ];
     play(&cases, 8.0, &dir.join("both"));
     let _ = fs::remove_dir_all(dir);

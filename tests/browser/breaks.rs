@@ -37,7 +37,7 @@ const CASE: Case = Case {
 #[derive(PartialEq)]
 enum Server {
     Stays,
-    /// It is away for a third of a second.
+    /// It is away for some tenths of a second.
     Returns,
 }
 use Server::{Returns, Stays};

@@ -13,7 +13,8 @@ use nix::unistd::Pid;
 use crate::outpost_program::Outpost;
 use crate::rules::{Finding, TIMED, judge_all};
 use crate::seen::Stream;
-use crate::watch::{Client, Weather, is_busy, watch};
+use crate::text::Media;
+use crate::watch::{Client, Weather, is_busy, join, watch};
 
 /// How long an ordinary run watches: long enough for segments to leave the window, and for both troubles.
 const WATCHED: Duration = Duration::from_secs(40);
@@ -132,10 +133,10 @@ async fn judged(server: &str, paths: &[String], length: Duration, weather: &Weat
     for (path, watching) in paths.iter().zip(watching) {
         seen.push((path.clone(), watching.await.expect("a watcher does not fail")));
     }
-    // Judging takes its time, and windows move on.
+    // Before judging, which takes its time.
     let mut pieces = Vec::new();
     for (path, stream) in &seen {
-        if let Some((from, to)) = piece(stream) {
+        if let Some((from, to)) = piece(&client, path, stream).await {
             pieces.push(watched_piece(&client, path, from, to).await);
         }
     }
@@ -165,10 +166,11 @@ async fn judged(server: &str, paths: &[String], length: Duration, weather: &Weat
     found
 }
 
-/// An instant in a segment from the middle of the window, which will not leave it at once, and one in the next, in
-/// seconds since 1970; where the playlist is none of low latency.
-fn piece(stream: &Stream) -> Option<(f64, f64)> {
-    let media = &stream.renditions.first()?.listings.last()?.media;
+/// An instant in a segment from the middle of the window as it is now, which will not leave it at once, and one in the
+/// next, in seconds since 1970; where the playlist is none of low latency.
+async fn piece(client: &Client, path: &str, stream: &Stream) -> Option<(f64, f64)> {
+    let answer = client.playlist(&join(path, &stream.renditions.first()?.uri)).await;
+    let media = Media::read(&String::from_utf8_lossy(&answer.body));
     let dates = media.dates();
     let middle = dates.len() / 2;
     (!media.has_parts() && !media.ended && middle > 1)
