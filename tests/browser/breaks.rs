@@ -20,11 +20,11 @@ use crate::players::{Media, PLAYERS, Playing};
 use crate::{alone, temporary};
 
 /// How long a source, or the whole machine, is away.
-const AWAY: Duration = Duration::from_secs(4);
+const AWAY: Duration = Duration::from_secs(3);
 /// When all have to be past a break: they are up to eight seconds behind, and two cores carry them all.
 const PATIENCE: Duration = Duration::from_secs(45);
 /// How long they are watched then.
-const WATCHED: Duration = Duration::from_secs(3);
+const WATCHED: Duration = Duration::from_secs(2);
 
 const CASE: Case = Case {
     path: "/camera/index.m3u8",

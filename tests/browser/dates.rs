@@ -23,7 +23,7 @@ const TOLD: usize = 3;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// What the two may differ by, in seconds: players place what they fetch by its first picture or its first sound, which
 /// are not of the same instant.
-const BOUND: f64 = 0.1;
+const BOUND: f64 = 0.15;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn players_read_the_time_within_a_stream_and_it_is_that_of_the_playlist() {

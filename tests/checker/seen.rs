@@ -118,7 +118,7 @@ impl Rendition {
         Self::first_seen(&self.listings[since..])
     }
 
-    fn first_seen<'a>(listings: &'a [Listing]) -> Vec<&'a crate::text::Segment> {
+    fn first_seen(listings: &[Listing]) -> Vec<&crate::text::Segment> {
         let mut next = 0;
         let mut found = Vec::new();
         for segment in listings.iter().flat_map(|listing| &listing.media.segments) {
