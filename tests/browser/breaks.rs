@@ -40,34 +40,59 @@ enum Server {
     /// It is away for some tenths of a second.
     Returns,
 }
-use Server::{Returns, Stays};
+/// What is done to the stream.
+struct Break {
+    what: &'static str,
+    server: Server,
+    happen: fn(&mut Station),
+}
 
-/// What is done to the stream, in this order; what its sources give when they begin anew is different each time.
-const BREAKS: [(&str, Server, fn(&mut Station)); 5] = [
-    ("its source is lost and comes back", Stays, |station| {
-        station.pull();
-        std::thread::sleep(AWAY);
-        station.plug_in();
-    }),
-    ("its camera comes back with another size", Stays, |station| {
-        station.write("size", "640x360");
-        station.end_sources();
-    }),
-    ("the machine is suspended", Stays, |station| {
-        station.signal(Signal::SIGSTOP);
-        std::thread::sleep(AWAY);
-        station.end_sources();
-        station.signal(Signal::SIGCONT);
-    }),
-    ("the program is killed and started again", Returns, |station| {
-        station.signal(Signal::SIGKILL);
-        station.start_again();
-    }),
-    ("it is configured otherwise: encoded here, in another size and in stereo", Returns, |station| {
-        station.configure(&Coding { output: "yu12", flags: "-pix_fmt yuv420p -f rawvideo", channels: 2 });
-        station.signal(Signal::SIGTERM);
-        station.start_again();
-    }),
+/// In this order; what the sources give when they begin anew is different each time.
+const BREAKS: [Break; 5] = [
+    Break {
+        what: "its source is lost and comes back",
+        server: Server::Stays,
+        happen: |station| {
+            station.pull();
+            std::thread::sleep(AWAY);
+            station.plug_in();
+        },
+    },
+    Break {
+        what: "its camera comes back with another size",
+        server: Server::Stays,
+        happen: |station| {
+            station.write("size", "640x360");
+            station.end_sources();
+        },
+    },
+    Break {
+        what: "the machine is suspended",
+        server: Server::Stays,
+        happen: |station| {
+            station.signal(Signal::SIGSTOP);
+            std::thread::sleep(AWAY);
+            station.end_sources();
+            station.signal(Signal::SIGCONT);
+        },
+    },
+    Break {
+        what: "the program is killed and started again",
+        server: Server::Returns,
+        happen: |station| {
+            station.signal(Signal::SIGKILL);
+            station.start_again();
+        },
+    },
+    Break {
+        what: "it is configured otherwise: encoded here, in another size and in stereo",
+        server: Server::Returns,
+        happen: |station| {
+            station.configure(&Coding { output: "yu12", flags: "-pix_fmt yuv420p -f rawvideo", channels: 2 });
+            station.signal(Signal::SIGTERM);
+            station.start_again();
+        },
+    },
 ];
 
 /// How pictures and sound come.
@@ -285,10 +310,10 @@ async fn every_player_goes_on_through_every_break() {
         |player: &'static crate::players::Player| player.start(&url, Media::Both, &dir.join(player.name));
     let mut programs: Vec<_> = PLAYERS.iter().map(start).collect();
     go_on(&mut programs, &browser, 0, "at first").await;
-    for (number, (what, server, happen)) in BREAKS.iter().enumerate() {
+    for (number, Break { what, server, happen }) in BREAKS.iter().enumerate() {
         let before = station.playlist();
         give(&station.dir, number + 1);
-        let returns = *server == Returns;
+        let returns = *server == Server::Returns;
         programs.iter().filter(|_| returns).for_each(|playing| playing.hold(Signal::SIGSTOP));
         happen(&mut station);
         programs.iter().filter(|_| returns).for_each(|playing| playing.hold(Signal::SIGCONT));
