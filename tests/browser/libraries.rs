@@ -17,11 +17,11 @@ use crate::{PATIENCE, alone, temporary, website};
 const WATCHED: Duration = Duration::from_secs(6);
 
 /// What is played: its path, whether there is something to see, and by whom.
-struct Case {
-    path: &'static str,
-    pictures: bool,
-    low_latency: bool,
-    players: &'static [&'static str],
+pub(crate) struct Case {
+    pub(crate) path: &'static str,
+    pub(crate) pictures: bool,
+    pub(crate) low_latency: bool,
+    pub(crate) players: &'static [&'static str],
 }
 
 const ALL: &[&str] = &["hls", "shaka", "videojs"];
@@ -88,7 +88,7 @@ fn players() -> PathBuf {
 }
 
 /// The page that has them all, playing `url`.
-async fn open(browser: &Browser, url: &str, case: &Case) {
+pub(crate) async fn open(browser: &Browser, url: &str, case: &Case) {
     let players = players();
     let site = website::serve(move |path| match path.strip_prefix("/node_modules/") {
         Some(_) => players.join(&path[1..]),
@@ -99,7 +99,7 @@ async fn open(browser: &Browser, url: &str, case: &Case) {
     browser.open(&format!("http://{site}/players.html?url={url}&players={players}{low}")).await;
 }
 
-async fn look(browser: &Browser) -> Vec<Value> {
+pub(crate) async fn look(browser: &Browser) -> Vec<Value> {
     let looks = browser.ask("return window.look()").await;
     looks.as_array().expect("a list").iter().filter(|look| !look.is_null()).cloned().collect()
 }

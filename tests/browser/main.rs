@@ -7,11 +7,16 @@ mod chromium;
 mod card;
 #[path = "../support/outpost.rs"]
 mod outpost_program;
+#[allow(dead_code)]
+#[path = "../support/players.rs"]
+mod players;
 #[path = "../support/website.rs"]
 mod website;
 
+mod breaks;
 mod camera;
 mod closed;
+mod dates;
 mod eye;
 mod files;
 mod libraries;

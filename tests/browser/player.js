@@ -5,6 +5,8 @@ const asked = new URLSearchParams(location.search);
 const [player, url, low] = [asked.get('player'), asked.get('url'), asked.has('low')];
 const video = document.querySelector('video');
 const faults = [];
+/** By how many seconds the times of day that were said in the stream are off those of the playlist. */
+const told = [];
 /** Seconds behind the live edge, as the player reckons. */
 let behind = () => null;
 
@@ -14,10 +16,21 @@ const LIBRARY = {
   videojs: '/node_modules/video.js/dist/video.min.js',
 };
 
+/** The time in an ID3 tag was said of the instant `date`, both in milliseconds since 1970. */
+function hear(tag, date) {
+  const said = /wallclock\0([0-9T:.-]+Z)/.exec(new TextDecoder().decode(tag));
+  if (said) {
+    told.push((Date.parse(said[1]) - date) / 1000);
+  }
+}
+
 const START = {
   hls() {
     const hls = new Hls({ lowLatencyMode: low });
     hls.on(Hls.Events.ERROR, (_, { fatal, details, error }) => fatal && faults.push(`${details}: ${error}`));
+    hls.on(Hls.Events.FRAG_PARSING_METADATA, (_, { frag, samples }) => {
+      samples.forEach(({ data, pts }) => hear(data, frag.programDateTime + (pts - frag.start) * 1000));
+    });
     hls.loadSource(url);
     hls.attachMedia(video);
     behind = () => hls.latency;
@@ -25,10 +38,13 @@ const START = {
   async shaka() {
     shaka.polyfill.installAll();
     const it = new shaka.Player();
-    it.configure({ streaming: { lowLatencyMode: low } });
+    it.configure({ streaming: { lowLatencyMode: low }, mediaSource: { dispatchAllEmsgBoxes: true } });
     const fault = (error) => faults.push(`${error.code} ${JSON.stringify(error.data)}`);
     // Severity 1 is what it recovers from.
     it.addEventListener('error', ({ detail }) => detail.severity === 2 && fault(detail));
+    it.addEventListener('emsg', ({ detail: { messageData, startTime } }) => {
+      hear(messageData, Number(it.getPlayheadTimeAsDate()) + (startTime - video.currentTime) * 1000);
+    });
     await it.attach(video);
     behind = () => it.getStats().liveLatency;
     await it.load(url).catch(fault);
@@ -61,6 +77,7 @@ window.look = () => {
     brightness: element.videoWidth ? brightness(element) : null,
     decoded: element.webkitAudioDecodedByteCount,
     behind: behind(),
+    told,
   };
 };
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,35 +13,49 @@ use nix::unistd::Pid;
 use crate::outpost_program::Outpost;
 use crate::rules::{Finding, TIMED, judge_all};
 use crate::seen::Stream;
-use crate::watch::{Client, Weather, is_busy, watch};
+use crate::text::Media;
+use crate::watch::{Client, Weather, is_busy, join, watch};
 
-/// How long an ordinary run watches: long enough for segments to leave the window.
-const WATCHED: Duration = Duration::from_secs(30);
-/// How long a source stays away, and how long after it the weather counts as bad.
-const AWAY: Duration = Duration::from_secs(8);
+/// How long an ordinary run watches: long enough for segments to leave the window, and for both troubles.
+const WATCHED: Duration = Duration::from_secs(40);
+/// How long a restart counts as bad weather.
 const CALM: Duration = Duration::from_secs(6);
 
-/// What is watched: the scanner, the same enciphered, and a camera in two sizes whose cable can be pulled.
+/// What is watched: a scanner, the same enciphered, and a camera in two sizes; all on cables that can be pulled at
+/// once.
 fn streams(dir: &Path) -> String {
-    let pid = dir.join("camera.pid");
-    let away = dir.join("camera.away");
-    let script = format!(
-        "if [ -e {} ]; then echo 'the cable is out' >&2; exit 1; fi; echo $$ > {}; exec ffmpeg -nostdin -v error \
-         -re -f lavfi -i testsrc2=size=320x180:rate=15 -pix_fmt yuv420p -f rawvideo pipe:1",
-        away.display(),
-        pid.display()
-    );
-    format!(
-        "[[stream]]\nname = \"radio\"\nlow_latency = {{}}\n[stream.audio]\nkind = \"synth\"\n[stream.window]\n\
-         segment = \"1s\"\nlength = \"10s\"\n\n[[stream]]\nname = \"closed\"\naudio.kind = \"synth\"\n\
-         encryption.rotate = 3\nwindow = {{ segment = \"1s\", length = \"10s\" }}\n\n\
-         [[stream]]\nname = \"camera\"\nlow_latency = {{ part = \"300ms\" }}\n\
-         rendition = [{{ size = \"160x90\", bitrate = \"100k\" }}]\n[stream.window]\nsegment = \"2s\"\nlength = \"12s\"\n\
-         [stream.video]\nkind = \"command\"\ncommand = [\"sh\", \"-c\", {script:?}]\noutput = \"yu12\"\n\
-         size = \"320x180\"\nrate = 15\nbitrate = \"300k\"\n[stream.audio]\nkind = \"synth\"\nsound = \"clapper\"\n"
-    )
+    let program = |name: &str, gives: &str| {
+        let script = format!(
+            "if [ -e {0}/away ]; then echo 'the cable is out' >&2; exit 1; fi; echo $$ > {0}/{name}.pid; \
+             exec ffmpeg -nostdin -v error -re -f lavfi -i {gives} pipe:1",
+            dir.display()
+        );
+        format!("kind = \"command\"\ncommand = [\"sh\", \"-c\", {script:?}]\n")
+    };
+    let sound = |name: &str| {
+        let gives = "sine=frequency=997:sample_rate=48000 -f s16le";
+        format!("[stream.audio]\n{}input = {{ rate = 48000, channels = 1 }}\n", program(name, gives))
+    };
+    let pictures = |name: &str| {
+        let program = program(name, "testsrc2=size=320x180:rate=15 -pix_fmt yuv420p -f rawvideo");
+        format!(
+            "[stream.video]\n{program}output = \"yu12\"\nsize = \"320x180\"\nrate = 15\nbitrate = \"300k\"\n\
+             [stream.audio]\nkind = \"synth\"\nsound = \"clapper\"\n"
+        )
+    };
+    let short = "window = { segment = \"1s\", length = \"10s\" }\n";
+    [
+        &format!("[[stream]]\nname = \"radio\"\nlow_latency = {{}}\n{short}{}\n", sound("radio")),
+        &format!("[[stream]]\nname = \"closed\"\nencryption.rotate = 3\n{short}{}\n", sound("closed")),
+        "[[stream]]\nname = \"camera\"\nlow_latency = { part = \"300ms\" }\n\
+         rendition = [{ size = \"160x90\", bitrate = \"100k\" }]\n",
+        "window = { segment = \"2s\", length = \"12s\" }\n",
+        &pictures("camera"),
+    ]
+    .concat()
 }
 
+const CABLES: [&str; 3] = ["radio", "closed", "camera"];
 const PLAYLISTS: [&str; 5] = [
     "/radio/index.m3u8",
     "/radio/ll/index.m3u8",
@@ -60,7 +74,7 @@ async fn nothing_is_to_be_said_against_what_is_served() {
             let (server, path) = split(&url);
             judged(&server, &[path], length, &Weather::default()).await
         }
-        Err(_) => ours(length, minutes.is_some()).await,
+        Err(_) => ours(length).await,
     };
     let (late, found): (Vec<_>, Vec<_>) =
         found.into_iter().partition(|finding| is_busy() && TIMED.contains(&finding.rule));
@@ -69,8 +83,8 @@ async fn nothing_is_to_be_said_against_what_is_served() {
     assert!(found.is_empty(), "{} findings:\n{}", found.len(), report.join("\n"));
 }
 
-/// Watches a program of our own; with `trouble`, its camera goes and comes, and it is killed and started again.
-async fn ours(length: Duration, trouble: bool) -> Vec<Finding> {
+/// Watches a program of our own, whose sources all go and come, and which is killed and started again.
+async fn ours(length: Duration) -> Vec<Finding> {
     let dir = std::env::temp_dir().join(format!("outpost-checker-{}", std::process::id()));
     fs::create_dir_all(&dir).expect("a temporary folder");
     let config = dir.join("outpost.toml");
@@ -79,43 +93,35 @@ async fn ours(length: Duration, trouble: bool) -> Vec<Finding> {
     let outpost = Outpost::start(&arguments, &[], &dir);
     let (address, server) = (outpost.address, outpost.url(""));
     let weather = Weather::default();
-    let paths = PLAYLISTS.map(str::to_owned);
-    let (watching, outpost) = {
-        let (weather, server) = (weather.clone(), server.clone());
-        (tokio::spawn(async move { judged(&server, &paths, length, &weather).await }), outpost)
-    };
-    if trouble {
-        tokio::time::sleep(length / 3).await;
-        // Losing a source is no excuse for anything: the slate goes on in its place.
-        pull(&dir);
-        tokio::time::sleep(AWAY).await;
-        fs::remove_file(dir.join("camera.away")).expect("it was away");
-        tokio::time::sleep(length / 3).await;
-        weather.turn();
-        drop(outpost); // SIGKILL
-        let dir_again: PathBuf = dir.clone();
-        let again = tokio::task::spawn_blocking(move || {
-            let config = dir_again.join("outpost.toml");
-            Outpost::start_at(address, &["run", config.to_str().expect("UTF-8")], &[], &dir_again)
-        });
-        let again = again.await.expect("it starts again");
-        tokio::time::sleep(CALM).await;
-        weather.turn();
-        let found = watching.await.expect("a judge does not fail");
-        drop(again);
-        let _ = fs::remove_dir_all(&dir);
-        return found;
-    }
+    let watching = tokio::spawn({
+        let weather = weather.clone();
+        async move { judged(&server, &PLAYLISTS.map(str::to_owned), length, &weather).await }
+    });
+    tokio::time::sleep(length / 4).await;
+    // Losing a source is no excuse for anything: silence and the slate go on in its place.
+    pull(&dir);
+    tokio::time::sleep(length / 8).await;
+    fs::remove_file(dir.join("away")).expect("they were away");
+    tokio::time::sleep(length / 4).await;
+    weather.turn();
+    drop(outpost); // SIGKILL
+    let again = Outpost::start_at(address, &arguments, &[], &dir);
+    tokio::time::sleep(CALM).await;
+    weather.turn();
     let found = watching.await.expect("a judge does not fail");
-    drop(outpost);
-    let _ = fs::remove_dir_all(&dir);
+    drop(again);
+    if found.is_empty() {
+        let _ = fs::remove_dir_all(&dir);
+    }
     found
 }
 
 fn pull(dir: &Path) {
-    fs::write(dir.join("camera.away"), "").expect("a file");
-    let pid = fs::read_to_string(dir.join("camera.pid")).expect("the camera has run");
-    kill(Pid::from_raw(pid.trim().parse().expect("a number")), Signal::SIGKILL).expect("the camera runs");
+    fs::write(dir.join("away"), "").expect("a file");
+    for name in CABLES {
+        let pid = fs::read_to_string(dir.join(format!("{name}.pid"))).expect("it has run");
+        kill(Pid::from_raw(pid.trim().parse().expect("a number")), Signal::SIGKILL).expect("it runs");
+    }
 }
 
 /// Watches all `paths` of a server at once, says what was seen, and judges it.
@@ -123,9 +129,18 @@ async fn judged(server: &str, paths: &[String], length: Duration, weather: &Weat
     let client = Arc::new(Client::new(server));
     let watching = paths.iter().map(|path| watch(Arc::clone(&client), path.clone(), length, weather.clone()));
     let watching: Vec<_> = watching.map(tokio::spawn).collect();
-    let mut found = Vec::new();
+    let mut seen = Vec::new();
     for (path, watching) in paths.iter().zip(watching) {
-        let stream = watching.await.expect("a watcher does not fail");
+        seen.push((path.clone(), watching.await.expect("a watcher does not fail")));
+    }
+    // Before judging, which takes its time.
+    let mut pieces = Vec::new();
+    for (path, stream) in &seen {
+        if let Some((from, to)) = piece(&client, path, stream).await {
+            pieces.push(watched_piece(&client, path, from, to).await);
+        }
+    }
+    for (path, stream) in &seen {
         for rendition in &stream.renditions {
             let ended = rendition.listings.last().is_some_and(|last| last.media.ended);
             assert!(
@@ -142,21 +157,20 @@ async fn judged(server: &str, paths: &[String], length: Duration, weather: &Weat
                 rendition.deltas.len()
             );
         }
-        found.extend(judge_all(&stream, path));
-        if let Some((from, to)) = piece(&stream) {
-            found.extend(judged_piece(&client, path, from, to).await);
-        }
     }
+    let found = seen.iter().chain(&pieces).flat_map(|(path, stream)| judge_all(stream, path));
+    let found: Vec<Finding> = found.collect();
     let mut count: BTreeMap<&str, usize> = BTreeMap::new();
     found.iter().for_each(|finding| *count.entry(finding.rule).or_default() += 1);
     println!("{count:#?}");
     found
 }
 
-/// An instant in a segment from the middle of the window, which will not leave it at once, and one in the next, in
-/// seconds since 1970; where the playlist is none of low latency.
-fn piece(stream: &Stream) -> Option<(f64, f64)> {
-    let media = &stream.renditions.first()?.listings.last()?.media;
+/// An instant in a segment from the middle of the window as it is now, which will not leave it at once, and one in the
+/// next, in seconds since 1970; where the playlist is none of low latency.
+async fn piece(client: &Client, path: &str, stream: &Stream) -> Option<(f64, f64)> {
+    let answer = client.playlist(&join(path, &stream.renditions.first()?.uri)).await;
+    let media = Media::read(&String::from_utf8_lossy(&answer.body));
     let dates = media.dates();
     let middle = dates.len() / 2;
     (!media.has_parts() && !media.ended && middle > 1)
@@ -164,7 +178,7 @@ fn piece(stream: &Stream) -> Option<(f64, f64)> {
 }
 
 /// A piece of the window is a finished playlist that begins and ends where it was asked to, as far as segments go.
-async fn judged_piece(client: &Arc<Client>, path: &str, from: f64, to: f64) -> Vec<Finding> {
+async fn watched_piece(client: &Arc<Client>, path: &str, from: f64, to: f64) -> (String, Stream) {
     let written = |at: f64| Timestamp::from_millisecond((at * 1e3) as i64).expect("a date of these years");
     let path = format!("{path}?from={}&to={}", written(from), written(to));
     let stream = watch(Arc::clone(client), path.clone(), Duration::from_secs(1), Weather::default()).await;
@@ -179,7 +193,7 @@ async fn judged_piece(client: &Arc<Client>, path: &str, from: f64, to: f64) -> V
         assert!((0.0..=target + 1.0).contains(&late), "{path} ends {late} s late:\n{}", media.text);
         assert!(rendition.files.len() >= media.segments.len(), "{path}: its segments were fetched");
     }
-    judge_all(&stream, &path)
+    (path, stream)
 }
 
 /// `http://host:port` and the rest.

@@ -108,9 +108,20 @@ pub(crate) struct Rendition {
 impl Rendition {
     /// The segments that were listed, each once, in order, as first seen.
     pub(crate) fn segments(&self) -> Vec<&crate::text::Segment> {
+        Self::first_seen(&self.listings)
+    }
+
+    /// Those that were listed since the last trouble: of those before it, a server that was started again knows
+    /// nothing.
+    pub(crate) fn segments_since_trouble(&self) -> Vec<&crate::text::Segment> {
+        let since = self.listings.iter().rposition(|listing| listing.after_trouble).unwrap_or(0);
+        Self::first_seen(&self.listings[since..])
+    }
+
+    fn first_seen(listings: &[Listing]) -> Vec<&crate::text::Segment> {
         let mut next = 0;
         let mut found = Vec::new();
-        for segment in self.listings.iter().flat_map(|listing| &listing.media.segments) {
+        for segment in listings.iter().flat_map(|listing| &listing.media.segments) {
             if segment.number >= next {
                 next = segment.number + 1;
                 found.push(segment);

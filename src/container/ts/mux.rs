@@ -116,6 +116,8 @@ pub struct Mux {
     stage: Stage,
     /// Where the media end, as far as is known.
     end: Pts,
+    /// From the last picture but one to the last; zero while there were no two in a row.
+    step: Span,
 }
 
 impl Mux {
@@ -145,6 +147,7 @@ impl Mux {
             pcr: None,
             stage: Stage::Closed(Join::Continuous),
             end: Pts::default(),
+            step: Span::ZERO,
         }
     }
 
@@ -204,6 +207,7 @@ impl Mux {
         self.cut(self.end, sink);
         self.stage = Stage::Closed(Join::Broken);
         self.pcr = None;
+        self.step = Span::ZERO;
         self.video.iter_mut().for_each(|stream| stream.last = None);
         self.audio.iter_mut().for_each(|(stream, _)| stream.last = None);
     }
@@ -309,7 +313,10 @@ impl Mux {
         self.begin(unit.pts, sink);
         let Some(stream) = &mut self.video else { return Err(MuxError::NoTrack(Track::Video)) };
         let step = stream.last.map_or(Span::ZERO, |last| unit.dts - last);
-        self.end = self.end.max(unit.pts + step);
+        // It lasts as long as the one before did; a hole between the two belongs to neither.
+        let lasts = if self.step == Span::ZERO { step } else { step.min(self.step) };
+        self.step = step;
+        self.end = self.end.max(unit.pts + lasts);
         stream.last = Some(unit.dts);
 
         let mut now = unit.dts - VIDEO_LEAD;

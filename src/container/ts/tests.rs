@@ -30,6 +30,21 @@ fn a_radio_at_64_kbit_is_nearly_all_sound() {
 }
 
 #[test]
+fn a_hole_before_a_picture_is_not_how_long_it_lasts() {
+    // A source that gives 30 pictures a second, is held up for four seconds, and ends soon after, or at once.
+    for pictures in [&[0, 1, 2, 120][..], &[0, 1, 2, 120, 121]] {
+        let (mut mux, mut tape) = (Mux::new(&with_video()), Tape::default());
+        for n in pictures {
+            let picture = Owned::video(n * 3_000, Entry::Key, 0, 100);
+            mux.write(&picture.packet(), &mut tape).expect("in order");
+        }
+        mux.interrupt(&mut tape);
+        let end = Pts::from_ticks((pictures[pictures.len() - 1] + 1) * 3_000);
+        assert_eq!(tape.marks().last(), Some(&Mark::End { at: end }), "{pictures:?}");
+    }
+}
+
+#[test]
 fn segments_are_marked_where_the_caller_cuts() {
     let program = Program::audio_only(lc());
     let (mut mux, mut tape) = (Mux::new(&program), Tape::default());

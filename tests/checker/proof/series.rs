@@ -330,3 +330,13 @@ fn a_restart_excuses_a_pause_and_nothing_else() {
     edit(&mut stream, 5, "106.ts", "107b.ts");
     only("segments_stay_as_they_are", &judge_all(&stream, ""));
 }
+
+#[test]
+fn a_restart_begins_a_new_measure_of_bit_rates() {
+    let mut stream = ordinary();
+    let rendition = one(&mut stream);
+    let first = |it: &Rendition| it.segments_since_trouble().first().map(|segment| segment.number);
+    assert_eq!(first(rendition), Some(100));
+    rendition.listings[8].after_trouble = true;
+    assert_eq!(first(rendition), Some(106), "those before it are not listed any more");
+}

@@ -188,7 +188,7 @@ fn reports_are_true(stream: &Stream) -> Vec<String> {
 
 /// Bits per second: the largest of any run of segments that lasts 0.5 to 1.5 targets (RFC 8216, 4.3.4.2), and of all.
 pub(crate) fn rates(rendition: &Rendition) -> Option<(f64, f64)> {
-    let segments = rendition.segments();
+    let segments = rendition.segments_since_trouble();
     let sized: Vec<(u64, f64, usize)> = segments
         .iter()
         .filter_map(|it| Some((it.number, it.duration?, rendition.body(&it.uri)?.len())))

@@ -24,6 +24,8 @@ impl Watcher {
         while !self.is_over() {
             if let Some(new) = listing.take() {
                 let media = new.media.clone();
+                // What failed in bad weather is not to be taken for a failure in good.
+                self.collect(&mut hinted);
                 self.note(new);
                 let hint = media.hints.iter().find(|hint| hint.kind == "PART").map(|hint| hint.uri.clone());
                 if let Some(uri) = hint.filter(|uri| *uri != asked_for) {
@@ -34,7 +36,6 @@ impl Watcher {
                         Fetch { clear: Arc::clone(&answer.body), answer, uri, owed: true, hinted: true }
                     });
                 }
-                self.collect(&mut hinted);
                 // The last part came by its hint, or is just coming.
                 for segment in &media.segments {
                     self.fetch_new(segment).await;

@@ -13,8 +13,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
 use cipher::Secret;
-pub(crate) use client::Client;
-use client::join;
+pub(crate) use client::{Client, join};
 
 use crate::seen::{Answer, Fetch, Listing, Rendition, Stream};
 use crate::text::{Media, Multivariant, Segment};

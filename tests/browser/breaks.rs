@@ -1,0 +1,326 @@
+//! Every break that a stream can have, while it plays in players that we did not write: nobody touches them, and each
+//! lets hear and shows what comes after.
+//!
+//! A machine that is suspended is shown here as its processes meet it: they stand still, and sources begin anew. Its
+//! clocks cannot be had here; what follows from them `tests/hls/agreement.rs` shows on a simulated one.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use m3u8_rs::MediaPlaylist;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+
+use crate::chromium::Browser;
+use crate::libraries::{self, Case};
+use crate::outpost_program::{Outpost, fetch};
+use crate::players::{Media, PLAYERS, Playing};
+use crate::{alone, temporary};
+
+/// How long a source, or the whole machine, is away.
+const AWAY: Duration = Duration::from_secs(3);
+/// When all have to be past a break: they are up to eight seconds behind, and two cores carry them all.
+const PATIENCE: Duration = Duration::from_secs(45);
+/// How long they are watched then.
+const WATCHED: Duration = Duration::from_secs(2);
+
+const CASE: Case = Case {
+    path: "/camera/index.m3u8",
+    pictures: true,
+    low_latency: false,
+    players: &["hls", "shaka", "videojs"],
+};
+
+/// Whether there is somebody to ask all the time.
+#[derive(PartialEq)]
+enum Server {
+    Stays,
+    /// It is away for some tenths of a second.
+    Returns,
+}
+/// What is done to the stream.
+struct Break {
+    what: &'static str,
+    server: Server,
+    happen: fn(&mut Station),
+}
+
+/// In this order; what the sources give when they begin anew is different each time.
+const BREAKS: [Break; 5] = [
+    Break {
+        what: "its source is lost and comes back",
+        server: Server::Stays,
+        happen: |station| {
+            station.pull();
+            std::thread::sleep(AWAY);
+            station.plug_in();
+        },
+    },
+    Break {
+        what: "its camera comes back with another size",
+        server: Server::Stays,
+        happen: |station| {
+            station.write("size", "640x360");
+            station.end_sources();
+        },
+    },
+    Break {
+        what: "the machine is suspended",
+        server: Server::Stays,
+        happen: |station| {
+            station.signal(Signal::SIGSTOP);
+            std::thread::sleep(AWAY);
+            station.end_sources();
+            station.signal(Signal::SIGCONT);
+        },
+    },
+    Break {
+        what: "the program is killed and started again",
+        server: Server::Returns,
+        happen: |station| {
+            station.signal(Signal::SIGKILL);
+            station.start_again();
+        },
+    },
+    Break {
+        what: "it is configured otherwise: encoded here, in another size and in stereo",
+        server: Server::Returns,
+        happen: |station| {
+            station.configure(&Coding { output: "yu12", flags: "-pix_fmt yuv420p -f rawvideo", channels: 2 });
+            station.signal(Signal::SIGTERM);
+            station.start_again();
+        },
+    },
+];
+
+/// How pictures and sound come.
+struct Coding {
+    output: &'static str,
+    /// Of ffmpeg.
+    flags: &'static str,
+    channels: u8,
+}
+
+const CODED: Coding = Coding {
+    output: "h264",
+    flags: "-c:v libx264 -preset ultrafast -tune zerolatency -g 15 -f h264",
+    channels: 1,
+};
+
+/// What a source gives, by how often it was changed: the pitch of a tone in Hz, and the brightness of a picture.
+fn tone(phase: usize) -> f64 {
+    500.0 + 150.0 * phase as f64
+}
+
+fn brightness(phase: usize) -> f64 {
+    90.0 + 25.0 * phase as f64
+}
+
+/// The program, and two others as its camera and its microphone.
+struct Station {
+    dir: PathBuf,
+    outpost: Outpost,
+}
+
+impl Station {
+    fn start(dir: &Path) -> Self {
+        fs::create_dir_all(dir).expect("a folder");
+        configure(dir, &CODED);
+        write(dir, "size", "320x180");
+        give(dir, 0);
+        let outpost = Outpost::start(&["run", dir.join("outpost.toml").to_str().expect("UTF-8")], &[], dir);
+        Self { dir: dir.to_owned(), outpost }
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        write(&self.dir, name, text);
+    }
+
+    fn configure(&self, coding: &Coding) {
+        configure(&self.dir, coding);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.outpost.child.id()).expect("a pid");
+        kill(Pid::from_raw(pid), signal).expect("it runs");
+    }
+
+    /// Once it has ended.
+    fn start_again(&mut self) {
+        self.outpost.child.wait().expect("it was told to end");
+        let config = self.dir.join("outpost.toml");
+        let arguments = ["run", config.to_str().expect("UTF-8")];
+        self.outpost = Outpost::start_at(self.outpost.address, &arguments, &[], &self.dir);
+    }
+
+    /// Both programs are started again.
+    fn end_sources(&self) {
+        for name in ["camera", "microphone"] {
+            let pid = fs::read_to_string(self.dir.join(name)).expect("it ran");
+            // It may have met its end already.
+            let _ = kill(Pid::from_raw(pid.trim().parse().expect("a number")), Signal::SIGKILL);
+        }
+    }
+
+    fn pull(&self) {
+        self.write("away", "");
+        self.end_sources();
+    }
+
+    fn plug_in(&self) {
+        fs::remove_file(self.dir.join("away")).expect("it was away");
+    }
+
+    fn playlist(&self) -> MediaPlaylist {
+        let text = fetch(&self.outpost.url("/camera/video/index.m3u8")).expect("a playlist");
+        m3u8_rs::parse_media_playlist_res(text.as_bytes()).expect("m3u8-rs reads the playlist")
+    }
+}
+
+fn write(dir: &Path, name: &str, text: &str) {
+    fs::write(dir.join(name), text).expect("room for a file");
+}
+
+fn give(dir: &Path, phase: usize) {
+    let level = brightness(phase) as u8;
+    write(dir, "tone", &tone(phase).to_string());
+    write(dir, "colour", &format!("0x{level:02x}{level:02x}{level:02x}"));
+}
+
+fn configure(dir: &Path, Coding { output, flags, channels }: &Coding) {
+    let dir_name = dir.display();
+    let program = |name: &str, gives: &str| {
+        let script = format!(
+            "cd {dir_name}; if [ -e away ]; then echo 'the cable is out' >&2; exit 1; fi; echo $$ > {name}; \
+             exec ffmpeg -nostdin -v error -re -f lavfi -i {gives} pipe:1"
+        );
+        format!("kind = \"command\"\ncommand = [\"sh\", \"-c\", {script:?}]")
+    };
+    let camera = program("camera", &format!("color=$(cat colour):size=$(cat size):rate=15 {flags}"));
+    let sound = format!("sine=frequency=$(cat tone):sample_rate=48000 -ac {channels} -f s16le");
+    let sound = program("microphone", &sound);
+    let ears = if *channels == 2 { "stereo" } else { "mono" };
+    let config = format!(
+        "[[stream]]\nname = \"camera\"\nwindow.segment = \"1s\"\n[stream.video]\n{camera}\noutput = \"{output}\"\n\
+         size = \"640x360\"\nrate = 15\nbitrate = \"300k\"\n[stream.audio]\n{sound}\nchannels = \"{ears}\"\n\
+         input = {{ rate = 48000, channels = {channels} }}\n"
+    );
+    write(dir, "outpost.toml", &config);
+}
+
+/// How far a player is, however it tells.
+struct Standing {
+    name: String,
+    heard: f64,
+    seen: f64,
+    /// Whether it has come to what the sources give now.
+    is_there: bool,
+    /// What is wrong with it.
+    fault: Option<String>,
+}
+
+fn of_program(playing: &mut Playing, phase: usize) -> Standing {
+    let pitch = playing.pitch();
+    Standing {
+        name: format!("{} ({pitch:.0} Hz)", playing.name()),
+        heard: playing.heard(),
+        seen: playing.seen(),
+        is_there: (pitch - tone(phase)).abs() < 40.0,
+        fault: playing.ended().map(|status| format!("ended: {status}")),
+    }
+}
+
+fn of_page(look: &Value, phase: usize) -> Standing {
+    let number = |name: &str| look[name].as_f64().unwrap_or(0.0);
+    let faults = look["faults"].as_array().filter(|faults| !faults.is_empty());
+    Standing {
+        name: format!("{} ({:.0} bright)", look["player"], number("brightness")),
+        // Bytes and seconds: all that counts is that they grow.
+        heard: number("decoded"),
+        seen: number("position"),
+        is_there: (number("brightness") - brightness(phase)).abs() < 10.0,
+        fault: faults.map(|faults| format!("{faults:?}")),
+    }
+}
+
+async fn all(programs: &mut [Playing], browser: &Browser, phase: usize) -> Vec<Standing> {
+    let looks = libraries::look(browser).await;
+    let pages = looks.iter().map(|look| of_page(look, phase));
+    programs.iter_mut().map(|playing| of_program(playing, phase)).chain(pages).collect()
+}
+
+/// Waits until `good` holds of all, each by its number, and none has failed: how all are.
+async fn until(
+    programs: &mut [Playing],
+    browser: &Browser,
+    phase: usize,
+    what: &str,
+    good: impl Fn(usize, &Standing) -> bool,
+) -> Vec<Standing> {
+    let count = programs.len() + CASE.players.len();
+    let began = Instant::now();
+    loop {
+        let all = all(programs, browser, phase).await;
+        let missing = all.iter().enumerate().filter(|(n, it)| it.fault.is_some() || !good(*n, it));
+        let missing: Vec<_> = missing.map(|(_, it)| format!("{}: {:?}", it.name, it.fault)).collect();
+        if missing.is_empty() && all.len() == count {
+            return all;
+        }
+        assert!(began.elapsed() < PATIENCE, "{what}: left behind are {missing:#?}\n{:#?}", browser.console());
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
+}
+
+/// Waits until all have come to what the sources give now, and go on with it.
+async fn go_on(programs: &mut [Playing], browser: &Browser, phase: usize, what: &str) {
+    let began = Instant::now();
+    let there = until(programs, browser, phase, what, |_, it| it.is_there).await;
+    println!("{what}: all are there after {:.0} s", began.elapsed().as_secs_f64());
+    tokio::time::sleep(WATCHED).await;
+    let further = |n: usize, it: &Standing| it.heard > there[n].heard && it.seen > there[n].seen;
+    until(programs, browser, phase, &format!("{what}, and goes on"), further).await;
+}
+
+/// Numbers go on, what is broken is said to be, and dated.
+fn follows(before: &MediaPlaylist, after: &MediaPlaylist, what: &str) {
+    let next = |playlist: &MediaPlaylist| playlist.media_sequence + playlist.segments.len() as u64;
+    let breaks = |playlist: &MediaPlaylist| {
+        let listed = playlist.segments.iter().filter(|segment| segment.discontinuity);
+        playlist.discontinuity_sequence + listed.count() as u64
+    };
+    assert!(next(after) > next(before), "{what}: {before:?}\n{after:?}");
+    assert!(breaks(after) > breaks(before), "{what}: {before:?}\n{after:?}");
+    let undated = after.segments.iter().find(|it| it.discontinuity && it.program_date_time.is_none());
+    assert!(undated.is_none(), "{what}: {undated:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_player_goes_on_through_every_break() {
+    let _alone = alone().await;
+    // Not in the target folder: VLC runs as `nobody`, who cannot enter a home.
+    let dir = std::env::temp_dir().join(format!("outpost-breaks-{}", std::process::id()));
+    let profile = temporary("breaks-profile");
+    let mut station = Station::start(&dir.join("station"));
+    let url = station.outpost.url(CASE.path);
+    let browser = Browser::start(&profile).await;
+    libraries::open(&browser, &url, &CASE).await;
+    let start =
+        |player: &'static crate::players::Player| player.start(&url, Media::Both, &dir.join(player.name));
+    let mut programs: Vec<_> = PLAYERS.iter().map(start).collect();
+    go_on(&mut programs, &browser, 0, "at first").await;
+    for (number, Break { what, server, happen }) in BREAKS.iter().enumerate() {
+        let before = station.playlist();
+        give(&station.dir, number + 1);
+        let returns = *server == Server::Returns;
+        programs.iter().filter(|_| returns).for_each(|playing| playing.hold(Signal::SIGSTOP));
+        happen(&mut station);
+        programs.iter().filter(|_| returns).for_each(|playing| playing.hold(Signal::SIGCONT));
+        go_on(&mut programs, &browser, number + 1, what).await;
+        follows(&before, &station.playlist(), what);
+    }
+    drop((programs, browser));
+    let _ = fs::remove_dir_all(profile);
+    let _ = fs::remove_dir_all(dir);
+}
