@@ -1,0 +1,92 @@
+// Plays `url` by hls.js, and notes how old each picture of the test card is when it is shown. All times are those of
+// performance.now(), in milliseconds: the same clock for what is captured and for what is shown.
+'use strict';
+
+/** Between two pictures of the card. */
+const PERIOD = 1000 / 30;
+
+const video = document.createElement('video');
+Object.assign(video, { muted: true, playsInline: true, width: 320, height: 180 });
+document.body.replaceChildren(video);
+
+const strip = new OffscreenCanvas(128, 1).getContext('2d', { willReadFrequently: true });
+
+/** The counter in the lowest twelfth of the card: 32 blocks, the highest bit on the left; null if it cannot be read. */
+function counter(picture, width, height) {
+  const rows = height / 12;
+  strip.drawImage(picture, 0, height - rows * 0.75, width, rows / 2, 0, 0, 128, 1);
+  const { data } = strip.getImageData(0, 0, 128, 1);
+  let value = 0;
+  for (let block = 0; block < 32; block++) {
+    // Of each block the middle two of four pixels, as green alone: it is black or white.
+    const level = (data[16 * block + 5] + data[16 * block + 9]) / 2;
+    if (level > 86 && level < 168) return null;
+    value = value * 2 + (level >= 168 ? 1 : 0);
+  }
+  return value;
+}
+
+/** When picture number 0 was captured, between these two; NaN until calibrated. */
+let zero = { least: -Infinity, most: Infinity };
+
+/** Asks for a still picture: it is captured after the asking, and before it is here. */
+async function calibrate(path) {
+  const asked = performance.now();
+  const reply = await fetch(path, { cache: 'no-store' });
+  const picture = await createImageBitmap(await reply.blob());
+  const here = performance.now();
+  const number = counter(picture, picture.width, picture.height);
+  zero.least = Math.max(zero.least, asked - number * PERIOD);
+  zero.most = Math.min(zero.most, here - number * PERIOD);
+}
+
+/** What was shown: the picture's number, and when. */
+let shown = [];
+let unreadable = 0;
+let last = 0;
+let longest = 0;
+
+function look(_, { expectedDisplayTime }) {
+  if (last) longest = Math.max(longest, expectedDisplayTime - last);
+  last = expectedDisplayTime;
+  const number = counter(video, video.videoWidth, video.videoHeight);
+  if (number === null) unreadable++;
+  else shown.push([number, expectedDisplayTime]);
+  video.requestVideoFrameCallback(look);
+}
+
+const faults = [];
+let hls;
+
+window.figure = {
+  calibrate,
+  async start(library, url, options) {
+    const script = document.createElement('script');
+    script.src = library;
+    document.head.append(script);
+    await new Promise((done, failed) => Object.assign(script, { onload: done, onerror: failed }));
+    hls = new Hls(options);
+    hls.on(Hls.Events.ERROR, (_, { details, fatal }) => faults.push(`${details}${fatal ? ', fatal' : ''}`));
+    hls.loadSource(url);
+    hls.attachMedia(video);
+    video.requestVideoFrameCallback(look);
+    video.play().catch((error) => faults.push(String(error)));
+  },
+  forget() {
+    [shown, unreadable, last, longest] = [[], 0, 0, 0];
+  },
+  /** The ages, taken as old as they may be; how the player sees it; and by which protocol it came. */
+  tell() {
+    return {
+      ages: shown.map(([number, at]) => at - (zero.least + number * PERIOD)),
+      doubt: zero.most - zero.least,
+      unreadable,
+      longest,
+      faults,
+      player: hls.latency * 1000,
+      target: hls.targetLatency * 1000,
+      dated: hls.playingDate ? Date.now() - hls.playingDate.getTime() : null,
+      protocol: performance.getEntriesByType('resource').findLast(({ name }) => /m4s|ts$/.test(name))?.nextHopProtocol,
+    };
+  },
+};
