@@ -1,13 +1,9 @@
-// Plays `url` by hls.js, and notes how old each picture of the test card is when it is shown. All times are those of
-// performance.now(), in milliseconds: the same clock for what is captured and for what is shown.
+// Notes how old each picture of the test card is when it is shown. All times are those of performance.now(), in
+// milliseconds: the same clock for what is captured and for what is shown.
 'use strict';
 
 /** Between two pictures of the card. */
 const PERIOD = 1000 / 30;
-
-const video = document.createElement('video');
-Object.assign(video, { muted: true, playsInline: true, width: 320, height: 180 });
-document.body.replaceChildren(video);
 
 const strip = new OffscreenCanvas(128, 1).getContext('2d', { willReadFrequently: true });
 
@@ -40,53 +36,77 @@ async function calibrate(path) {
   zero.most = Math.min(zero.most, here - number * PERIOD);
 }
 
-/** What was shown: the picture's number, and when. */
-let shown = [];
+/** What was shown while notes were taken: the picture's number, and when. */
+const shown = [];
+let noting = false;
+/** How many were shown since the last start, how many could not be read, and for how long one stood at most. */
+let count = 0;
 let unreadable = 0;
-let last = 0;
 let longest = 0;
+let last = null;
+
+let video;
+let hls;
+const faults = [];
 
 function look(_, { expectedDisplayTime }) {
-  if (last) longest = Math.max(longest, expectedDisplayTime - last);
+  video.requestVideoFrameCallback(look);
+  count++;
+  if (!noting) return;
+  if (last !== null) longest = Math.max(longest, expectedDisplayTime - last);
   last = expectedDisplayTime;
   const number = counter(video, video.videoWidth, video.videoHeight);
   if (number === null) unreadable++;
   else shown.push([number, expectedDisplayTime]);
-  video.requestVideoFrameCallback(look);
 }
-
-const faults = [];
-let hls;
 
 window.figure = {
   calibrate,
-  async start(library, url, options) {
-    const script = document.createElement('script');
-    script.src = library;
-    document.head.append(script);
-    await new Promise((done, failed) => Object.assign(script, { onload: done, onerror: failed }));
+  /** From now on the pictures of this element are looked at. */
+  watch(element) {
+    video = element;
+    video.requestVideoFrameCallback(look);
+  },
+  /** Plays `url` by hls.js, with these options, in an element of its own. */
+  async play(library, url, options) {
+    if (!video) {
+      const script = Object.assign(document.createElement('script'), { src: library });
+      document.head.append(script);
+      await new Promise((done, failed) => Object.assign(script, { onload: done, onerror: failed }));
+      const element = document.createElement('video');
+      document.body.replaceChildren(Object.assign(element, { muted: true, width: 320, height: 180 }));
+      this.watch(element);
+    }
+    hls?.destroy();
     hls = new Hls(options);
     hls.on(Hls.Events.ERROR, (_, { details, fatal }) => faults.push(`${details}${fatal ? ', fatal' : ''}`));
     hls.loadSource(url);
     hls.attachMedia(video);
-    video.requestVideoFrameCallback(look);
     video.play().catch((error) => faults.push(String(error)));
   },
-  forget() {
-    [shown, unreadable, last, longest] = [[], 0, 0, 0];
+  /** What is shown now counts anew. */
+  restart() {
+    count = 0;
+  },
+  get count() {
+    return count;
+  },
+  note(on) {
+    noting = on;
+    last = null;
   },
   /** The ages, taken as old as they may be; how the player sees it; and by which protocol it came. */
   tell() {
+    const media = performance.getEntriesByType('resource').findLast(({ name }) => /m4s|ts$/.test(name));
     return {
       ages: shown.map(([number, at]) => at - (zero.least + number * PERIOD)),
       doubt: zero.most - zero.least,
       unreadable,
       longest,
       faults,
-      player: hls.latency * 1000,
-      target: hls.targetLatency * 1000,
-      dated: hls.playingDate ? Date.now() - hls.playingDate.getTime() : null,
-      protocol: performance.getEntriesByType('resource').findLast(({ name }) => /m4s|ts$/.test(name))?.nextHopProtocol,
+      player: hls ? hls.latency * 1000 : null,
+      target: hls ? hls.targetLatency * 1000 : null,
+      protocol: media?.nextHopProtocol,
     };
   },
 };
