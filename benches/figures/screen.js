@@ -25,6 +25,8 @@ function counter(picture, width, height) {
 /** When picture number 0 was captured, between these two; NaN until calibrated. */
 let zero = { least: -Infinity, most: Infinity };
 
+const age = ([number, at]) => at - (zero.least + number * PERIOD);
+
 /** Asks for a still picture: it is captured after the asking, and before it is here. */
 async function calibrate(path) {
   const asked = performance.now();
@@ -36,13 +38,13 @@ async function calibrate(path) {
   zero.most = Math.min(zero.most, here - number * PERIOD);
 }
 
-/** What was shown while notes were taken: the picture's number, and when. */
-const shown = [];
-let noting = false;
+/** What was shown while notes were taken, by their title: the picture's number, and when. */
+const notes = {};
+let title = null;
 /** How many were shown since the last start, how many could not be read, and for how long one stood at most. */
 let count = 0;
 let unreadable = 0;
-let longest = 0;
+const longest = {};
 let last = null;
 
 let video;
@@ -52,12 +54,12 @@ const faults = [];
 function look(_, { expectedDisplayTime }) {
   video.requestVideoFrameCallback(look);
   count++;
-  if (!noting) return;
-  if (last !== null) longest = Math.max(longest, expectedDisplayTime - last);
+  if (title === null) return;
+  if (last !== null) longest[title] = Math.max(longest[title] ?? 0, expectedDisplayTime - last);
   last = expectedDisplayTime;
   const number = counter(video, video.videoWidth, video.videoHeight);
   if (number === null) unreadable++;
-  else shown.push([number, expectedDisplayTime]);
+  else (notes[title] ??= []).push([number, expectedDisplayTime]);
 }
 
 window.figure = {
@@ -91,15 +93,16 @@ window.figure = {
   get count() {
     return count;
   },
-  note(on) {
-    noting = on;
+  /** Notes what is shown from now on, under this title; null ends it. */
+  note(as) {
+    title = as;
     last = null;
   },
   /** The ages, taken as old as they may be; how the player sees it; and by which protocol it came. */
   tell() {
     const media = performance.getEntriesByType('resource').findLast(({ name }) => /m4s|ts$/.test(name));
     return {
-      ages: shown.map(([number, at]) => at - (zero.least + number * PERIOD)),
+      ages: Object.fromEntries(Object.entries(notes).map(([title, shown]) => [title, shown.map(age)])),
       doubt: zero.most - zero.least,
       unreadable,
       longest,

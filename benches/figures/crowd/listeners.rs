@@ -33,8 +33,7 @@ pub(super) fn rows(dir: &Path) -> Result<Vec<Row>, Box<dyn Error>> {
     let row = Row::limit(name, 0.0, late as f64, &format!("of {all} late"))
         .with_peer("median", outcome.percentile(50), "ms after capture")
         .with_peer("slowest", outcome.percentile(100), "ms")
-        .with_peer("CPU per second", outcome.cpu[0] * 1e3, "ms")
-        .with_peer("without them", outcome.cpu[1] * 1e3, "ms");
+        .with_peer("CPU per second", outcome.cpu * 1e3, "ms");
     Ok(vec![row, Row::limit("the same, memory (PSS) for each", 12.0, outcome.each, "KiB")])
 }
 

@@ -81,8 +81,8 @@ struct Outcome {
     /// Pieces that did not come.
     missing: usize,
     told: Rc<Told>,
-    /// Processor seconds per second, with the crowd and before it came.
-    cpu: [f64; 2],
+    /// Processor seconds per second.
+    cpu: f64,
     /// KiB of the program's memory that each of the crowd took.
     each: f64,
 }
@@ -141,7 +141,8 @@ impl Crowd {
         sleep(half).await;
         let cpu = process::cpu_seconds(pid);
         sleep(half).await;
-        let (alone, memory) = (process::cpu_seconds(pid) - cpu, process::pss_kib(pid));
+        let alone = (process::cpu_seconds(pid) - cpu) / half.as_secs_f64();
+        let memory = process::pss_kib(pid);
 
         let floor = Rc::new(Floor {
             crowd: self,
@@ -168,8 +169,9 @@ impl Crowd {
         let each = (process::pss_kib(pid) - memory) / self.members as f64;
         sleep(AFTERWARDS).await;
         eprintln!(
-            "    CPU per second: the program {:.0} ms, the crowd itself {:.0} ms",
+            "    CPU per second: the program {:.0} ms (without them {:.0}), the crowd itself {:.0} ms",
             cpu * 1e3,
+            alone * 1e3,
             ours * 1e3
         );
 
@@ -177,14 +179,18 @@ impl Crowd {
             return Err(format!("{} of {}: {fault}", floor.faults.borrow().len(), self.members).into());
         }
         let mut due = due.take();
+        // What the stream itself leaves out is nobody's delay: how many were due, the table tells.
         due.retain(|_, due| (begin..end).contains(due));
         let came = floor.came.borrow();
         let delays = came.iter().filter_map(|(place, at)| Some(at - due.get(place)?));
         let mut delays: Vec<f64> = delays.collect();
         delays.sort_by(f64::total_cmp);
+        if delays.is_empty() {
+            return Err("nothing came".into());
+        }
         let missing = (due.len() * self.members).saturating_sub(delays.len());
         let told = floor.shared.last().ok_or("no playlist was read")?;
-        Ok(Outcome { delays, missing, told, cpu: [cpu, alone / half.as_secs_f64()], each })
+        Ok(Outcome { delays, missing, told, cpu, each })
     }
 }
 

@@ -37,8 +37,7 @@ pub(super) fn rows(dir: &Path) -> Result<Vec<Row>, Box<dyn Error>> {
     Ok(vec![
         row.with_peer("median", outcome.percentile(50), "ms after capture")
             .with_peer("slowest", outcome.percentile(100), "ms")
-            .with_peer("CPU per second", outcome.cpu[0] * 1e3, "ms")
-            .with_peer("without them", outcome.cpu[1] * 1e3, "ms")
+            .with_peer("CPU per second", outcome.cpu * 1e3, "ms")
             .with_peer("memory each", outcome.each, "KiB"),
     ])
 }
