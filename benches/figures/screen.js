@@ -22,8 +22,8 @@ function counter(picture, width, height) {
   return value;
 }
 
-/** When picture number 0 was captured, between these two; NaN until calibrated. */
-let zero = { least: -Infinity, most: Infinity };
+/** When picture number 0 was captured, between these two. */
+const zero = { least: -Infinity, most: Infinity };
 
 const age = ([number, at]) => at - (zero.least + number * PERIOD);
 
@@ -69,8 +69,8 @@ window.figure = {
     video = element;
     video.requestVideoFrameCallback(look);
   },
-  /** Plays `url` by hls.js, with these options, in an element of its own. */
-  async play(library, url, options) {
+  /** Plays `url` by hls.js as it is, in an element of its own. */
+  async play(library, url) {
     if (!video) {
       const script = Object.assign(document.createElement('script'), { src: library });
       document.head.append(script);
@@ -80,7 +80,7 @@ window.figure = {
       this.watch(element);
     }
     hls?.destroy();
-    hls = new Hls(options);
+    hls = new Hls();
     hls.on(Hls.Events.ERROR, (_, { details, fatal }) => faults.push(`${details}${fatal ? ', fatal' : ''}`));
     hls.loadSource(url);
     hls.attachMedia(video);

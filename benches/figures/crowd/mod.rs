@@ -30,11 +30,11 @@ use crate::process;
 use crate::table::Row;
 
 /// How long the program runs before anyone comes: then its windows of 12 s are full, and what has left them is gone.
-const SETTLING: Duration = Duration::from_secs(26);
+const SETTLING: Duration = Duration::from_secs(24);
 /// How long the members of a crowd take to come, one after the other.
 const COMING: Duration = Duration::from_secs(5);
 /// How long something may still be under way in the end, before it counts as never come.
-const AFTERWARDS: Duration = Duration::from_secs(5);
+const AFTERWARDS: Duration = Duration::from_secs(3);
 /// Open files besides the crowd's connections, in either process.
 const OTHER_FILES: u64 = 100;
 
