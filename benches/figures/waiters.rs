@@ -3,12 +3,12 @@
 use std::error::Error;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::sync::Arc;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use outpost::base::{Clock, Monotonic, Pts, SimClock, Span, WallTime};
 use outpost::container::ts::Join;
 use outpost::media::Entry;
@@ -30,10 +30,9 @@ const ROUNDS: u64 = 9;
 /// The number of the segment that is being written.
 const EDGE: u64 = 1_000;
 
-pub(crate) fn rows() -> Result<Vec<Row>, Box<dyn Error>> {
+pub(crate) fn rows(_: &Path) -> Result<Vec<Row>, Box<dyn Error>> {
     eprintln!("Requests that wait for a part: 5 s");
-    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
-    setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?;
+    crate::open_files()?;
     let stage = Stage::set()?;
     Ok(vec![
         Row::limit("part published -> 1 waiting request answered", 5.0, stage.median(1)?, "ms"),

@@ -81,6 +81,7 @@ pub fn run(config: &Config, serving: &dyn Fn(Serving)) -> Result<(), RunError> {
         listen: config.listen.0,
         https: https(config),
         allowed_origin: config.allowed_origin.as_str().to_owned(),
+        max_connections: config.connections.0,
         ..ServeConfig::default()
     };
     let server = Server::bind(&listen, Site { stations, report, stats: serve.clone() })?;

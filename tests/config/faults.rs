@@ -216,7 +216,12 @@ fn faults_are_told_with_place_and_remedy() {
         (
             "[server]\nlisten = 8080".to_owned(),
             "outpost.toml:1: server: unknown key; what can stand here: `listen`, `https`, `state_dir`, `allowed_origin`, \
-             `stream`\n  1 | [server]\n    |  ^^^^^^",
+             `connections`, `stream`\n  1 | [server]\n    |  ^^^^^^",
+        ),
+        (
+            "connections = 9".to_owned(),
+            "outpost.toml:1: connections: \"9\" is no number of connections from 10 to 100000\n\
+             \x20 1 | connections = 9\n    |               ^",
         ),
         (
             "listen = 80.8".to_owned(),

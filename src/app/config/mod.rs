@@ -20,7 +20,7 @@ use bytesize::ByteSize;
 pub use audio::{AudioSettings, SoundSource};
 pub use fault::Fault;
 pub use protection::{AccessSettings, EncryptionSettings, KeyPrefix, TokenError};
-pub use values::{BitRate, Length, Listen, Name, Origin, Step};
+pub use values::{BitRate, Connections, Length, Listen, Name, Origin, Step};
 pub use video::{Encoder, PictureSource, Rung, VideoSettings};
 
 use crate::base::Span;
@@ -43,6 +43,8 @@ pub struct Config {
     pub state_dir: PathBuf,
     /// Which web pages may play the streams (CORS).
     pub allowed_origin: Origin,
+    /// How many connections may be open at the same time.
+    pub connections: Connections,
     /// At least one, each with a name of its own.
     pub streams: Vec<StreamConfig>,
 }

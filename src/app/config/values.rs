@@ -41,6 +41,10 @@ pub enum Step {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Length(pub Span);
 
+/// How many connections may be open at the same time: `1000`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Connections(pub usize);
+
 /// Whose web pages may play the streams: `*`, or one origin (`https://example.org`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin(String);
@@ -153,6 +157,15 @@ impl FromStr for Length {
                 "{text:?} is no length of time; write it with its unit, as \"2s\", \"15min\" or \"1h 30m\""
             )
         })
+    }
+}
+
+impl FromStr for Connections {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number = text.parse().ok().filter(|number| (10..=100_000).contains(number));
+        number.map(Self).ok_or_else(|| format!("{text:?} is no number of connections from 10 to 100000"))
     }
 }
 
@@ -285,7 +298,7 @@ macro_rules! written {
     )*};
 }
 
-written!(Listen, Name, BitRate, Rate, Step, Length, Origin, Memory, KeyPrefix, Token);
+written!(Listen, Name, BitRate, Rate, Step, Length, Connections, Origin, Memory, KeyPrefix, Token);
 
 /// An amount of memory: `64MiB`, `64MB`, or bytes.
 #[derive(Clone, Copy, Debug)]

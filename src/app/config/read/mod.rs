@@ -27,10 +27,11 @@ use super::fault::Wrong;
 use super::keys;
 use super::values::{Memory, written};
 use super::{
-    BitRate, Certificate, Config, HttpsSettings, Length, Listen, Name, Origin, StreamConfig, WindowConfig,
-    default_state_dir,
+    BitRate, Certificate, Config, Connections, HttpsSettings, Length, Listen, Name, Origin, StreamConfig,
+    WindowConfig, default_state_dir,
 };
 use crate::base::Span;
+use crate::serve::ServeConfig;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -42,6 +43,8 @@ struct File {
     state_dir: PathBuf,
     #[serde(default = "Origin::any")]
     allowed_origin: Origin,
+    #[serde(default = "File::connections")]
+    connections: Connections,
     #[serde(default)]
     stream: Vec<Stream>,
 }
@@ -83,6 +86,10 @@ struct Window {
 impl File {
     fn listen() -> Listen {
         Listen::everywhere(8080)
+    }
+
+    fn connections() -> Connections {
+        Connections(ServeConfig::default().max_connections)
     }
 }
 
@@ -174,6 +181,7 @@ pub(super) fn read(text: &str) -> Result<Config, Wrong> {
         https,
         state_dir: file.state_dir,
         allowed_origin: file.allowed_origin,
+        connections: file.connections,
         streams,
     })
 }
