@@ -136,7 +136,8 @@ impl Assembler {
         if self.parts.is_empty() {
             self.entry = unit.entry;
         }
-        self.parts.take(unit.dts);
+        // What is told of a part in the playlist is true of its media to the tick.
+        mux.until(self.parts.take(unit.dts));
         if unit.part == PartEnd::Closes {
             let place = self.parts.close();
             self.write(place, done);
@@ -161,6 +162,7 @@ impl Assembler {
     fn write(&mut self, (start, duration): (Pts, Span), done: &mut dyn FnMut(Part)) {
         let Some(Coding { mux, .. }) = &mut self.coding else { return };
         let mut chunks = Vec::new();
+        mux.until(start + duration);
         mux.finish(&mut chunks);
         let body = Body { len: chunks.iter().map(Bytes::len).sum(), chunks: chunks.into() };
         done(Part { start, duration, entry: self.entry, presence: Presence::There, body });

@@ -132,6 +132,16 @@ const KEY: &[u8] = &[
 ];
 const DEPENDENT: &[u8] = &[0, 0, 0, 1, 0x41, 0x9a, 0x02, 0x04, 0x11];
 
+/// How long all pictures of a chunk last, by its trun (ISO/IEC 14496-12, 8.8.8); `None` of sound.
+fn pictures_last(chunk: &[u8]) -> Option<Span> {
+    let at = chunk.windows(4).position(|it| it == b"trun")? + 4;
+    let word = |n: usize| u32::from_be_bytes(chunk[at + 4 * n..][..4].try_into().expect("four bytes"));
+    let (flags, count) = (word(0) & 0xFF_FFFF, word(1) as usize);
+    // Each has its duration, size, flags and offset of composition.
+    let is_video = flags & 0xF00 == 0xF00;
+    is_video.then(|| Span::from_ticks((0..count).map(|n| i64::from(word(3 + 4 * n))).sum()))
+}
+
 /// Holds what was shown to what readers may rely on; gives the segments of the last.
 fn judge(target: Span, all: &[Arc<Snapshot>]) -> Result<(), TestCaseError> {
     let mut known: Vec<((u64, usize), Pts, Span)> = Vec::new();
@@ -151,6 +161,9 @@ fn judge(target: Span, all: &[Arc<Snapshot>]) -> Result<(), TestCaseError> {
             prop_assert!(part.duration <= target && part.duration > Span::ZERO, "{:?}", name);
             prop_assert!(end.is_none_or(|end| end == part.start), "{:?} does not follow", name);
             end = Some(part.start + part.duration);
+            let lasts = pictures_last(&part.body.chunks.concat());
+            let drift = lasts.map_or(Span::ZERO, |lasts| lasts - part.duration);
+            prop_assert_eq!(drift, Span::ZERO, "the media of {:?} last longer than it says", name);
             match known.iter().find(|(known, ..)| *known == name) {
                 None => known.push((name, part.start, part.duration)),
                 Some((_, start, duration)) => {

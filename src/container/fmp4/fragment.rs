@@ -162,7 +162,7 @@ impl Mux {
             Timeline::Pictures { usual } => {
                 let dts = unit.dts.ticks();
                 let at = self.next.unwrap_or(dts - usual.ticks());
-                (at, dts - at, unit.pts.ticks() - at)
+                (at, (dts - at).max(1), unit.pts.ticks() - at)
             }
             Timeline::Sound { rate, frame } => (self.place(unit.pts, rate, frame), i64::from(frame), 0),
         };
@@ -174,6 +174,19 @@ impl Mux {
         let (duration, composition) = (duration as u32, composition as i32);
         self.samples.push(Sample { duration, size, entry: unit.entry, composition });
         Ok(())
+    }
+
+    /// The last unit lasts until `end`: what comes next is decoded there, as far as that lies behind it. Without this, a
+    /// picture lasts until it is due. Units of sound last as long as they are.
+    pub fn until(&mut self, end: Pts) {
+        let (Timeline::Pictures { usual }, Some(next), Some(last)) =
+            (self.timeline, &mut self.next, self.samples.last_mut())
+        else {
+            return;
+        };
+        let at = *next - i64::from(last.duration);
+        let duration = ((end - usual).ticks() - at).max(1);
+        (last.duration, *next) = (duration as u32, at + duration);
     }
 
     /// Where a unit of sound lies. Samples are counted; where they lie more than a millisecond beside their PTS the
