@@ -20,8 +20,10 @@ use crate::media::AudioBlock;
 const PATIENCE: Duration = Duration::from_millis(100);
 /// A device that answers without waiting is not asked more often than this.
 const REST: Duration = Duration::from_millis(10);
-/// How far behind the clock silence is given: sound may be that late and still be heard whole.
+/// How far behind the clock an open device's silence is given: sound may be that late and still be heard whole.
 const SLACK: Duration = Duration::from_millis(250);
+/// Without a device nothing late can come. Listeners at low latency have no patience for more than sound itself takes.
+const GONE: Duration = Duration::from_millis(40);
 /// An open device that gives no more for so long is dead.
 const DEAD: Duration = Duration::from_secs(1);
 /// One just opened may take longer: a sound server waking its sink gives its first two seconds at once.
@@ -193,11 +195,11 @@ impl Capture {
             }
             return;
         }
-        self.steady.silence(now - SLACK);
+        self.steady.silence(now - GONE);
         let wanted = self.steady.wanted();
         if wanted > 0 {
             // One frame more, so that rounding can never make this a wait for nothing.
-            let due = self.steady.time_after(wanted + 1) + SLACK;
+            let due = self.steady.time_after(wanted + 1) + GONE;
             self.clock.sleep_until(due.min(self.retry), stop);
         }
     }
