@@ -103,6 +103,8 @@ pub(crate) struct Rendition {
     pub(crate) refused: Vec<(Answer, u16)>,
     pub(crate) deltas: Vec<Delta>,
     pub(crate) probe: Option<Probe>,
+    /// How much later than it should anything may have come because of the machine that all runs on, in seconds.
+    pub(crate) delay: f64,
 }
 
 impl Rendition {

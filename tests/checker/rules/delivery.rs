@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::media::unless;
 use super::{Rule, rules};
-use crate::seen::{Answer, Fetch, Rendition};
+use crate::seen::{Answer, Fetch, Listing, Rendition};
 
 pub(crate) const RULES: &[Rule<Rendition>] = rules![
     "bis 6.2.1": playlists_come,
@@ -70,18 +70,31 @@ fn media_is_not_redirected(rendition: &Rendition) -> Vec<String> {
     all.map(|fetch| format!("{} leads elsewhere: {}", fetch.uri, fetch.answer.status)).collect()
 }
 
+/// A part that was hinted at, and not there yet, may turn out to be none: where its segment ended before it.
 fn owed_files_come(rendition: &Rendition) -> Vec<String> {
-    let missing =
-        rendition.files.iter().filter(|fetch| fetch.owed && (400..600).contains(&fetch.answer.status));
+    let missing = rendition.files.iter().filter(|fetch| {
+        fetch.owed
+            && (400..600).contains(&fetch.answer.status)
+            && !(fetch.hinted && is_none(rendition, &fetch.uri))
+    });
     missing
         .map(|it| format!("{}: {} at {:.1} s", it.uri, it.answer.status, it.answer.asked.as_secs_f64()))
         .collect()
 }
 
+/// Whether the segment in which the part at `uri` was hinted at ended without it.
+fn is_none(rendition: &Rendition, uri: &str) -> bool {
+    let hints = |it: &&Listing| it.media.hints.iter().any(|hint| hint.uri == uri);
+    let Some(hint) = rendition.listings.iter().find(hints) else { return false };
+    let edge = &hint.media.edge;
+    let mut later = rendition.listings.iter().flat_map(|it| &it.media.segments);
+    later.any(|it| it.number == edge.number && it.parts.len() == edge.parts.len())
+}
+
 fn files_come_at_once(rendition: &Rendition) -> Vec<String> {
     let target = rendition.listings.iter().map(|listing| listing.media.target_seconds()).fold(1.0, f64::max);
     let took = |it: &Fetch| it.answer.ended.saturating_sub(it.answer.asked).as_secs_f64();
-    let slow = rendition.files.iter().filter(|it| !it.hinted && took(it) > target);
+    let slow = rendition.files.iter().filter(|it| !it.hinted && took(it) > target + rendition.delay);
     slow.map(|it| format!("{} took {:.1} s", it.uri, took(it))).collect()
 }
 

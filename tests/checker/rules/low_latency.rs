@@ -77,8 +77,10 @@ fn hinted_parts_come_whole(rendition: &Rendition) -> Vec<String> {
     let mut found = Vec::new();
     for fetch in rendition.files.iter().filter(|fetch| fetch.hinted) {
         let dribbled = fetch.answer.ended.saturating_sub(fetch.answer.begun).as_secs_f64();
-        // All of it is there when the head is sent; a half is time enough for a busy machine.
-        found.extend(unless(dribbled <= 0.5 * target, || format!("{} came over {dribbled:.3} s", fetch.uri)));
+        // All of it is there when the head is sent; a half is time enough to send it.
+        found.extend(unless(dribbled <= 0.5 * target + rendition.delay, || {
+            format!("{} came over {dribbled:.3} s", fetch.uri)
+        }));
     }
     found
 }

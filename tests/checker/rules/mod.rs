@@ -80,15 +80,6 @@ pub(crate) const RENDITION: [&[Rule<Rendition>]; 4] =
 /// About what belongs together.
 pub(crate) const STREAM: [&[Rule<Stream>]; 1] = [stream::RULES];
 
-/// The rules a machine can break that is busy with something else.
-pub(crate) const TIMED: [&str; 5] = [
-    "segments_come_in_time",
-    "parts_come_in_time",
-    "files_come_at_once",
-    "hinted_parts_come_whole",
-    "windows_agree",
-];
-
 /// Everything there is to say about a stream, each thing once.
 pub(crate) fn judge_all(stream: &Stream, place: &str) -> Vec<Finding> {
     let mut found = judge(&STREAM, stream, place);

@@ -141,7 +141,7 @@ fn segments_come_in_time(rendition: &Rendition) -> Vec<String> {
         };
         if listing.media.next() > last.media.next() {
             let passed = (listing.answer.begun.saturating_sub(last.answer.begun)).as_secs_f64();
-            let limit = 1.5 * listing.media.target_seconds();
+            let limit = 1.5 * listing.media.target_seconds() + rendition.delay;
             let number = listing.media.next() - 1;
             found.extend(unless(passed <= limit, || {
                 format!("{number} came after {passed:.2} s, due are {limit} s")
@@ -170,7 +170,7 @@ fn parts_come_in_time(rendition: &Rendition) -> Vec<String> {
         let late = after.answer.begun.as_secs_f64() - end;
         let best = soonest.map_or(late, |soonest| soonest.min(late));
         soonest = Some(best);
-        found.extend(unless(late - best <= target, || {
+        found.extend(unless(late - best <= target + rendition.delay, || {
             format!("part {:?} came {:.3} s later than others do", after.media.last(), late - best)
         }));
     }

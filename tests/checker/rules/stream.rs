@@ -111,10 +111,10 @@ fn windows_agree(stream: &Stream) -> Vec<String> {
     for (first, other) in pairs(stream) {
         for listing in first.listings.iter().filter(|it| !it.after_trouble) {
             let Some((begin, end)) = ends(&listing.media) else { continue };
-            let target = listing.media.target_seconds();
+            let near_by = listing.media.target_seconds() + first.delay;
             let near = |media: &Media| {
                 ends(media)
-                    .is_none_or(|(from, to)| (from - begin).abs() < target && (to - end).abs() < target)
+                    .is_none_or(|(from, to)| (from - begin).abs() < near_by && (to - end).abs() < near_by)
             };
             // Nothing was seen of it yet, or it is in trouble of its own.
             let known: Vec<_> = around(other, listing).collect();

@@ -9,8 +9,8 @@ mod ordinary;
 mod probe;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use std::time::Duration;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
 
 use cipher::Secret;
 pub(crate) use client::{Client, join};
@@ -43,16 +43,41 @@ impl Weather {
     }
 }
 
-/// Whether others wanted more than all there is of the processors, over the last minute: then what comes late may be
-/// their fault.
-pub(crate) fn is_busy() -> bool {
-    let loads = std::fs::read_to_string("/proc/loadavg").expect("Linux");
-    let load: f64 = loads.split(' ').next().and_then(|load| load.parse().ok()).expect("a number");
-    load > std::thread::available_parallelism().map_or(1, |cores| cores.get()) as f64
+/// Notices how late the machine is: a thread that wants nothing but to be woken.
+struct Sleeper {
+    worst: Arc<AtomicU64>,
+    /// It goes on for as long as there is this.
+    _stay: Arc<()>,
+}
+
+impl Sleeper {
+    const NAP: Duration = Duration::from_millis(5);
+    /// From a device to an answer, so many are woken one after the other, and each may be kept as long as the sleeper.
+    const WOKEN: f64 = 4.0;
+
+    fn start() -> Self {
+        let (worst, stay) = (Arc::new(AtomicU64::new(0)), Arc::new(()));
+        let (noted, watched) = (Arc::clone(&worst), Arc::downgrade(&stay));
+        std::thread::spawn(move || {
+            while watched.strong_count() > 0 {
+                let begun = Instant::now();
+                std::thread::sleep(Self::NAP);
+                let late = begun.elapsed().saturating_sub(Self::NAP);
+                noted.fetch_max(late.as_micros() as u64, Relaxed);
+            }
+        });
+        Self { worst, _stay: stay }
+    }
+
+    /// How much later than it should anything may have come, in seconds.
+    fn delay(&self) -> f64 {
+        Self::WOKEN * self.worst.load(Relaxed) as f64 / 1e6
+    }
 }
 
 /// Watches the multivariant playlist at `path` and all it leads to for `length`.
 pub(crate) async fn watch(client: Arc<Client>, path: String, length: Duration, weather: Weather) -> Stream {
+    let sleeper = Sleeper::start();
     let first = begin(&client, &path).await;
     let end = client.now() + length;
     let read = Multivariant::read(&String::from_utf8_lossy(&first.body));
@@ -75,6 +100,9 @@ pub(crate) async fn watch(client: Arc<Client>, path: String, length: Duration, w
     let mut renditions = Vec::new();
     for watcher in watchers {
         renditions.push(watcher.await.expect("a watcher does not fail"));
+    }
+    for rendition in &mut renditions {
+        rendition.delay = sleeper.delay();
     }
     let last = client.playlist(&path).await;
     let multivariants = [first, last].map(|answer| {
