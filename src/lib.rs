@@ -14,6 +14,7 @@ pub mod source;
 pub mod encode;
 pub mod pump;
 pub mod segment;
+pub mod timeline;
 pub mod playlist;
 pub mod observe;
 pub mod serve;

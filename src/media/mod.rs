@@ -7,6 +7,7 @@ pub mod aac;
 pub mod audio;
 pub mod grid;
 pub mod h264;
+pub mod marker;
 pub mod note;
 pub mod packet;
 pub mod parts;
