@@ -54,6 +54,19 @@ impl Health {
     pub const ALL: [Self; 7] =
         [Self::Well, Self::Dead, Self::Hum, Self::Unplugged, Self::OpenSquelch, Self::Clipping, Self::Faint];
 
+    /// Its name, as it is serialised.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Well => "well",
+            Self::Dead => "dead",
+            Self::Hum => "hum",
+            Self::Unplugged => "unplugged",
+            Self::OpenSquelch => "open-squelch",
+            Self::Clipping => "clipping",
+            Self::Faint => "faint",
+        }
+    }
+
     /// What is to be done about it; nothing if it is well.
     pub fn advice(self) -> &'static str {
         match self {

@@ -11,7 +11,28 @@ pub use activity::{Detector, Happening, Settings, Threshold, Transmission};
 pub use health::{Health, Monitor};
 pub use sound::{Ear, STEP, Step};
 
-use crate::base::Span;
+use crate::base::{Pts, Span};
+
+/// What is told of a stream.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Event {
+    /// Somebody speaks, or has spoken.
+    Activity(Happening),
+    /// The receiver is now so.
+    Health {
+        /// Since when.
+        at: Pts,
+        /// How.
+        health: Health,
+    },
+}
+
+impl Default for Event {
+    /// Nothing ails it at the beginning of time.
+    fn default() -> Self {
+        Self::Health { at: Pts::default(), health: Health::Well }
+    }
+}
 
 /// Nothing is quieter than this; also the level of digital silence.
 pub const SILENCE_DBFS: f32 = -120.0;

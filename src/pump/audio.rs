@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use crate::base::{Clock, Counter, Span, Stop};
-use crate::detect::{self, Health};
+use crate::detect::{self, Event, Health};
 use crate::encode::AudioEncoder;
 use crate::media::grid::{CutGrid, Cutter};
 use crate::media::{AudioBlock, Pick};
+use crate::ring::Producer;
 use crate::source::capture::Capture;
 
 use super::level::{HealthCell, Meter, Trail};
@@ -39,6 +40,8 @@ pub struct AudioStream {
     /// Where its units go, each with all of them.
     outlets: Vec<Outlet>,
     stats: Arc<PumpStats>,
+    /// Where what is heard is told.
+    events: Option<Producer<Event>>,
     failing: bool,
 }
 
@@ -63,13 +66,14 @@ impl AudioStream {
             encoder,
             outlets,
             stats,
+            events: None,
             failing: false,
         }
     }
 
-    /// The same, which takes what `settings` say for a transmission.
-    pub fn with_activity(self, settings: detect::Settings) -> Self {
-        Self { meter: Meter::new(settings), ..self }
+    /// The same, which takes what `settings` say for a transmission, and tells `events` what it hears.
+    pub fn with_activity(self, settings: detect::Settings, events: Producer<Event>) -> Self {
+        Self { meter: Meter::new(settings), events: Some(events), ..self }
     }
 
     /// Encodes a block of the card's sound and hands on the units it completes. Blocks follow each other without
@@ -79,11 +83,8 @@ impl AudioStream {
         self.pick.take(block.samples, block.channels, &mut self.picked);
         let channels = self.pick.channels().count();
         let block = AudioBlock { pts: block.pts, channels, samples: &self.picked };
-        match self.meter.hear(&block, &self.stats.levels, &self.stats.health) {
-            Some(Health::Well) => tracing::info!(stream = self.name, "the receiver is well again"),
-            Some(health) => tracing::warn!(stream = self.name, "{}", health.advice()),
-            None => {}
-        }
+        let Self { meter, events, name, stats, .. } = self;
+        meter.hear(&block, &stats.levels, &stats.health, &mut |event| tell(name, event, events));
         self.stats.blocks.increment();
 
         let Self { encoder, frame, cutter, outlets, .. } = self;
@@ -114,6 +115,22 @@ impl AudioStream {
         if self.failing {
             self.stats.encoder_errors.increment();
         }
+    }
+}
+
+/// Hands on an event; what ails the receiver is said to whoever reads the log, too. Nobody waits for a timeline that
+/// does not keep up: then it lacks this.
+fn tell(stream: &str, event: Event, events: &mut Option<Producer<Event>>) {
+    match event {
+        Event::Health { health: Health::Well, .. } => tracing::info!(stream, "the receiver is well again"),
+        Event::Health { health, .. } => tracing::warn!(stream, "{}", health.advice()),
+        Event::Activity(_) => {}
+    }
+    if let Some(events) = events
+        && let Some(slot) = events.slot()
+    {
+        *slot = event;
+        events.publish();
     }
 }
 

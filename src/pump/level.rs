@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, Ordering};
 
 use crate::base::{Pts, Span};
-use crate::detect::{self, Detector, Ear, Health, Monitor, SILENCE_DBFS, dbfs};
+use crate::detect::{self, Detector, Ear, Event, Health, Monitor, SILENCE_DBFS, dbfs};
 use crate::media::AudioBlock;
 
 /// How long one step lasts.
@@ -150,25 +150,25 @@ impl Meter {
         }
     }
 
-    /// Hears `block`. Tells how the receiver is if that has changed.
+    /// Hears `block`, and tells what there is to tell of it.
     pub(super) fn hear(
         &mut self,
         block: &AudioBlock<'_>,
         trail: &Trail,
         cell: &HealthCell,
-    ) -> Option<Health> {
+        told: &mut dyn FnMut(Event),
+    ) {
         let Self { ear, detector, monitor, step } = self;
-        let mut told = None;
         ear.hear(block, &mut |part| {
             let found = detector.hear(part);
             if let Some(health) = monitor.hear(part, detector, found.as_ref()) {
                 cell.set(health);
-                told = Some(health);
+                told(Event::Health { at: part.at, health });
             }
+            found.map(Event::Activity).into_iter().for_each(&mut *told);
             let activity = if detector.is_open() { Activity::OnAir } else { Activity::Quiet };
             step.add(part, activity, trail);
         });
-        told
     }
 }
 
@@ -198,7 +198,7 @@ mod tests {
             let samples: Vec<f32> = (0..1024).map(sample).collect();
             let pts = from + Span::from_ticks(block * 1920);
             let block = AudioBlock { pts, channels: 1, samples: &samples };
-            meter.hear(&block, trail, &HealthCell::default());
+            meter.hear(&block, trail, &HealthCell::default(), &mut |_| {});
         }
         from + Span::from_ticks(blocks * 1920)
     }
@@ -229,9 +229,10 @@ mod tests {
         let mut told = Vec::new();
         for block in 0..48 * 12 {
             let block = AudioBlock { pts: Pts::from_ticks(block * 1920), channels: 2, samples: &[0.0; 2048] };
-            told.extend(meter.hear(&block, &trail, &cell));
+            meter.hear(&block, &trail, &cell, &mut |event| told.push(event));
         }
-        assert_eq!((told, cell.get()), (vec![Health::Dead], Health::Dead));
+        let [Event::Health { at, health: Health::Dead }] = told[..] else { panic!("{told:?}") };
+        assert_eq!((at, cell.get()), (Pts::from_ticks(10 * 90_000 - 900), Health::Dead));
     }
 
     #[test]

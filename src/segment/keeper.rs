@@ -144,7 +144,8 @@ impl Keeper {
 
     /// Shows what there is now; says how many segments are listed, and how many more can be fetched.
     pub(super) fn show(&self, edge: Option<Arc<Edge>>) -> (usize, usize) {
-        let snapshot = self.window.snapshot_beside(edge);
+        let markers = Arc::clone(&self.sequence.agreement().timeline().shown().markers);
+        let snapshot = self.window.snapshot_beside(edge, markers);
         let counts = (snapshot.listed.len(), snapshot.retired.len());
         self.shelf.list(snapshot);
         counts

@@ -186,6 +186,8 @@ pub struct Snapshot {
     pub rate: Rate,
     /// The segment being written, where it is offered in parts.
     pub edge: Option<Arc<Edge>>,
+    /// What happened when, in order of beginnings; not of the window alone.
+    pub markers: Arc<[Arc<Marker>]>,
 }
 
 /// The segment now being written, as far as it has come; for the endless stream.

@@ -22,6 +22,7 @@ use super::{Segment, SegmentConfig, TargetDuration};
 use crate::base::{Monotonic, Pts, Span, WallReading};
 use crate::container::ts::Join;
 use crate::media::CutGrid;
+use crate::timeline::Timeline;
 
 /// So many discontinuities are remembered: more than happen while the slowest rendition is behind the others.
 const REMEMBERED: usize = 64;
@@ -46,6 +47,8 @@ pub struct Agreement {
     /// The cell of the first number.
     origin: i64,
     state: Mutex<State>,
+    /// What happened when, told by all of them.
+    timeline: Arc<Timeline>,
 }
 
 #[derive(Debug)]
@@ -95,6 +98,11 @@ impl Breaks {
 }
 
 impl Agreement {
+    /// What happened when in the stream.
+    pub fn timeline(&self) -> &Arc<Timeline> {
+        &self.timeline
+    }
+
     /// The agreement of the renditions of `stream`, which begin at `reading` with units dated at most `delay` back.
     /// Their numbers are above all those the stream ever had; waits for the disk to reserve the first of them.
     pub fn new(
@@ -125,7 +133,9 @@ impl Agreement {
             suspended: reading.suspended,
         };
         let target = TargetDuration::of(config.target);
-        Arc::new(Self { numbering, target, length: config.length, origin, state: Mutex::new(state) })
+        // No two runs begin in the same nanosecond.
+        let timeline = Timeline::new(reading.wall.as_unix_nanos() as u64);
+        Arc::new(Self { numbering, target, length: config.length, origin, state: Mutex::new(state), timeline })
     }
 
     /// The numbers of one of them; `rendition` is what the log calls it.

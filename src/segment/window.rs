@@ -131,11 +131,11 @@ impl Window {
 
     /// What readers see.
     pub fn snapshot(&self) -> Arc<Snapshot> {
-        self.snapshot_beside(None)
+        self.snapshot_beside(None, Arc::default())
     }
 
-    /// The same, with the segment being written, where that is offered in parts.
-    pub fn snapshot_beside(&self, edge: Option<Arc<Edge>>) -> Arc<Snapshot> {
+    /// The same, with the segment being written, where that is offered in parts, and with what happened when.
+    pub fn snapshot_beside(&self, edge: Option<Arc<Edge>>, markers: Arc<[Arc<Marker>]>) -> Arc<Snapshot> {
         let average = rate(self.listed_bytes, self.filled);
         let (listed, retired) = self.shown.get_or_init(|| {
             let listed = self.listed.iter().map(|it| Arc::clone(&it.segment));
@@ -149,6 +149,7 @@ impl Window {
             dates: self.dates,
             rate: Rate { peak: self.peak.max(average), average },
             edge,
+            markers,
         })
     }
 

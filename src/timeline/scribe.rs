@@ -1,0 +1,120 @@
+//! What was heard becomes markers.
+
+use std::io;
+use std::sync::Arc;
+
+use super::{Draft, Log, Timeline};
+use crate::base::Pts;
+use crate::detect::{Event, Happening, Health};
+use crate::media::marker::{Marker, MarkerId, MarkerKind};
+use crate::ring::{Reader, Supply};
+
+/// Writes one stream's events into its timeline.
+#[derive(Debug)]
+pub struct Scribe {
+    timeline: Arc<Timeline>,
+    transmission: Option<MarkerId>,
+    ailment: Option<MarkerId>,
+}
+
+impl Scribe {
+    /// With nothing to write yet.
+    pub fn new(timeline: Arc<Timeline>) -> Self {
+        Self { timeline, transmission: None, ailment: None }
+    }
+
+    /// Writes what comes until nothing will.
+    ///
+    /// # Errors
+    /// If waiting for events fails.
+    pub async fn drive(&mut self, events: &mut Reader<Event>) -> io::Result<()> {
+        while events.ready().await? == Supply::Open {
+            let count = events.read().len();
+            for event in events.read().to_vec() {
+                self.write(event);
+            }
+            events.release(count);
+        }
+        Ok(())
+    }
+
+    /// Writes an event.
+    pub fn write(&mut self, event: Event) {
+        let Self { timeline, transmission, ailment } = self;
+        timeline.write(|log| match event {
+            Event::Activity(Happening::Began { from }) => {
+                *transmission = Some(begin(log, MarkerKind::TRANSMISSION, from, None));
+            }
+            Event::Activity(Happening::Ended(it)) => {
+                // Its beginning may have been lost with a ring that was full.
+                let id = transmission
+                    .take()
+                    .unwrap_or_else(|| begin(log, MarkerKind::TRANSMISSION, it.from, None));
+                let _gone = log.end_ours(&id, it.to, Some(it.level));
+            }
+            Event::Health { at, health } => {
+                if let Some(id) = ailment.take() {
+                    let _gone = log.end_ours(&id, at, None);
+                }
+                *ailment = (health != Health::Well).then(|| begin(log, MarkerKind::HEALTH, at, Some(health)));
+            }
+        });
+    }
+}
+
+fn begin(log: &mut Log, kind: MarkerKind, from: Pts, health: Option<Health>) -> MarkerId {
+    let label = health.and_then(|health| health.name().parse().ok());
+    let draft = Draft { kind, from, to: None, level: None, label };
+    let marker: Arc<Marker> = log.add_ours(draft);
+    marker.id.clone()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Span;
+    use crate::detect::Transmission;
+
+    #[test]
+    fn what_was_heard_stands_in_the_timeline() {
+        let at = |seconds: i64| Pts::default() + Span::from_millis(1000 * seconds);
+        let timeline = Timeline::new(1);
+        let mut scribe = Scribe::new(Arc::clone(&timeline));
+        let ended = |from, to| {
+            let (from, to) = (at(from), at(to));
+            Event::Activity(Happening::Ended(Transmission { from, to, level: -20.0, peak: -6.0 }))
+        };
+        let events = [
+            Event::Activity(Happening::Began { from: at(3) }),
+            ended(3, 5),
+            Event::Health { at: at(7), health: Health::Dead },
+            Event::Health { at: at(9), health: Health::Hum },
+            // Of which the beginning was lost.
+            ended(10, 12),
+            Event::Health { at: at(11), health: Health::Well },
+            Event::Activity(Happening::Began { from: at(14) }),
+        ];
+        events.into_iter().for_each(|event| scribe.write(event));
+        let told: Vec<_> = timeline.shown().markers.iter().map(|it| told(it)).collect();
+        assert_eq!(
+            told,
+            [
+                "transmission 3 5 -20",
+                "health 7 9 dead",
+                "health 9 11 hum",
+                "transmission 10 12 -20",
+                "transmission 14 - -"
+            ]
+        );
+        timeline.forget_before(at(10));
+        assert_eq!(timeline.shown().markers.len(), 3);
+    }
+
+    fn told(marker: &Marker) -> String {
+        let seconds = |at: Pts| (at - Pts::default()).as_secs_f64();
+        let to = marker.to.map_or("-".to_owned(), |to| seconds(to).to_string());
+        let level = marker.level.map(|level| level.to_string());
+        let what = level.or(marker.label.as_ref().map(|it| it.as_str().to_owned()));
+        format!("{} {} {to} {}", marker.kind, seconds(marker.from), what.as_deref().unwrap_or("-"))
+    }
+}
