@@ -69,6 +69,7 @@ fn snapshot(target: TargetDuration) -> Snapshot {
         dates: Dates::of(&clock.wall()),
         rate: Rate::default(),
         edge: None,
+        markers: Arc::default(),
     }
 }
 

@@ -160,5 +160,6 @@ fn snapshot(count: u64) -> Snapshot {
         dates: Dates::of(&clock.wall()),
         rate: Rate::default(),
         edge: Some(Arc::new(edge)),
+        markers: Arc::default(),
     }
 }

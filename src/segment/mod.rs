@@ -22,6 +22,7 @@ use bytes::Bytes;
 use crate::base::time::TICKS_PER_SECOND;
 use crate::base::{Pts, Span};
 use crate::container::ts::Join;
+use crate::media::marker::Marker;
 
 pub use crate::ring::Supply;
 pub use assembler::TrackKind;

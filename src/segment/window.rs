@@ -10,6 +10,7 @@ use super::{Before, Dates, Edge, Presence, Rate, Segment, SegmentConfig, Snapsho
 use crate::base::time::TICKS_PER_SECOND;
 use crate::base::{Monotonic, Pts, Span};
 use crate::container::ts::Join;
+use crate::media::marker::Marker;
 
 /// The segments of one rendition.
 #[derive(Debug)]

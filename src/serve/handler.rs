@@ -295,6 +295,11 @@ impl Handler {
             Route::Metrics => reply::metrics(self.report.metrics()),
             Route::Status => reply::json(self.report.status()),
             Route::Levels { stream } => self.report.levels(stream).map_or_else(unknown, reply::json),
+            Route::Markers { stream } => match self.report.markers(stream, asked.query) {
+                None => unknown(),
+                Some(Ok(markers)) => reply::json(markers),
+                Some(Err(why)) => reply::plain(StatusCode::BAD_REQUEST, format!("{why}\n")),
+            },
         };
         Ok(reply)
     }

@@ -157,6 +157,7 @@ pub(super) mod tests {
             dates: Dates::of(&clock.wall()),
             rate: Rate::default(),
             edge: None,
+            markers: Arc::default(),
         }
     }
 

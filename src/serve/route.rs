@@ -50,6 +50,8 @@ pub(super) enum Route<'a> {
     Status,
     /// `/api/v1/streams/{stream}/levels`
     Levels { stream: Cow<'a, str> },
+    /// `/api/v1/streams/{stream}/markers`
+    Markers { stream: Cow<'a, str> },
 }
 
 /// A rendition's place.
@@ -134,6 +136,7 @@ pub(super) fn parse(path: &str) -> Result<Route<'_>, Refusal> {
         (2, "assets", ..) => Route::Asset { name: b },
         (3, "api", "v1", "status", ..) => Route::Status,
         (5, "api", "v1", "streams", name, "levels") if is_stream_name(name) => Route::Levels { stream: d },
+        (5, "api", "v1", "streams", name, "markers") if is_stream_name(name) => Route::Markers { stream: d },
         (1, ..) | (2, _, "", ..) if named => Route::Page { stream: Some(a) },
         (2, _, "index.m3u8", ..) if named => Route::Multivariant { stream: a, latency: Latency::Ordinary },
         (2, _, "live.ts", ..) if named => Route::Live { stream: a, rendition: None },

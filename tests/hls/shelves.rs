@@ -87,6 +87,7 @@ pub(crate) fn shelf(listed: impl IntoIterator<Item = Segment>, edge: Option<Edge
         dates: Dates::of(&reading),
         rate: Rate { peak: 75_000, average: 75_000 },
         edge: edge.map(Arc::new),
+        markers: Arc::default(),
     }
 }
 

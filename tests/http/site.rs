@@ -276,6 +276,7 @@ pub(crate) fn snapshot(segments: &[Segment]) -> Snapshot {
         dates: Dates::of(&clock.wall()),
         rate: Rate::default(),
         edge: None,
+        markers: Arc::default(),
     }
 }
 

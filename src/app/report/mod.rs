@@ -199,6 +199,17 @@ impl Report for BoxReport {
         Some(json(&levels))
     }
 
+    fn markers(&self, stream: &str, query: &str) -> Option<Result<String, String>> {
+        let stream = self.streams.iter().find(|it| it.name == stream)?;
+        let piece = match Piece::parse(query) {
+            Ok(piece) => piece,
+            Err(error) => return Some(Err(error.to_string())),
+        };
+        let kind = query.split('&').find_map(|pair| pair.strip_prefix("kind="));
+        let shown = stream.timeline.shown();
+        Some(Ok(json(&markers::of(&shown, stream, &self.dates(), piece, kind))))
+    }
+
     fn metrics(&self) -> String {
         metrics::encode(families::of(self))
     }
