@@ -114,7 +114,8 @@ pub(super) fn build(
         });
         let grid = CutGrid::new(stream.window.segment.0);
         let name = stream.name.as_str();
-        audio = Some(AudioStream::new(name, settings.channels, encoder, grid, outlets, pump));
+        let stream = AudioStream::new(name, settings.channels, encoder, grid, outlets, pump);
+        audio = Some(stream.with_activity(settings.activity));
     }
     let low = low.map(Plan::offer);
     let feed = feed(stream, &common, made, low, picture, sounds);
