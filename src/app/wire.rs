@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use super::config::Config;
 use super::https::https;
 use super::report::BoxReport;
-use super::streams::{self, BuildError, Card, Feed, LowReading, Parts, Reading, Scene};
+use super::streams::{self, BuildError, Card, EventReading, Feed, LowReading, Parts, Reading, Scene};
 use crate::base::{Clock, Stop};
 use crate::pump::{self, weave::Weaver};
 use crate::ring::Reader;
@@ -65,8 +65,10 @@ pub fn run(config: &Config, serving: &dyn Fn(Serving)) -> Result<(), RunError> {
     let stations = feeds.iter().map(|feed| Arc::clone(&feed.figures.station)).collect();
     let (mut figures, mut renditions) = (Vec::new(), Vec::new());
     let mut low_latency = Vec::new();
-    for Feed { figures: stream, readings, low_latency: low } in feeds {
+    let mut heard = Vec::new();
+    for Feed { figures: stream, readings, low_latency: low, events } in feeds {
         low_latency.extend(low);
+        heard.extend(events.map(|events| (stream.name.clone(), events)));
         let names = stream.renditions.iter().map(|rendition| format!("{}/{}", stream.name, rendition.name));
         renditions.extend(names.zip(readings));
         figures.push(stream);
@@ -98,6 +100,10 @@ pub fn run(config: &Config, serving: &dyn Fn(Serving)) -> Result<(), RunError> {
         for LowReading { name, mut segmenter, ring } in low_latency {
             let mut units = Reader::new(ring)?;
             tasks.spawn(async move { (name, segmenter.drive(&mut units).await) });
+        }
+        for (name, EventReading { mut scribe, ring }) in heard {
+            let mut events = Reader::new(ring)?;
+            tasks.spawn(async move { (name, scribe.drive(&mut events).await) });
         }
         let (mut interrupt, mut terminate) =
             (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);

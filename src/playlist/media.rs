@@ -9,6 +9,7 @@ use super::style::{Extent, Format, Latency, Report, Style};
 use super::tag::{Hold, PartName, Tag};
 use crate::base::{Pts, Span};
 use crate::container::ts::Join;
+use crate::media::marker::Marker;
 use crate::segment::{Edge, Init, Key, PartList, Presence, Segment, Snapshot};
 
 /// Room for the tags before the first segment, and for a segment's EXTINF and URI.
@@ -135,6 +136,7 @@ impl<'a> Writer<'a> {
         }
         self.line(Tag::DiscontinuitySequence(self.snapshot.discontinuity_sequence))?;
         self.line(Tag::IndependentSegments)?;
+        self.date_ranges()?;
         if shown.start > 0 {
             self.line(Tag::Skip(shown.start))?;
             // The tags of what is left out are left out with it (rfc8216bis, 4.4.5.2). What still holds is told
@@ -169,6 +171,16 @@ impl<'a> Writer<'a> {
             self.segment(segment, None)?;
         }
         self.line(Tag::EndList)
+    }
+
+    /// What happened in the time that is listed, and since then (rfc8216bis, 6.2.1): all of it in a delta, too, as
+    /// leaving it out is not offered.
+    fn date_ranges(&mut self) -> fmt::Result {
+        let Snapshot { listed, markers, dates, .. } = self.snapshot;
+        let Some(first) = listed.first() else { return Ok(()) };
+        let over = |marker: &Marker| marker.to.is_some_and(|to| to < first.start);
+        let mut told = markers.iter().filter(|it| !over(it));
+        told.try_for_each(|marker| writeln!(self.text, "{}", Tag::DateRange { marker, dates }))
     }
 
     fn head(&mut self, version: u8) -> fmt::Result {

@@ -105,6 +105,7 @@ mod tests {
             }),
             rate: Rate::default(),
             edge: edge.map(Arc::new),
+            markers: Arc::default(),
         }
     }
 

@@ -7,7 +7,8 @@ use super::style::Report;
 use crate::base::time::TICKS_PER_SECOND;
 use crate::base::{Pts, Span, WallTime};
 use crate::media::Entry;
-use crate::segment::{Key, Part, Presence};
+use crate::media::marker::Marker;
+use crate::segment::{Dates, Key, Part, Presence};
 
 /// A line that begins with `#`, without its line feed.
 ///
@@ -78,6 +79,13 @@ pub enum Tag<'a> {
         /// How long it is, whether decoding can begin with it, and whether it can be fetched.
         part: &'a Part,
     },
+    /// EXT-X-DATERANGE (RFC 8216, 4.3.2.7): what happened, from when to when.
+    DateRange {
+        /// What happened.
+        marker: &'a Marker,
+        /// When.
+        dates: &'a Dates,
+    },
     /// EXT-X-SKIP (4.4.5.2): so many segments are as they were.
     Skip(usize),
     /// EXT-X-PRELOAD-HINT (4.4.5.3): the part that comes next.
@@ -143,6 +151,7 @@ impl Display for Tag<'_> {
                 }
                 Ok(())
             }
+            Self::DateRange { marker, dates } => date_range(f, marker, dates),
             Self::Skip(count) => write!(f, "#EXT-X-SKIP:SKIPPED-SEGMENTS={count}"),
             Self::PreloadHint(name) => write!(f, "#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"{name}\""),
             Self::RenditionReport(Report { uri, sequence, part }) => {
@@ -157,6 +166,19 @@ impl Display for PartName {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}.m4s", self.sequence, self.part)
     }
+}
+
+/// Attributes of ours begin with `X-`, and a number below zero is none of those they may have: it is text.
+fn date_range(f: &mut Formatter<'_>, marker: &Marker, dates: &Dates) -> fmt::Result {
+    let Marker { id, kind, from, to, level, label } = marker;
+    write!(f, "#EXT-X-DATERANGE:ID=\"{id}\",CLASS=\"outpost.{kind}\",START-DATE=\"{}\"", dates.at(*from))?;
+    if let Some(to) = to {
+        write!(f, ",DURATION={}", Seconds(micros(*to).saturating_sub(micros(*from))))?;
+    }
+    if let Some(level) = level {
+        write!(f, ",X-OUTPOST-LEVEL=\"{level:.1}\"")?;
+    }
+    label.as_ref().map_or(Ok(()), |label| write!(f, ",X-OUTPOST-LABEL={}", Quoted(label.as_str())))
 }
 
 /// Microseconds of an instant. EXTINF is the difference of two rounded instants rather than a rounded

@@ -135,7 +135,14 @@ impl Agreement {
         let target = TargetDuration::of(config.target);
         // No two runs begin in the same nanosecond.
         let timeline = Timeline::new(reading.wall.as_unix_nanos() as u64);
-        Arc::new(Self { numbering, target, length: config.length, origin, state: Mutex::new(state), timeline })
+        Arc::new(Self {
+            numbering,
+            target,
+            length: config.length,
+            origin,
+            state: Mutex::new(state),
+            timeline,
+        })
     }
 
     /// The numbers of one of them; `rendition` is what the log calls it.

@@ -349,7 +349,7 @@ fn classify(route: &Route<'_>) -> (Kind, Sharing) {
         Route::Snapshot { .. } => (Kind::Snapshot, Sharing::Origin),
         Route::Health => (Kind::Health, Sharing::Own),
         Route::Metrics => (Kind::Metrics, Sharing::Own),
-        Route::Status | Route::Levels { .. } => (Kind::Api, Sharing::Origin),
+        Route::Status | Route::Levels { .. } | Route::Markers { .. } => (Kind::Api, Sharing::Origin),
     }
 }
 

@@ -38,6 +38,10 @@ impl Report for Told {
     fn status(&self) -> String {
         "{\"name\":\"outpost\"}".to_owned()
     }
+    fn markers(&self, _: &str, _: &str) -> Option<Result<String, String>> {
+        None
+    }
+
     fn levels(&self, stream: &str) -> Option<String> {
         (stream == "radio").then(|| "{\"step_ms\":100}".to_owned())
     }

@@ -3,6 +3,7 @@
 //! Belongs here: gathering the rooms' figures into one answer. Does not: counting anything.
 
 mod families;
+mod markers;
 mod status;
 
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use serde::Serialize;
 
 use crate::base::{Clock, Monotonic, Pulse, Span};
 use crate::observe::metrics;
+use crate::playlist::Piece;
 use crate::pump::audio::PumpStats;
 use crate::pump::lag::LagStats;
 use crate::pump::lane::LaneStats;
@@ -24,6 +26,7 @@ use crate::segment::{Dates, TargetDuration, WindowStats};
 use crate::serve::{Health, Report, ServeStats, Station};
 use crate::source::video::stats::CameraStats;
 use crate::source::{CaptureStats, Signal, State};
+use crate::timeline::Timeline;
 
 /// How many steps of the level trail are told: a minute.
 const TOLD_STEPS: usize = 600;
@@ -40,6 +43,8 @@ pub(super) struct StreamFigures {
     pub(super) picture: Option<PictureFigures>,
     pub(super) sound: Option<SoundFigures>,
     pub(super) station: Arc<Station>,
+    /// What happened when.
+    pub(super) timeline: Arc<Timeline>,
 }
 
 /// Of one rendition with low latency.

@@ -15,14 +15,17 @@ use self::stream::Built;
 use super::config::{Config, TokenError};
 use super::report::StreamFigures;
 use crate::base::Clock;
+use crate::detect::Event;
 use crate::encode::{EncodeError, VideoError};
 use crate::pump::audio::AudioStream;
 use crate::pump::video::VideoStream;
 use crate::pump::weave::Weaver;
+use crate::ring::Consumer;
 use crate::segment::{Ledger, Vault, VaultError};
 use crate::source::CaptureStats;
 use crate::source::capture::Capture;
 use crate::source::video::{Camera, CameraStats};
+use crate::timeline::Scribe;
 
 pub(super) use self::low_latency::LowReading;
 pub(super) use self::rendition::Reading;
@@ -92,6 +95,14 @@ pub(super) struct Feed {
     pub(super) readings: Vec<Reading>,
     /// Of each low-latency rendition.
     pub(super) low_latency: Vec<LowReading>,
+    /// What is heard in it, if it has sound.
+    pub(super) events: Option<EventReading>,
+}
+
+/// What is heard in a stream, and what writes it down.
+pub(super) struct EventReading {
+    pub(super) scribe: Scribe,
+    pub(super) ring: Consumer<Event>,
 }
 
 /// Everything that is to run.

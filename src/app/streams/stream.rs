@@ -6,7 +6,7 @@ use super::low_latency::{self, Plan};
 use super::protection::Protection;
 use super::rendition::{Common, Made, longest_segment};
 use super::sources::{kind, params, wanted};
-use super::{BuildError, Feed};
+use super::{BuildError, EventReading, Feed};
 use crate::app::config::{AudioSettings, Step, StreamConfig, VideoSettings};
 use crate::app::report::{CodedFigures, PictureFigures, RenditionFigures, SoundFigures, StreamFigures};
 use crate::base::{Clock, Pts, Span};
@@ -21,11 +21,15 @@ use crate::pump::outlet::Outlet;
 use crate::pump::snapshot::Shutter;
 use crate::pump::video::{self, Encoders, VideoInfo, VideoMode, VideoStats, VideoStream};
 use crate::pump::weave::{Weaver, weave};
+use crate::ring;
 use crate::segment::Ledger;
 use crate::serve::{Lineup, MultivariantRenderer, Photos, Snapshots, Station};
 use crate::source::CaptureStats;
 use crate::source::video::{CameraStats, Coding, Wanted};
+use crate::timeline::Scribe;
 
+/// How many events may wait to be written down: there are a few in a minute.
+const EVENTS: usize = 64;
 /// Of snapshots, 1 to 100: no loss is to be seen at arm's length.
 const SNAPSHOT_QUALITY: u8 = 85;
 
@@ -102,7 +106,7 @@ pub(super) fn build(
         camera: Arc::clone(camera),
         shutter: videos.first().and_then(VideoStream::shutter),
     });
-    let (mut audio, mut sounds) = (None, None);
+    let (mut audio, mut sounds, mut events) = (None, None, None);
     if let Some((settings, capture, encoder)) = sound {
         let pump = Arc::new(PumpStats::default());
         sounds = Some(SoundFigures {
@@ -115,10 +119,13 @@ pub(super) fn build(
         let grid = CutGrid::new(stream.window.segment.0);
         let name = stream.name.as_str();
         let stream = AudioStream::new(name, settings.channels, encoder, grid, outlets, pump);
-        audio = Some(stream.with_activity(settings.activity));
+        let (told, ring) =
+            ring::channel(EVENTS).map_err(|source| BuildError::Ring { stream: name.to_owned(), source })?;
+        audio = Some(stream.with_activity(settings.activity, told));
+        events = Some(EventReading { scribe: Scribe::new(Arc::clone(common.agreement.timeline())), ring });
     }
     let low = low.map(Plan::offer);
-    let feed = feed(stream, &common, made, low, picture, sounds);
+    let feed = Feed { events, ..feed(stream, &common, made, low, picture, sounds) };
     Ok(Built { videos, audio, weavers, feed })
 }
 
@@ -261,8 +268,9 @@ fn feed(
         picture,
         sound,
         station,
+        timeline: Arc::clone(common.agreement.timeline()),
     };
-    Feed { figures, readings, low_latency: low_readings }
+    Feed { figures, readings, low_latency: low_readings, events: None }
 }
 
 /// A stream's photos, of what its camera shows.
