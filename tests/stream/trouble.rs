@@ -47,8 +47,8 @@ fn assert_unbroken(before: &Standing, after: &Standing) {
     }
 }
 
-/// Sound is listed as it comes, silence a quarter of a second later, since sound might still come.
-const PATIENCE: f64 = 0.25;
+/// Without a device nothing late can come: silence is listed this long after its time, in seconds.
+const GONE: f64 = 0.04;
 
 /// The media lasted as long as the time between the two, and is listed as promptly but for `later` seconds.
 fn assert_on_time(before: &Standing, after: &Standing, later: f64) {
@@ -139,7 +139,7 @@ fn a_device_that_is_not_there_yet_is_heard_once_it_comes() {
     station.until_level("radio", TONE, HEARD);
     let after = standing(&station, origin);
     assert_unbroken(&before, &after);
-    assert_on_time(&before, &after, -PATIENCE);
+    assert_on_time(&before, &after, -GONE);
     let log = station.log();
     let told = log.lines().filter(|line| line.contains("scanner")).count();
     assert_eq!(told, 2, "one line for each change:\n{log}");
