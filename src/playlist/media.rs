@@ -94,6 +94,13 @@ enum Cipher {
     Key(u64),
 }
 
+/// Whether more will come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Course {
+    Live,
+    Over,
+}
+
 /// Writes segment after segment, and remembers what holds on for the next.
 struct Writer<'a> {
     snapshot: &'a Snapshot,
@@ -136,7 +143,7 @@ impl<'a> Writer<'a> {
         }
         self.line(Tag::DiscontinuitySequence(self.snapshot.discontinuity_sequence))?;
         self.line(Tag::IndependentSegments)?;
-        self.date_ranges()?;
+        self.date_ranges(listed, Course::Live)?;
         if shown.start > 0 {
             self.line(Tag::Skip(shown.start))?;
             // The tags of what is left out are left out with it (rfc8216bis, 4.4.5.2). What still holds is told
@@ -167,20 +174,23 @@ impl<'a> Writer<'a> {
         }
         self.line(Tag::DiscontinuitySequence(self.snapshot.discontinuity_sequence + broken))?;
         self.line(Tag::IndependentSegments)?;
+        self.date_ranges(&listed[shown.clone()], Course::Over)?;
         for segment in &listed[shown] {
             self.segment(segment, None)?;
         }
         self.line(Tag::EndList)
     }
 
-    /// What happened in the time that is listed, and since then (rfc8216bis, 6.2.1): all of it in a delta, too, as
-    /// leaving it out is not offered.
-    fn date_ranges(&mut self) -> fmt::Result {
-        let Snapshot { listed, markers, dates, .. } = self.snapshot;
-        let Some(first) = listed.first() else { return Ok(()) };
-        let over = |marker: &Marker| marker.to.is_some_and(|to| to < first.start);
-        let mut told = markers.iter().filter(|it| !over(it));
-        told.try_for_each(|marker| writeln!(self.text, "{}", Tag::DateRange { marker, dates }))
+    /// What happened from the first of the segments told of to the end of the last, or until now if they go on
+    /// (rfc8216bis, 6.2.1): all of it in a delta, too, as leaving it out is not offered.
+    fn date_ranges(&mut self, segments: &[Arc<Segment>], course: Course) -> fmt::Result {
+        let (Some(first), Some(last)) = (segments.first(), segments.last()) else { return Ok(()) };
+        let end = last.start + last.duration;
+        let told = |it: &&Arc<Marker>| {
+            it.to.is_none_or(|to| to >= first.start) && (course == Course::Live || it.from < end)
+        };
+        let Snapshot { markers, dates, .. } = self.snapshot;
+        markers.iter().filter(told).try_for_each(|marker| self.line(Tag::DateRange { marker, dates }))
     }
 
     fn head(&mut self, version: u8) -> fmt::Result {

@@ -6,6 +6,7 @@ mod enciphered;
 mod extents;
 mod golden;
 mod low_latency;
+mod markers;
 mod multivariant;
 mod properties;
 mod restart;

@@ -15,6 +15,7 @@ mod endless;
 mod heard;
 mod hostile;
 mod restart;
+mod told;
 mod trouble;
 mod window;
 mod wrong;

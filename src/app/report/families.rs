@@ -6,6 +6,7 @@ use super::{
     BoxReport, CodedFigures, LowFigures, PictureFigures, RenditionFigures, SoundFigures, StreamFigures,
 };
 use crate::base::Sync;
+use crate::detect::Health;
 use crate::observe::metrics::{Family, Kind};
 use crate::pump::weave::WeaveStats;
 use crate::serve::ServeStats;
@@ -122,6 +123,12 @@ const OF_SOUND: &[Figure<SoundFigures>] = &[
     ("outpost_level_peak_dbfs", "Loudest sample of the last tenth of a second", Gauge, |s| {
         hundredths(s.pump.levels.now().peak)
     }),
+    (
+        "outpost_receiver_well",
+        "Whether nothing is heard that ails the receiver; the status names it",
+        Gauge,
+        |s| f64::from(u8::from(s.pump.health.get() == Health::Well)),
+    ),
     ("outpost_encoder_blocks", "Blocks of 1024 samples encoded", Counter, |s| s.pump.blocks.get() as f64),
     ("outpost_encoder_seconds", "Time spent on encoding and multiplexing sound", Counter, |s| {
         s.pump.busy_nanos.get() as f64 / 1e9

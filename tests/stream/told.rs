@@ -1,0 +1,81 @@
+//! What was said is told where it was said.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::station::{Station, stream, until};
+
+/// Silence and two tones, again and again: from 2 to 4 s, and from 7 to 8.5 s.
+const SPOKEN: &str =
+    "aevalsrc=0.3*sin(2*PI*700*t)*(between(mod(t\\,10)\\,2\\,4)+between(mod(t\\,10)\\,7\\,8.5)):s=48000";
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How far a beginning or an end may be beside the truth, in seconds.
+const EXACT: f64 = 0.15;
+
+fn seconds(instant: &Value) -> f64 {
+    instant["media_seconds"].as_f64().expect("a number")
+}
+
+fn wall(instant: &Value) -> f64 {
+    let stamp: Timestamp = instant["wall"].as_str().expect("a date").parse().expect("RFC 3339");
+    stamp.as_nanosecond() as f64 / 1e9
+}
+
+#[test]
+fn transmissions_are_told_to_programs_and_players_at_their_time() {
+    let source = format!(
+        "kind = \"command\", input = {{ rate = 48000, channels = 1 }}, command = [\"ffmpeg\", \"-nostdin\", \"-v\", \
+         \"error\", \"-re\", \"-f\", \"lavfi\", \"-i\", {SPOKEN:?}, \"-f\", \"s16le\", \"pipe:1\"]"
+    );
+    let station = Station::start("told", &stream("radio", &source, ""), &[]);
+    let markers = || -> Vec<Value> {
+        let told = station.get("/api/v1/streams/radio/markers?kind=transmission").text();
+        let told: Value = serde_json::from_str(&told).expect("JSON");
+        told["markers"].as_array().expect("a list").clone()
+    };
+    let told = until("three transmissions", PATIENCE, || {
+        let told = markers();
+        (told.iter().filter(|it| !it["to"].is_null()).count() >= 3).then_some(told)
+    });
+    let spans: Vec<_> = told[..3].iter().map(|it| (seconds(&it["from"]), seconds(&it["to"]))).collect();
+    for ((from, to), meant) in spans.iter().zip([2.0, 1.5, 2.0]) {
+        assert!((to - from - meant).abs() < 2.0 * EXACT, "{spans:?}");
+    }
+    let apart = |a: usize, b: usize| spans[b].0 - spans[a].0;
+    assert!((apart(0, 1) - 5.0).abs() < EXACT && (apart(0, 2) - 10.0).abs() < EXACT, "{spans:?}");
+    let offset = wall(&told[0]["from"]) - spans[0].0;
+    for instant in told.iter().flat_map(|it| [&it["from"], &it["to"]]).filter(|it| !it.is_null()) {
+        assert!((wall(instant) - seconds(instant) - offset).abs() < 0.002, "one mapping: {instant}");
+        let nanos = instant["monotonic_ns"].as_f64().expect("a number");
+        assert!((nanos / 1e9 - seconds(instant)).abs() < 2e-5, "{instant}");
+    }
+    // The place is where the playlist dates it, too.
+    let place = &told[2]["from"]["segment"];
+    let playlist = station.playlist("radio");
+    let index = place["media_sequence"].as_u64().expect("listed") - playlist.media_sequence;
+    let first = playlist.segments[0].program_date_time.expect("a date").timestamp_millis() as f64 / 1e3;
+    let before: f64 = playlist.segments[..index as usize].iter().map(|it| f64::from(it.duration)).sum();
+    let dated = first + before + place["offset_seconds"].as_f64().expect("a number");
+    assert!((dated - wall(&told[2]["from"])).abs() < 0.01, "{dated} {told:?}");
+    // Players are told the same.
+    until("the same in the playlist", PATIENCE, || {
+        let text = station.get("/radio/audio/index.m3u8").text();
+        let told = told[..3].iter().all(|marker| {
+            let (id, from) = (marker["id"].as_str().expect("a name"), marker["from"]["wall"].as_str());
+            let begins = format!(
+                "#EXT-X-DATERANGE:ID=\"{id}\",CLASS=\"outpost.transmission\",START-DATE=\"{}\",DURATION=",
+                from.expect("a date")
+            );
+            text.contains(&begins)
+        });
+        told.then_some(())
+    });
+    assert_eq!(station.get("/api/v1/streams/radio/markers?from=yesterday").status, 400);
+    assert_eq!(station.get("/api/v1/streams/other/markers").status, 404);
+    let later = wall(&told[0]["to"]) + 0.5;
+    let later = Timestamp::from_millisecond((later * 1e3) as i64).expect("a date");
+    let rest = station.get(&format!("/api/v1/streams/radio/markers?from={later}")).text();
+    assert!(!rest.contains(told[0]["id"].as_str().expect("a name")), "{rest}");
+}
