@@ -211,6 +211,12 @@ impl Report for BoxReport {
             Err(error) => return Some(Err(error.to_string())),
         };
         let kind = query.split('&').find_map(|pair| pair.strip_prefix("kind="));
+        // Of what is listed nowhere any more nothing can be heard.
+        let oldest =
+            stream.station.renditions().filter_map(|it| Some(it.snapshot()?.listed.first()?.start)).min();
+        if let Some(oldest) = oldest {
+            stream.timeline.forget_before(oldest);
+        }
         let shown = stream.timeline.shown();
         Some(Ok(json(&markers::of(&shown, stream, &self.dates(), piece, kind))))
     }
