@@ -3,9 +3,13 @@
 //! Belongs here: what must be added to the access units, and what must be left out of them. Does not: when a
 //! segment begins, or what is sent while the camera gives nothing.
 
+mod hurdle;
+
 use crate::base::{Pts, Span};
 use crate::media::h264::{self, NalType, SliceHead, SliceKind, Sps, SpsError};
 use crate::media::{Entry, FrameRate, Packet, Track, VideoConfig};
+
+pub use hurdle::Hurdle;
 
 /// Without an IDR picture for so long what comes is no stream any more: nobody has been able to begin.
 const PATIENCE: Span = Span::from_millis(60_000);
@@ -117,6 +121,7 @@ pub struct Copy {
     /// Whether a set changed since `config` was made.
     fresh: bool,
     config: Option<VideoConfig>,
+    hurdle: Option<Hurdle>,
     /// Whether an IDR picture went out.
     flowing: bool,
     /// When the last IDR picture went out; before that, when the first picture came.
@@ -136,6 +141,7 @@ impl Copy {
             pps: Sets::default(),
             fresh: false,
             config: None,
+            hurdle: None,
             flowing: false,
             since: None,
             unit: Vec::new(),
@@ -145,6 +151,11 @@ impl Copy {
     /// What is known of the pictures handed out; `None` before the first.
     pub fn config(&self) -> Option<&VideoConfig> {
         self.config.as_ref()
+    }
+
+    /// What keeps many players from showing them.
+    pub fn hurdle(&self) -> Option<Hurdle> {
+        self.hurdle
     }
 
     /// Whether what was handed out goes on: an IDR picture came, and what follows is good for something.
@@ -183,8 +194,10 @@ impl Copy {
         if entry == Entry::Key {
             if self.config.is_none() || self.fresh {
                 // Without it the pictures behind it are of no use either.
-                let config = self.describe(slice).inspect_err(|_| self.stop())?;
-                self.config = Some(config);
+                let sps = self.describe(slice).inspect_err(|_| self.stop())?;
+                let rate = sps.rate.unwrap_or(self.rate);
+                self.config = Some(VideoConfig { codecs: sps.codecs(), size: sps.size, rate });
+                self.hurdle = Hurdle::of(&sps);
                 self.fresh = false;
                 return Ok(CopyNews::Changed);
             }
@@ -235,10 +248,9 @@ impl Copy {
     }
 
     /// What a decoder must know of the pictures from this one on.
-    fn describe(&self, slice: Option<SliceHead>) -> Result<VideoConfig, CopyFault> {
+    fn describe(&self, slice: Option<SliceHead>) -> Result<Sps, CopyFault> {
         let pps = self.pps.find("picture parameter set", slice.map_or(0, |slice| slice.pps))?;
-        let sps = Sps::parse(&self.sps.find("sequence parameter set", pps.sps)?.nal)?;
-        Ok(VideoConfig { codecs: sps.codecs(), size: sps.size, rate: sps.rate.unwrap_or(self.rate) })
+        Ok(Sps::parse(&self.sps.find("sequence parameter set", pps.sps)?.nal)?)
     }
 
     /// The unit with its delimiter first and all parameter sets next.

@@ -11,26 +11,25 @@ use crate::base::{Pts, Span};
 const LEAST_PERCENT: i64 = 85;
 
 /// The part target of a stream whose parts are to last about `wanted`, and whose tracks have units this long:
-/// whole units of one of the tracks and 5 % for jitter, such that whole units of all others fill it well.
+/// whole units of one of the tracks and 5 % for jitter, such that whole units of all others fill it well. There always
+/// is one: what holds seven units of the slowest track is filled well by those of any other.
 pub fn part_target(wanted: Span, units: &[Span]) -> Span {
-    let of = |count: i64, unit: Span| Span::from_ticks(count.max(1) * unit.ticks() * 21 / 20);
-    let distance = |target: Span| (target.ticks() - wanted.ticks() * 21 / 20).abs();
+    let of = |count: i64, unit: i64| count * unit * 21 / 20;
+    let distance = |target: i64| (target - of(1, wanted.ticks())).abs();
+    let slowest = units.iter().copied().max().unwrap_or(wanted);
+    let longest = (2 * wanted.ticks()).max(7 * slowest.ticks());
     let candidates = units.iter().flat_map(|unit| {
-        let below = wanted.ticks() / unit.ticks().max(1);
-        [of(below, *unit), of(below + 1, *unit)]
+        let unit = unit.ticks().max(1);
+        (1..=longest / unit).map(move |count| Span::from_ticks(of(count, unit)))
     });
     let suits = |target: &Span| {
-        units.iter().all(|unit| {
-            unit <= target && 100 * whole(*unit, *target).ticks() >= LEAST_PERCENT * target.ticks()
-        })
+        let holds_one = |unit: &Span| of(1, unit.ticks()) <= target.ticks();
+        let filled = |unit: &Span| 100 * whole(*unit, *target).ticks() >= LEAST_PERCENT * target.ticks();
+        units.iter().all(|unit| holds_one(unit) && filled(unit))
     };
-    let suited = candidates.filter(suits).min_by_key(|target| distance(*target));
-    // Where nothing suits all, the slowest track's is never exceeded, and the others' parts may be short.
-    let slowest = || {
-        let unit = units.iter().copied().max().unwrap_or(wanted);
-        of((wanted.ticks() + unit.ticks() / 2) / unit.ticks().max(1), unit)
-    };
-    suited.unwrap_or_else(slowest)
+    // Of two that are as far away, the longer one: it asks less of the network.
+    let nearest = candidates.filter(suits).min_by_key(|target| (distance(target.ticks()), -target.ticks()));
+    nearest.unwrap_or(wanted)
 }
 
 /// The whole units that fit into a part, as a length; at least one.
@@ -153,18 +152,44 @@ mod tests {
             (200, &[|| pictures(10, 1), || LC], 18_900, &[2, 9]),
             (200, &[|| pictures(5, 1), || LC], 18_900, &[1, 9]),
             (200, &[|| pictures(60, 1), || LC], 18_900, &[12, 9]),
-            // Two pictures would be further away.
-            (200, &[|| pictures(7, 1), || LC], 13_499, &[1, 7]),
+            (200, &[|| pictures(7, 1), || LC], 14_112, &[1, 7]),
             (200, &[|| pictures(30, 1), || HE], 20_160, &[6, 5]),
             (200, &[|| pictures(2, 1), || LC], 47_250, &[1, 24]),
             (1000, &[|| pictures(30, 1), || LC], 94_500, &[31, 49]),
             (100, &[|| pictures(30, 1), || LC], 10_080, &[3, 5]),
+            // What is far away, because nothing nearer suits both.
+            (100, &[|| pictures(20, 1), || HE], 20_160, &[4, 5]),
+            (200, &[|| pictures(10, 1), || pictures(5, 1), || HE], 20_160, &[2, 1, 5]),
+            (150, &[|| pictures(20, 1), || pictures(10, 1), || LC], 18_144, &[4, 2, 9]),
+            (1000, &[|| pictures(3, 1), || pictures(2, 1), || LC], 94_500, &[3, 2, 49]),
         ];
         for (millis, units, ticks, counts) in table {
             let units: Vec<_> = units.iter().map(|unit| unit()).collect();
             let target = part_target(Span::from_millis(*millis), &units);
             let held: Vec<_> = units.iter().map(|unit| target.ticks() / unit.ticks()).collect();
             assert_eq!((target.ticks(), &*held), (*ticks, *counts), "{millis} ms of {units:?}");
+        }
+    }
+
+    #[test]
+    fn a_part_is_filled_well_at_every_usual_rate_whatever_is_wished() {
+        let even = (1..=60).map(|rate| (rate, 1));
+        let odd = [(24_000, 1001), (30_000, 1001), (60_000, 1001), (25, 2), (15, 2)];
+        for (n, d) in even.chain(odd) {
+            for slower in [1, 2, 3] {
+                for sound in [None, Some(LC), Some(HE)] {
+                    for millis in (100..=1000).step_by(10) {
+                        // As fast as it should be, and when the board does not keep up.
+                        let mut units = vec![pictures(n, d)];
+                        units.extend(FrameRate::new(n, d * slower).map(FrameRate::span));
+                        units.extend(sound);
+                        let target = part_target(Span::from_millis(millis), &units);
+                        let room = |unit: &Span| (unit <= &target, 100 * whole(*unit, target).ticks());
+                        let well = |(fits, filled)| fits && filled >= LEAST_PERCENT * target.ticks();
+                        assert!(units.iter().map(room).all(well), "{millis} ms of {units:?}: {target:?}");
+                    }
+                }
+            }
         }
     }
 

@@ -191,6 +191,13 @@ pub struct Snapshot {
     pub markers: Arc<[Arc<Marker>]>,
 }
 
+impl Snapshot {
+    /// Where the oldest segment begins that can still be fetched.
+    pub fn start(&self) -> Option<Pts> {
+        self.retired.first().or(self.listed.first()).map(|segment| segment.start)
+    }
+}
+
 /// The segment now being written, as far as it has come; for the endless stream.
 ///
 /// A segment that has to be given up (its end was lost) leaves its number to the next one: the chunks then

@@ -74,7 +74,8 @@ pub(crate) struct Probe {
     pub(crate) size: Option<String>,
     /// Pictures a second.
     pub(crate) rate: Option<f64>,
-    pub(crate) sound: bool,
+    /// How many sounds.
+    pub(crate) sounds: u32,
 }
 
 /// A delta update beside the whole playlist fetched just before it.

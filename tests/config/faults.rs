@@ -480,8 +480,8 @@ fn faults_are_told_with_place_and_remedy() {
         ),
         (
             card("kind = \"synth\"\n[stream.window]\nmemory = \"4MiB\""),
-            "outpost.toml:6: stream.window.memory: 4.0 MiB is too little: three segments of 2s at 2M, as long \
-             again for those who are late, and some room take 4.2 MiB; give more, or make the segments shorter\n\
+            "outpost.toml:6: stream.window.memory: 4.0 MiB is too little: six segments of 2s at 2M, as long \
+             again for those who are late, and some room take 7.3 MiB; give more, or make the segments shorter\n\
              \x20 6 | memory = \"4MiB\"\n    |          ^^^^^^",
         ),
         (
@@ -496,8 +496,8 @@ fn faults_are_told_with_place_and_remedy() {
         ),
         (
             synth("[stream.window]\nsegment = \"10s\"\nlength = \"20s\""),
-            "outpost.toml:6: stream.window.length: 20s is too short: players need three segments (10s each) to choose \
-             from; make it 30s or more, or the segments shorter\n  6 | length = \"20s\"\n    |          ^^^^^",
+            "outpost.toml:6: stream.window.length: 20s is too short: players need six segments (10s each) to choose \
+             from; make it 1m or more, or the segments shorter\n  6 | length = \"20s\"\n    |          ^^^^^",
         ),
         (
             synth("window.memory = \"plenty\""),
@@ -506,7 +506,7 @@ fn faults_are_told_with_place_and_remedy() {
         ),
         (
             synth("window.memory = \"50KiB\""),
-            "outpost.toml:4: stream.window.memory: 50.0 KiB is too little: three segments of 2s at 64k, as long again for those who are late, and some room take 137.5 KiB; \
+            "outpost.toml:4: stream.window.memory: 50.0 KiB is too little: six segments of 2s at 64k, as long again for those who are late, and some room take 240.6 KiB; \
              give more, or make the segments shorter\n  4 | window.memory = \"50KiB\"\n    |                 ^^^^^^^",
         ),
         (

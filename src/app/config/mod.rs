@@ -123,7 +123,7 @@ impl LowLatencySettings {
 pub struct WindowConfig {
     /// The distance between two cuts, 1 to 10 s.
     pub segment: Length,
-    /// How far back a listener can go; at least three segments.
+    /// How far back a listener can go; at least six segments.
     pub length: Length,
     /// How much memory its segments may take; at least that of eight.
     pub memory: ByteSize,

@@ -189,8 +189,8 @@ fn multivariant(pictures: Vec<(String, Arc<VideoInfo>)>, sound: Option<AacConfig
         let codecs = sound.as_ref().map(AacConfig::codecs);
         let mut variants = Vec::new();
         for ((name, info), snapshot) in pictures.iter().zip(snapshots) {
-            let seen = rate(Some(snapshot));
-            let Some(config) = info.get().map(|sent| sent.config.clone()).filter(|_| seen.peak > 0) else {
+            let (seen, since) = (rate(Some(snapshot)), snapshot.as_ref().and_then(|it| it.start()));
+            let Some(config) = info.held(since).filter(|_| seen.peak > 0) else {
                 continue;
             };
             let both = std::iter::once(config.codecs.as_str()).chain(codecs.as_deref());

@@ -115,7 +115,7 @@ fn window(stream: &StreamConfig, coding: Option<Coding>, memory: u64) -> Segment
     let longest = longest_segment(stream, coding);
     SegmentConfig {
         target: longest,
-        length: stream.window.length.0.max(Span::from_ticks(3 * longest.ticks())),
+        length: stream.window.length.0.max(Span::from_ticks(6 * longest.ticks())),
         bytes: usize::try_from(memory).unwrap_or(usize::MAX),
     }
 }

@@ -13,7 +13,7 @@ use crate::base::{Clock, Pts, Span};
 use crate::encode::choose::{self, EncoderKind};
 use crate::encode::{self, AacParams, AudioEncoder};
 use crate::media::aac::AacConfig;
-use crate::media::{CutGrid, Program, VideoConfig};
+use crate::media::{CutGrid, FrameRate, Program, VideoConfig};
 use crate::pixel;
 use crate::playlist::{self, Resolution, Variant};
 use crate::pump::audio::{AudioStream, PumpStats};
@@ -32,6 +32,8 @@ use crate::timeline::Scribe;
 const EVENTS: usize = 64;
 /// Of snapshots, 1 to 100: no loss is to be seen at arm's length.
 const SNAPSHOT_QUALITY: u8 = 85;
+/// How often a camera that is away is made up for, in pictures a second.
+const SLATE_RATE: u32 = 10;
 
 /// One stream, ready to be put where its threads and its server want it.
 pub(super) struct Built {
@@ -141,7 +143,7 @@ impl Parts {
         low: Option<&mut Plan<'_>>,
     ) -> Result<(), BuildError> {
         let label = format!("{}/{name}", stream.name);
-        let mode = mode(stream, &label, settings, coding)?;
+        let (mode, slate) = mode(stream, &label, settings, coding)?;
         let program = Program { video: Some(description(&mode)), audio: sound.cloned() };
         let bitrate = settings.bitrate.0 + stream.audio.as_ref().map_or(0, |audio| audio.bitrate.0);
         let Made { segments, reading, shelf, mut figures } = common.make(name, bitrate, &program)?;
@@ -159,7 +161,7 @@ impl Parts {
             }
             None => Outlet::direct(segments),
         };
-        let (stats, info) = (Arc::new(VideoStats::default()), Arc::new(VideoInfo::default()));
+        let (stats, info) = (Arc::new(VideoStats::default()), Arc::new(VideoInfo::with_slate(slate)));
         let steps: Vec<_> = settings.overload.iter().copied().map(step).collect();
         let outlet = match low {
             Some(low) => low.pictures(outlet, name, settings, &info)?,
@@ -180,14 +182,20 @@ fn aac(stream: &str, audio: &AudioSettings) -> Result<Box<dyn AudioEncoder>, Bui
         .map_err(|source| BuildError::Sound { stream: stream.to_owned(), source })
 }
 
-/// How pictures become units: decided now, for as long as the program runs.
+/// How pictures become units: decided now, for as long as the program runs. And what slates are, if they are coded
+/// otherwise.
 fn mode(
     config: &StreamConfig,
     label: &str,
     video: &VideoSettings,
     coding: Coding,
-) -> Result<VideoMode, BuildError> {
-    let (kind, params) = (kind(video.encoder), params(video));
+) -> Result<(VideoMode, Option<VideoConfig>), BuildError> {
+    let (kind, mut params) = (kind(video.encoder), params(video));
+    if coding == Coding::H264 {
+        // Slates alone are encoded.
+        params.rate = FrameRate::new(SLATE_RATE, 1).unwrap_or(params.rate);
+        params.tuning.rate = params.rate;
+    }
     let encoders = |kind| -> Encoders {
         Box::new(move |failed| match failed {
             None => choose::video(kind, params),
@@ -196,18 +204,21 @@ fn mode(
     };
     if coding == Coding::H264 {
         tracing::info!(stream = label, "pictures are passed through as the source codes them");
-        return Ok(VideoMode::Copy {
+        // Whoever begins to watch is told of slates before there is one; what ails their encoder is told then.
+        let slate = choose::video(EncoderKind::X264, params).map(|slates| slates.encoder.config().clone());
+        let mode = VideoMode::Copy {
             size: video.size,
             rate: video.rate,
             longest: longest_segment(config, Some(coding)),
             encoders: encoders(EncoderKind::X264),
-        });
+        };
+        return Ok((mode, slate.ok()));
     }
     let choice = choose::video(kind, params)
         .map_err(|source| BuildError::Pictures { stream: label.to_owned(), source })?;
     tracing::info!(stream = label, encoder = choice.encoder.name(), why = choice.why, "pictures are encoded");
     let camera = config.video.as_ref().map_or(Wanted { size: params.size, rate: params.rate }, wanted);
-    Ok(VideoMode::Encode { choice, params, camera, encoders: encoders(kind) })
+    Ok((VideoMode::Encode { choice, params, camera, encoders: encoders(kind) }, None))
 }
 
 /// What is known of the pictures before the first. Of those passed through the rest comes with them.
@@ -298,22 +309,23 @@ struct Offer {
     sound: Option<String>,
 }
 
-/// The multivariant playlist, with what is being sent at that moment.
+/// The multivariant playlist, with what is in the window at that moment.
 fn multivariant(offers: Vec<Offer>) -> MultivariantRenderer {
     Box::new(move |snapshots, query| {
         let variants = offers.iter().zip(snapshots).map(|(offer, snapshot)| {
-            let sent = offer.pictures.as_ref().and_then(|pictures| pictures.get());
-            let config = sent.as_ref().map(|sent| &sent.config);
-            let codecs = config.map(|config| &*config.codecs).into_iter().chain(offer.sound.as_deref());
+            let since = snapshot.as_ref().and_then(|it| it.start());
+            let config = offer.pictures.as_ref().and_then(|pictures| pictures.held(since));
+            let codecs =
+                config.as_ref().map(|config| &*config.codecs).into_iter().chain(offer.sound.as_deref());
             Variant {
                 uri: format!("{}/index.m3u8", offer.rendition),
                 rate: snapshot.as_ref().map(|it| it.rate).unwrap_or_default(),
                 codecs: codecs.collect::<Vec<_>>().join(","),
-                resolution: config.map(|VideoConfig { size, .. }| Resolution {
+                resolution: config.as_ref().map(|VideoConfig { size, .. }| Resolution {
                     width: size.width() as u32,
                     height: size.height() as u32,
                 }),
-                frame_rate: config.map(|config| config.rate.hertz()),
+                frame_rate: config.as_ref().map(|config| config.rate.hertz()),
                 audio: None,
             }
         });

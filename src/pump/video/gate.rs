@@ -21,11 +21,13 @@ pub(super) struct Gate {
     info: Arc<VideoInfo>,
     /// Whether anything was sent since the last interruption.
     flowing: bool,
+    /// The last instant of which something was sent.
+    last: Option<Pts>,
 }
 
 impl Gate {
     pub(super) fn new(grid: CutGrid, outlet: Outlet, stats: Arc<VideoStats>, info: Arc<VideoInfo>) -> Self {
-        Self { stats, grid, cutter: Cutter::new(grid), outlet, info, flowing: false }
+        Self { stats, grid, cutter: Cutter::new(grid), outlet, info, flowing: false, last: None }
     }
 
     /// From here on this is sent, which does not follow what was sent before.
@@ -35,7 +37,7 @@ impl Gate {
         }
         self.cutter = Cutter::new(self.grid);
         if let Some(sent) = sent {
-            self.info.set(sent);
+            self.info.set(sent, self.last);
         }
     }
 
@@ -78,7 +80,7 @@ impl Gate {
     }
 
     fn send(&mut self, unit: &Packet<'_>) {
-        self.flowing = true;
+        (self.flowing, self.last) = (true, Some(unit.pts));
         self.stats.sent.increment();
         self.stats.idrs.add(u64::from(unit.entry == Entry::Key));
         self.stats.bytes.add(unit.data.len() as u64);

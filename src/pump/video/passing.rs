@@ -1,7 +1,7 @@
 //! H.264 that the camera made itself, and slates between.
 
 use crate::base::{Chain, Pts, Span};
-use crate::encode::copy::{Copy, CopyFault, CopyNews};
+use crate::encode::copy::{Copy, CopyFault, CopyNews, Hurdle};
 use crate::media::{Picture, Size, VideoFrame};
 use crate::pixel;
 
@@ -37,13 +37,15 @@ pub(super) struct Passing {
     /// When it was shown last, or the first picture came.
     shown: Option<Pts>,
     told: Told,
+    /// What the log was told last of what keeps players from showing the camera's pictures.
+    hurdle: Option<Hurdle>,
 }
 
 impl Passing {
     /// Slates will be of `size`.
     pub(super) fn new(copy: Copy, coder: Coder, size: Size) -> Self {
         let (course, slate, shown) = (Course::Slate, None, None);
-        Self { copy, coder, course, size, slate, shown, told: Told::default() }
+        Self { copy, coder, course, size, slate, shown, told: Told::default(), hurdle: None }
     }
 
     /// Passes on an access unit.
@@ -55,6 +57,11 @@ impl Passing {
                 encoder: "copy".to_owned(),
                 why: "the camera codes H.264 itself".to_owned(),
             }));
+            let hurdle = self.copy.hurdle();
+            if let Some(new) = hurdle.filter(|_| hurdle != self.hurdle) {
+                tracing::warn!(stream, "many players cannot show what the camera codes: {new}");
+            }
+            self.hurdle = hurdle;
             news = self.copy.unit(pts, unit, &mut |unit| gate.pass(unit));
         }
         let fault = news.err();

@@ -479,6 +479,10 @@ fn what_the_camera_made_is_passed_on_and_never_mixed_with_slates() {
     live(&mut rig, &mut sent, &film[..20], "camera again");
     live(&mut rig, &mut sent, &other[..15], "another camera");
     assert_eq!(rig.info.get().expect("known").config.size, size("640x360"));
+    // Only the slates are of level 3.1.
+    let held = |since: Pts| rig.info.held(Some(since)).expect("known").codecs;
+    let [begin, end] = [sent[0].0, sent[sent.len() - 1].0];
+    assert_eq!((&*held(begin), &*held(end)), ("avc1.42c01f", &*rig.info.get().expect("known").config.codecs));
 
     let units = rig.units();
     let stamps: Vec<_> = sent.iter().map(|unit| unit.0).collect();

@@ -174,6 +174,7 @@ const ORDINARY: &[Case] = &[
     ("what_is_told_is_in_it", |it| multivariant(it, "1280x720", "640x360")),
     ("what_is_told_is_in_it", |it| multivariant(it, "FRAME-RATE=30", "FRAME-RATE=25")),
     ("what_is_told_is_in_it", |it| multivariant(it, "avc1.42c01f", "avc1.64001f")),
+    ("no_segment_has_two_sounds", |it| one(it).probe.as_mut().expect("probed").sounds = 2),
 ];
 
 const LOW_LATENCY: &[Case] = &[

@@ -99,7 +99,7 @@ pub(super) fn ordinary() -> Stream {
             avc: pictures.then_some((0x42, 0x1f)),
             size: pictures.then(|| "1280x720".to_owned()),
             rate: pictures.then_some(30.0),
-            sound: true,
+            sounds: 1,
         });
         rendition
     };

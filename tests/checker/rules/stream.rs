@@ -17,6 +17,7 @@ pub(crate) const RULES: &[Rule<Stream>] = rules![
     "RFC 4.3.4.2, A 1.29": peak_is_within_bandwidth,
     "A 1.28": average_is_true,
     "A 9.1, 9.2, 9.15": what_is_told_is_in_it,
+    "A 2.17": no_segment_has_two_sounds,
 ];
 
 /// Whatever is to be the same in all, in the first that differs.
@@ -268,7 +269,7 @@ fn what_is_told_is_in_it(stream: &Stream) -> Vec<String> {
         let sound = variant.codecs().any(|codec| codec.starts_with("mp4a"));
         let wrong = probe.size != variant.list.get("RESOLUTION").map(str::to_owned)
             || probe.avc != variant.codecs().find_map(profile_and_level)
-            || probe.sound != (sound && !apart)
+            || (probe.sounds > 0) != (sound && !apart)
             || match (probe.rate, variant.list.number::<f64>("FRAME-RATE")) {
                 (Some(seen), Some(told)) => (seen - told).abs() > 0.05 * told,
                 (seen, told) => seen.is_some() != told.is_some(),
@@ -278,4 +279,10 @@ fn what_is_told_is_in_it(stream: &Stream) -> Vec<String> {
         }));
     }
     found
+}
+
+fn no_segment_has_two_sounds(stream: &Stream) -> Vec<String> {
+    let sounds = |rendition: &Rendition| rendition.probe.as_ref().map_or(0, |probe| probe.sounds);
+    let several = stream.renditions.iter().filter(|it| sounds(it) > 1);
+    several.map(|it| format!("{}: {} sounds in its last segment", it.uri, sounds(it))).collect()
 }

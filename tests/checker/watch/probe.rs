@@ -29,7 +29,7 @@ pub(super) fn probe(rendition: &Rendition) -> Option<Probe> {
     let mut probe = Probe::default();
     for track in said["streams"].as_array().into_iter().flatten() {
         match track["codec_name"].as_str() {
-            Some("aac") => probe.sound = true,
+            Some("aac") => probe.sounds += 1,
             Some("h264") => {
                 let profile = match track["profile"].as_str() {
                     Some("Constrained Baseline" | "Baseline") => 66,

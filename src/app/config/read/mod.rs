@@ -284,20 +284,20 @@ impl Check<'_, '_> {
             let what = format!("{segment} is out of range; a segment lasts from {low} to {high}");
             return Err(self.wrong("window.segment", what));
         }
-        // RFC 8216, 6.2.2 forbids a live playlist shorter than three target durations.
-        let least = Length(Span::from_ticks(3 * segment.0.ticks()));
+        // Apple's authoring specification, 8.11; RFC 8216, 6.2.2 forbids fewer than three target durations.
+        let least = Length(Span::from_ticks(6 * segment.0.ticks()));
         if length < least {
             let what = format!(
-                "{length} is too short: players need three segments ({segment} each) to choose from; \
+                "{length} is too short: players need six segments ({segment} each) to choose from; \
                  make it {least} or more, or the segments shorter"
             );
             return Err(self.wrong("window.length", what));
         }
-        // Three are listed, three more stay for those who read of them, and the bit rate has its peaks.
-        let least = ByteSize(8 * window.segment_bytes(bitrate));
+        // Six are listed, six more stay for those who read of them, and the bit rate has its peaks.
+        let least = ByteSize(14 * window.segment_bytes(bitrate));
         if memory < least {
             let what = format!(
-                "{memory} is too little: three segments of {segment} at {bitrate}, as long again for those who are \
+                "{memory} is too little: six segments of {segment} at {bitrate}, as long again for those who are \
                  late, and some room take {least}; \
                  give more, or make the segments shorter"
             );
