@@ -44,17 +44,26 @@ pub fn media(snapshot: &Snapshot, style: &Style, extent: Extent, reports: &[Repo
     writer.text
 }
 
-/// Which of the segments listed overlap `piece`; `None` if nothing of it can be fetched.
+/// Which of the segments kept (see [`Snapshot::kept`]) overlap `piece`; `None` if nothing of it can be fetched.
 pub fn covered(snapshot: &Snapshot, piece: &Piece) -> Option<Range<usize>> {
-    let Snapshot { listed, dates, .. } = snapshot;
-    let over = |it: &Arc<Segment>| piece.from.is_some_and(|from| dates.at(it.start + it.duration) <= from);
-    let begun = |it: &Arc<Segment>| piece.to.is_none_or(|to| dates.at(it.start) < to);
-    let first = listed.partition_point(over);
-    let end = first + listed[first..].partition_point(begun);
-    there(&listed[first..end]).next().map(|_| first..end)
+    let (dates, [retired, listed]) = (&snapshot.dates, snapshot.kept());
+    let count = |holds: &dyn Fn(&Arc<Segment>) -> bool| match retired.partition_point(holds) {
+        all if all == retired.len() => all + listed.partition_point(holds),
+        some => some,
+    };
+    let first = count(&|it| piece.from.is_some_and(|from| dates.end(it.start, it.duration) <= from));
+    let end = count(&|it| piece.to.is_none_or(|to| dates.at(it.start) < to));
+    // The oldest of those listed no longer can go with the next change: a player would come too late for it.
+    let goes = first == 0 && end > 1 && !retired.is_empty();
+    let shown = first + usize::from(goes)..end;
+    let mut segments = retired.iter().chain(listed).skip(shown.start).take(shown.len());
+    segments.any(|it| it.presence == Presence::There).then_some(shown)
 }
 
-/// A finished playlist of these of the segments listed.
+/// A finished playlist of these of the segments kept (see [`Snapshot::kept`]).
+///
+/// It carries no EXT-X-PLAYLIST-TYPE: its segments leave it, oldest first, when they can be fetched no longer
+/// (RFC 8216, 4.3.3.5).
 pub fn recording(snapshot: &Snapshot, style: &Style, shown: Range<usize>) -> String {
     let mut writer = Writer::new(snapshot, style, &shown);
     // Writing to a String cannot fail.
@@ -75,6 +84,11 @@ fn skippable(snapshot: &Snapshot) -> usize {
     let boundary = last.start + last.duration - skip_until(snapshot);
     let told = snapshot.listed.iter().rev().take_while(|it| it.start + it.duration >= boundary).count();
     snapshot.listed.len() - told
+}
+
+/// How many of them begin with a discontinuity.
+fn breaks<'a>(segments: impl IntoIterator<Item = &'a Arc<Segment>>) -> u64 {
+    segments.into_iter().filter(|it| it.join == Join::Broken).count() as u64
 }
 
 /// Those that can be fetched.
@@ -156,16 +170,18 @@ impl<'a> Writer<'a> {
     }
 
     fn finished(&mut self, shown: Range<usize>) -> fmt::Result {
-        let listed = &self.snapshot.listed;
-        let broken = listed[..shown.start].iter().filter(|it| it.join == Join::Broken).count() as u64;
-        self.head(self.lowest_version(&shown))?;
-        self.line(Tag::Vod)?;
-        if let Some(first) = listed.get(shown.start) {
+        let [retired, listed] = self.snapshot.kept();
+        let kept = || retired.iter().chain(listed);
+        let segments = || kept().skip(shown.start).take(shown.len());
+        // Counted back from the first listed to the oldest kept, and on from there to the first shown.
+        let oldest = self.snapshot.discontinuity_sequence.saturating_sub(breaks(retired));
+        self.head(self.lowest_version(segments()))?;
+        if let Some(first) = segments().next() {
             self.line(Tag::MediaSequence(first.sequence))?;
         }
-        self.line(Tag::DiscontinuitySequence(self.snapshot.discontinuity_sequence + broken))?;
+        self.line(Tag::DiscontinuitySequence(oldest + breaks(kept().take(shown.start))))?;
         self.line(Tag::IndependentSegments)?;
-        for segment in &listed[shown] {
+        for segment in segments() {
             self.segment(segment, None)?;
         }
         self.line(Tag::EndList)
@@ -178,8 +194,8 @@ impl<'a> Writer<'a> {
     }
 
     /// Of what never changes: the lowest that has all that is used (rfc8216bis, section 8).
-    fn lowest_version(&self, shown: &Range<usize>) -> u8 {
-        let gaps = self.snapshot.listed[shown.clone()].iter().any(|it| it.presence == Presence::Gap);
+    fn lowest_version<'s>(&self, mut shown: impl Iterator<Item = &'s Arc<Segment>>) -> u8 {
+        let gaps = shown.any(|it| it.presence == Presence::Gap);
         match self.style.format {
             _ if gaps => LIVE_VERSION,
             Format::Fmp4 => 6,

@@ -188,6 +188,17 @@ pub struct Snapshot {
     pub edge: Option<Arc<Edge>>,
 }
 
+impl Snapshot {
+    /// What one playlist can name: the segments listed, after those no longer listed that lead up to them without a
+    /// number missing. What came before a fresh beginning is not among them.
+    pub fn kept(&self) -> [&[Arc<Segment>]; 2] {
+        let (retired, first) = (&*self.retired, self.listed.first().map_or(0, |it| it.sequence));
+        let leads = |(next, it): (u64, &Arc<Segment>)| it.sequence.checked_add(next) == Some(first);
+        let count = (1..).zip(retired.iter().rev()).take_while(|it| leads(*it)).count();
+        [&retired[retired.len() - count..], &self.listed]
+    }
+}
+
 /// The segment now being written, as far as it has come; for the endless stream.
 ///
 /// A segment that has to be given up (its end was lost) leaves its number to the next one: the chunks then
