@@ -80,10 +80,18 @@ fn skip_until(snapshot: &Snapshot) -> Span {
 /// How many segments a delta leaves out: those further from the end of the last than the skip boundary
 /// (rfc8216bis, 6.2.5.1).
 fn skippable(snapshot: &Snapshot) -> usize {
-    let Some(last) = snapshot.listed.last() else { return 0 };
-    let boundary = last.start + last.duration - skip_until(snapshot);
-    let told = snapshot.listed.iter().rev().take_while(|it| it.start + it.duration >= boundary).count();
-    snapshot.listed.len() - told
+    let boundary = skip_until(snapshot);
+    let told = from_end(&snapshot.listed, Span::ZERO).take_while(|distance| *distance <= boundary);
+    snapshot.listed.len() - told.count()
+}
+
+/// How far before the end of the playlist each of its segments ends, the last first, if `after` follows it: by what
+/// they last, as readers reckon, who see no holes in media time.
+fn from_end(segments: &[Arc<Segment>], after: Span) -> impl Iterator<Item = Span> {
+    segments.iter().rev().scan(after, |distance, it| {
+        let begin = *distance + it.duration;
+        Some(std::mem::replace(distance, begin))
+    })
 }
 
 /// How many of them begin with a discontinuity.
@@ -157,9 +165,12 @@ impl<'a> Writer<'a> {
                 self.cipher = Cipher::Untold;
             }
         }
-        let parts_from = edge.map(|edge| self.parts_from(edge));
-        for segment in &listed[shown] {
-            self.segment(segment, parts_from)?;
+        let parts_from = edge.map_or(listed.len(), |edge| self.parts_from(edge)).max(shown.start);
+        for segment in &listed[shown.start..parts_from] {
+            self.segment(segment, None)?;
+        }
+        for segment in &listed[parts_from..] {
+            self.segment(segment, Some(&segment.parts))?;
         }
         if let Some(edge) = edge {
             self.edge(edge)?;
@@ -203,7 +214,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    fn segment(&mut self, segment: &Segment, parts_from: Option<Pts>) -> fmt::Result {
+    fn segment(&mut self, segment: &Segment, parts: Option<&PartList>) -> fmt::Result {
         let Segment { sequence, start, join, presence, .. } = *segment;
         let end = start + segment.duration;
         self.join(join)?;
@@ -212,8 +223,8 @@ impl<'a> Writer<'a> {
             // Of a gap, too, there may be parts.
             (_, init) => self.open(start, segment.key.as_deref(), init)?,
         }
-        if parts_from.is_some_and(|from| end > from) {
-            self.parts(sequence, &segment.parts)?;
+        if let Some(parts) = parts {
+            self.parts(sequence, parts)?;
         }
         if presence == Presence::Gap {
             self.line(Tag::Gap)?;
@@ -275,11 +286,13 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// Segments that end by then are told without their parts: three target durations before the end of the
-    /// playlist (rfc8216bis, 6.2.2).
-    fn parts_from(&self, edge: &Edge) -> Pts {
-        let end = edge.parts.last().map_or(edge.start, |last| last.start + last.duration);
-        end - Span::from_ticks(3 * self.snapshot.target.span().ticks())
+    /// The first of the segments listed that is told with its parts: those before it end three target durations or
+    /// more before the end of the playlist (rfc8216bis, 6.2.2).
+    fn parts_from(&self, edge: &Edge) -> usize {
+        let Snapshot { listed, target, .. } = self.snapshot;
+        let written = edge.parts.iter().fold(Span::ZERO, |sum, part| sum + part.duration);
+        let bound = 3 * target.span().ticks();
+        listed.len() - from_end(listed, written).take_while(|distance| distance.ticks() < bound).count()
     }
 
     fn line(&mut self, tag: Tag<'_>) -> fmt::Result {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use outpost::base::WallTime;
+use outpost::base::{Span, WallTime};
 use outpost::playlist::{Extent, Format, Piece, Style, covered, media};
 use outpost::segment::{Segment, Snapshot};
 use proptest::prelude::*;
@@ -100,6 +100,18 @@ fn a_delta_tells_six_targets_and_what_still_holds() {
     let clear = (0..9).map(|n| if n < 2 { enciphered(n, 5) } else { segment(n) });
     assert!(delta(&shelf(clear, None)).contains("SEGMENTS=2\n#EXT-X-KEY:METHOD=NONE\n"));
     assert!(!delta(&shelf((0..9).map(segment), None)).contains("#EXT-X-KEY"));
+}
+
+#[test]
+fn what_is_told_is_measured_by_what_lasts_and_not_by_holes() {
+    // An hour without anything before the fifth.
+    let later = |n| {
+        let whole = segment(n);
+        Segment { start: whole.start + Span::from_millis(3_600_000), ..whole }
+    };
+    let listed = (0..9).map(|n| if n < 4 { segment(n) } else { later(n) });
+    let told = read(&delta(&shelf(listed, None)));
+    assert_eq!((told.skipped, told.segments.len()), (2, 7));
 }
 
 fn seconds(from: Option<i64>, to: Option<i64>) -> Piece {
