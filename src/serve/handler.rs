@@ -174,11 +174,12 @@ impl Handler {
             Err(refusal) => {
                 // A player on another page is to see that there is nothing, not that it may not know.
                 let first = route::first_piece(path);
-                let sharing = match first.and_then(|name| self.station(&name)) {
-                    Some(_) => Sharing::Origin,
-                    None => Sharing::Own,
+                let (sharing, reply) = match first.and_then(|name| self.station(&name)) {
+                    Some(_) if *verb == Some(Verb::Options) => (Sharing::Origin, reply::options()),
+                    Some(_) => (Sharing::Origin, refuse(refusal)),
+                    None => (Sharing::Own, refuse(refusal)),
                 };
-                return refused(self.finish(Verb::Get, sharing, refuse(refusal)));
+                return refused(self.finish(Verb::Get, sharing, reply));
             }
         };
         let (kind, sharing) = classify(&route);

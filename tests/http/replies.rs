@@ -140,7 +140,7 @@ fn pages_of_the_allowed_origin_may_read_media_and_nothing_else_is_shared() {
     for path in [MEDIA, "/radio/index.m3u8", "/radio/audio/7.ts", "/api/v1/status", "/radio/audio/99.ts"] {
         let answer = server.get(path, &["Origin: https://example.org"]);
         assert_eq!(answer.field("access-control-allow-origin"), origin, "{path}");
-        assert_eq!(answer.field("access-control-expose-headers"), "Content-Range, Date, ETag", "{path}");
+        assert_eq!(answer.field("access-control-expose-headers"), "Age, Content-Range, Date, ETag", "{path}");
         let preflight = server.ask(request("OPTIONS", path, &["Access-Control-Request-Method: GET"]));
         assert_eq!(preflight.status, 204, "{path}");
         assert_eq!(preflight.field("access-control-allow-methods"), "GET, HEAD, OPTIONS", "{path}");
@@ -148,6 +148,13 @@ fn pages_of_the_allowed_origin_may_read_media_and_nothing_else_is_shared() {
     for path in ["/radio/audio/nothing", "/radio/ll/nothing/index.m3u8", "/%72adio/nothing"] {
         let answer = server.get(path, &[]);
         assert_eq!((answer.status, answer.field("access-control-allow-origin")), (404, origin), "{path}");
+        // Whoever asks beforehand whether he may ask is to see the 404, not that he may not (Fetch standard, 3.2).
+        let preflight = server.ask(request("OPTIONS", path, &["Access-Control-Request-Method: GET"]));
+        assert_eq!(
+            (preflight.status, preflight.field("access-control-allow-origin")),
+            (204, origin),
+            "{path}"
+        );
     }
     let answer = server.ask(request("POST", MEDIA, &[]));
     assert_eq!((answer.status, answer.field("access-control-allow-origin")), (405, origin));
