@@ -44,6 +44,11 @@ pub fn media(snapshot: &Snapshot, style: &Style, extent: Extent, reports: &[Repo
     writer.text
 }
 
+/// What is told to who asked for this: a delta that would leave nothing out is the whole playlist.
+pub fn extent(snapshot: &Snapshot, asked: Extent) -> Extent {
+    if skippable(snapshot) > 0 { asked } else { Extent::Whole }
+}
+
 /// Which of the segments kept (see [`Snapshot::kept`]) overlap `piece`; `None` if nothing of it can be fetched.
 pub fn covered(snapshot: &Snapshot, piece: &Piece) -> Option<Range<usize>> {
     let (dates, [retired, listed]) = (&snapshot.dates, snapshot.kept());
@@ -81,6 +86,12 @@ fn skip_until(snapshot: &Snapshot) -> Span {
 /// (rfc8216bis, 6.2.5.1).
 fn skippable(snapshot: &Snapshot) -> usize {
     let boundary = skip_until(snapshot);
+    // Whoever merges a delta holds on to the dates he was told, and may hold no two mappings (6.2.1). He last asked
+    // half a boundary ago at most (6.3.7): by a whole one after a change, he was told all anew.
+    let (redated, last) = (snapshot.redated, snapshot.listed.last());
+    if redated.zip(last).is_some_and(|(redated, last)| last.start + last.duration < redated + boundary) {
+        return 0;
+    }
     let told = from_end(&snapshot.listed, Span::ZERO).take_while(|distance| *distance <= boundary);
     snapshot.listed.len() - told.count()
 }

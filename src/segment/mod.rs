@@ -182,6 +182,8 @@ pub struct Snapshot {
     pub target: TargetDuration,
     /// Dates of everything listed.
     pub dates: Dates,
+    /// Where the list ended when they changed last; what was told before then has other ones.
+    pub redated: Option<Pts>,
     /// Measured bit rates.
     pub rate: Rate,
     /// The segment being written, where it is offered in parts.

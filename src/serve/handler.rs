@@ -414,7 +414,7 @@ fn media_playlist<'a>(
             Some(listed) => Scope::Recording(listed),
             None => return Ok(reply::no_recording(shown.extent())),
         },
-        None => Scope::Live(directives.extent),
+        None => Scope::Live(playlist::extent(&shown.snapshot, directives.extent)),
     };
     match playlist::judge(&shown.snapshot, &directives) {
         Verdict::Wait if holds => return Err(Wait::Change(Change::Reload(rendition, directives))),
