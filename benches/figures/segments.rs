@@ -67,6 +67,7 @@ fn snapshot(target: TargetDuration) -> Snapshot {
         discontinuity_sequence: 0,
         target,
         dates: Dates::of(&clock.wall()),
+        redated: None,
         rate: Rate::default(),
         edge: None,
         markers: Arc::default(),

@@ -158,6 +158,7 @@ fn snapshot(count: u64) -> Snapshot {
         discontinuity_sequence: 0,
         target: TargetDuration(2),
         dates: Dates::of(&clock.wall()),
+        redated: None,
         rate: Rate::default(),
         edge: Some(Arc::new(edge)),
         markers: Arc::default(),

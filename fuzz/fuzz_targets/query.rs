@@ -10,7 +10,8 @@ fuzz_target!(|query: &str| {
         let plain = Directives::parse(&format!("_HLS_msn={}{part}", awaited.sequence));
         assert_eq!(plain.map(|it| it.awaits), Ok(Some(awaited)));
     }
-    if let Ok(Some(Piece { from: Some(from), to: Some(to) })) = Piece::parse(query) {
-        assert!(from < to);
+    if let Ok(Some(piece)) = Piece::parse(query) {
+        assert!(piece.from.zip(piece.to).is_none_or(|(from, to)| from < to));
+        assert_eq!(Piece::parse(&piece.to_string()), Ok(Some(piece)));
     }
 });

@@ -45,17 +45,31 @@ pub fn media(snapshot: &Snapshot, style: &Style, extent: Extent, reports: &[Repo
     writer.text
 }
 
-/// Which of the segments listed overlap `piece`; `None` if nothing of it can be fetched.
-pub fn covered(snapshot: &Snapshot, piece: &Piece) -> Option<Range<usize>> {
-    let Snapshot { listed, dates, .. } = snapshot;
-    let over = |it: &Arc<Segment>| piece.from.is_some_and(|from| dates.at(it.start + it.duration) <= from);
-    let begun = |it: &Arc<Segment>| piece.to.is_none_or(|to| dates.at(it.start) < to);
-    let first = listed.partition_point(over);
-    let end = first + listed[first..].partition_point(begun);
-    there(&listed[first..end]).next().map(|_| first..end)
+/// What is told to who asked for this: a delta that would leave nothing out is the whole playlist.
+pub fn extent(snapshot: &Snapshot, asked: Extent) -> Extent {
+    if skippable(snapshot) > 0 { asked } else { Extent::Whole }
 }
 
-/// A finished playlist of these of the segments listed.
+/// Which of the segments kept (see [`Snapshot::kept`]) overlap `piece`; `None` if nothing of it can be fetched.
+pub fn covered(snapshot: &Snapshot, piece: &Piece) -> Option<Range<usize>> {
+    let (dates, [retired, listed]) = (&snapshot.dates, snapshot.kept());
+    let count = |holds: &dyn Fn(&Arc<Segment>) -> bool| match retired.partition_point(holds) {
+        all if all == retired.len() => all + listed.partition_point(holds),
+        some => some,
+    };
+    let first = count(&|it| piece.from.is_some_and(|from| dates.end(it.start, it.duration) <= from));
+    let end = count(&|it| piece.to.is_none_or(|to| dates.at(it.start) < to));
+    // The oldest of those listed no longer can go with the next change: a player would come too late for it.
+    let goes = first == 0 && end > 1 && !retired.is_empty();
+    let shown = first + usize::from(goes)..end;
+    let mut segments = retired.iter().chain(listed).skip(shown.start).take(shown.len());
+    segments.any(|it| it.presence == Presence::There).then_some(shown)
+}
+
+/// A finished playlist of these of the segments kept (see [`Snapshot::kept`]).
+///
+/// It carries no EXT-X-PLAYLIST-TYPE: its segments leave it, oldest first, when they can be fetched no longer
+/// (RFC 8216, 4.3.3.5).
 pub fn recording(snapshot: &Snapshot, style: &Style, shown: Range<usize>) -> String {
     let mut writer = Writer::new(snapshot, style, &shown);
     // Writing to a String cannot fail.
@@ -72,10 +86,29 @@ fn skip_until(snapshot: &Snapshot) -> Span {
 /// How many segments a delta leaves out: those further from the end of the last than the skip boundary
 /// (rfc8216bis, 6.2.5.1).
 fn skippable(snapshot: &Snapshot) -> usize {
-    let Some(last) = snapshot.listed.last() else { return 0 };
-    let boundary = last.start + last.duration - skip_until(snapshot);
-    let told = snapshot.listed.iter().rev().take_while(|it| it.start + it.duration >= boundary).count();
-    snapshot.listed.len() - told
+    let boundary = skip_until(snapshot);
+    // Whoever merges a delta holds on to the dates he was told, and may hold no two mappings (6.2.1). He last asked
+    // half a boundary ago at most (6.3.7): by a whole one after a change, he was told all anew.
+    let (redated, last) = (snapshot.redated, snapshot.listed.last());
+    if redated.zip(last).is_some_and(|(redated, last)| last.start + last.duration < redated + boundary) {
+        return 0;
+    }
+    let told = from_end(&snapshot.listed, Span::ZERO).take_while(|distance| *distance <= boundary);
+    snapshot.listed.len() - told.count()
+}
+
+/// How far before the end of the playlist each of its segments ends, the last first, if `after` follows it: by what
+/// they last, as readers reckon, who see no holes in media time.
+fn from_end(segments: &[Arc<Segment>], after: Span) -> impl Iterator<Item = Span> {
+    segments.iter().rev().scan(after, |distance, it| {
+        let begin = *distance + it.duration;
+        Some(std::mem::replace(distance, begin))
+    })
+}
+
+/// How many of them begin with a discontinuity.
+fn breaks<'a>(segments: impl IntoIterator<Item = &'a Arc<Segment>>) -> u64 {
+    segments.into_iter().filter(|it| it.join == Join::Broken).count() as u64
 }
 
 /// Those that can be fetched.
@@ -92,13 +125,6 @@ enum Cipher {
     Clear,
     /// They are enciphered with the key of this number.
     Key(u64),
-}
-
-/// Whether more will come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Course {
-    Live,
-    Over,
 }
 
 /// Writes segment after segment, and remembers what holds on for the next.
@@ -143,7 +169,9 @@ impl<'a> Writer<'a> {
         }
         self.line(Tag::DiscontinuitySequence(self.snapshot.discontinuity_sequence))?;
         self.line(Tag::IndependentSegments)?;
-        self.date_ranges(listed, Course::Live)?;
+        if let Some(first) = listed.first() {
+            self.date_ranges(first.start, None)?;
+        }
         if shown.start > 0 {
             self.line(Tag::Skip(shown.start))?;
             // The tags of what is left out are left out with it (rfc8216bis, 4.4.5.2). What still holds is told
@@ -152,9 +180,12 @@ impl<'a> Writer<'a> {
                 self.cipher = Cipher::Untold;
             }
         }
-        let parts_from = edge.map(|edge| self.parts_from(edge));
-        for segment in &listed[shown] {
-            self.segment(segment, parts_from)?;
+        let parts_from = edge.map_or(listed.len(), |edge| self.parts_from(edge)).max(shown.start);
+        for segment in &listed[shown.start..parts_from] {
+            self.segment(segment, None)?;
+        }
+        for segment in &listed[parts_from..] {
+            self.segment(segment, Some(&segment.parts))?;
         }
         if let Some(edge) = edge {
             self.edge(edge)?;
@@ -165,30 +196,31 @@ impl<'a> Writer<'a> {
     }
 
     fn finished(&mut self, shown: Range<usize>) -> fmt::Result {
-        let listed = &self.snapshot.listed;
-        let broken = listed[..shown.start].iter().filter(|it| it.join == Join::Broken).count() as u64;
-        self.head(self.lowest_version(&shown))?;
-        self.line(Tag::Vod)?;
-        if let Some(first) = listed.get(shown.start) {
+        let [retired, listed] = self.snapshot.kept();
+        let kept = || retired.iter().chain(listed);
+        let segments = || kept().skip(shown.start).take(shown.len());
+        // Counted back from the first listed to the oldest kept, and on from there to the first shown.
+        let oldest = self.snapshot.discontinuity_sequence.saturating_sub(breaks(retired));
+        self.head(self.lowest_version(segments()))?;
+        if let Some(first) = segments().next() {
             self.line(Tag::MediaSequence(first.sequence))?;
         }
-        self.line(Tag::DiscontinuitySequence(self.snapshot.discontinuity_sequence + broken))?;
+        self.line(Tag::DiscontinuitySequence(oldest + breaks(kept().take(shown.start))))?;
         self.line(Tag::IndependentSegments)?;
-        self.date_ranges(&listed[shown.clone()], Course::Over)?;
-        for segment in &listed[shown] {
+        if let (Some(first), Some(last)) = (segments().next(), segments().last()) {
+            self.date_ranges(first.start, Some(last.start + last.duration))?;
+        }
+        for segment in segments() {
             self.segment(segment, None)?;
         }
         self.line(Tag::EndList)
     }
 
-    /// What happened from the first of the segments told of to the end of the last, or until now if they go on
-    /// (rfc8216bis, 6.2.1): all of it in a delta, too, as leaving it out is not offered.
-    fn date_ranges(&mut self, segments: &[Arc<Segment>], course: Course) -> fmt::Result {
-        let (Some(first), Some(last)) = (segments.first(), segments.last()) else { return Ok(()) };
-        let end = last.start + last.duration;
-        let told = |it: &&Arc<Marker>| {
-            it.to.is_none_or(|to| to >= first.start) && (course == Course::Live || it.from < end)
-        };
+    /// What happened from `from` on, where the first of the segments told of begins (rfc8216bis, 6.2.1), up to `to`, if
+    /// no more will come: all of it in a delta, too, as leaving it out is not offered.
+    fn date_ranges(&mut self, from: Pts, to: Option<Pts>) -> fmt::Result {
+        let told =
+            |it: &&Arc<Marker>| it.to.is_none_or(|end| end >= from) && to.is_none_or(|to| it.from < to);
         let Snapshot { markers, dates, .. } = self.snapshot;
         markers.iter().filter(told).try_for_each(|marker| self.line(Tag::DateRange { marker, dates }))
     }
@@ -200,8 +232,8 @@ impl<'a> Writer<'a> {
     }
 
     /// Of what never changes: the lowest that has all that is used (rfc8216bis, section 8).
-    fn lowest_version(&self, shown: &Range<usize>) -> u8 {
-        let gaps = self.snapshot.listed[shown.clone()].iter().any(|it| it.presence == Presence::Gap);
+    fn lowest_version<'s>(&self, mut shown: impl Iterator<Item = &'s Arc<Segment>>) -> u8 {
+        let gaps = shown.any(|it| it.presence == Presence::Gap);
         match self.style.format {
             _ if gaps => LIVE_VERSION,
             Format::Fmp4 => 6,
@@ -209,7 +241,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    fn segment(&mut self, segment: &Segment, parts_from: Option<Pts>) -> fmt::Result {
+    fn segment(&mut self, segment: &Segment, parts: Option<&PartList>) -> fmt::Result {
         let Segment { sequence, start, join, presence, .. } = *segment;
         let end = start + segment.duration;
         self.join(join)?;
@@ -218,8 +250,8 @@ impl<'a> Writer<'a> {
             // Of a gap, too, there may be parts.
             (_, init) => self.open(start, segment.key.as_deref(), init)?,
         }
-        if parts_from.is_some_and(|from| end > from) {
-            self.parts(sequence, &segment.parts)?;
+        if let Some(parts) = parts {
+            self.parts(sequence, parts)?;
         }
         if presence == Presence::Gap {
             self.line(Tag::Gap)?;
@@ -281,11 +313,13 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// Segments that end by then are told without their parts: three target durations before the end of the
-    /// playlist (rfc8216bis, 6.2.2).
-    fn parts_from(&self, edge: &Edge) -> Pts {
-        let end = edge.parts.last().map_or(edge.start, |last| last.start + last.duration);
-        end - Span::from_ticks(3 * self.snapshot.target.span().ticks())
+    /// The first of the segments listed that is told with its parts: those before it end three target durations or
+    /// more before the end of the playlist (rfc8216bis, 6.2.2).
+    fn parts_from(&self, edge: &Edge) -> usize {
+        let Snapshot { listed, target, .. } = self.snapshot;
+        let written = edge.parts.iter().fold(Span::ZERO, |sum, part| sum + part.duration);
+        let bound = 3 * target.span().ticks();
+        listed.len() - from_end(listed, written).take_while(|distance| distance.ticks() < bound).count()
     }
 
     fn line(&mut self, tag: Tag<'_>) -> fmt::Result {

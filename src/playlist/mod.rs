@@ -10,7 +10,7 @@ pub mod reload;
 pub mod style;
 pub mod tag;
 
-pub use media::{covered, media, recording};
+pub use media::{covered, extent, media, recording};
 pub use multivariant::{Group, Resolution, Variant, multivariant};
 pub use query::{Directives, Piece, QueryError};
 pub use reload::{Verdict, judge};

@@ -3,6 +3,7 @@
 //! Names and values are percent-decoded; names nobody knows are somebody else's and ignored.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use jiff::Timestamp;
 
@@ -103,6 +104,28 @@ impl Piece {
             (Some(from), Some(to)) if from >= to => Err(QueryError::Backwards),
             _ => Ok(Some(Self { from, to })),
         }
+    }
+
+    /// As much of it as there can be by `now`; one that is all to come is left as it is.
+    pub fn by(self, now: WallTime) -> Self {
+        let to = self.to.map_or(now, |to| to.min(now));
+        match self.from {
+            Some(from) if from >= to => self,
+            _ => Self { to: Some(to), ..self },
+        }
+    }
+}
+
+impl fmt::Display for Piece {
+    /// The query that asks for it, to the nanosecond.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ends =
+            [("from", self.from), ("to", self.to)].into_iter().filter_map(|(name, at)| Some((name, at?)));
+        for (place, (name, at)) in ends.enumerate() {
+            let stamp = Timestamp::from_nanosecond(at.as_unix_nanos().into()).map_err(|_| fmt::Error)?;
+            write!(f, "{}{name}={stamp}", if place > 0 { "&" } else { "" })?;
+        }
+        Ok(())
     }
 }
 
@@ -257,6 +280,15 @@ mod tests {
             let piece = Piece::parse(&query).expect("a date").expect("a piece");
             let apart = nanos - piece.from.expect("it is there").as_unix_nanos();
             prop_assert!((0..1_000_000).contains(&apart), "{apart}");
+        }
+
+        #[test]
+        fn a_piece_is_read_as_it_is_written(from: Option<i64>, to: Option<i64>) {
+            let [from, to] = [from, to].map(|nanos| nanos.map(WallTime::from_unix_nanos));
+            let piece = Some(Piece { from, to }).filter(|_| from.or(to).is_some());
+            prop_assume!(from.zip(to).is_none_or(|(from, to)| from < to));
+            let query = piece.map(|piece| piece.to_string()).unwrap_or_default();
+            prop_assert_eq!(Piece::parse(&query), Ok(piece), "{}", query);
         }
     }
 }

@@ -103,6 +103,7 @@ mod tests {
                 sync: Sync::Synchronised,
                 suspended: Duration::ZERO,
             }),
+            redated: None,
             rate: Rate::default(),
             edge: edge.map(Arc::new),
             markers: Arc::default(),

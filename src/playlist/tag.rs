@@ -27,8 +27,6 @@ pub enum Tag<'a> {
     MediaSequence(u64),
     /// EXT-X-DISCONTINUITY-SEQUENCE (4.3.3.3).
     DiscontinuitySequence(u64),
-    /// EXT-X-PLAYLIST-TYPE (4.3.3.5): everything is there, and nothing will change.
-    Vod,
     /// EXT-X-ENDLIST (4.3.3.4).
     EndList,
     /// EXT-X-DISCONTINUITY (4.3.2.3).
@@ -121,7 +119,6 @@ impl Display for Tag<'_> {
             Self::TargetDuration(seconds) => write!(f, "#EXT-X-TARGETDURATION:{seconds}"),
             Self::MediaSequence(number) => write!(f, "#EXT-X-MEDIA-SEQUENCE:{number}"),
             Self::DiscontinuitySequence(number) => write!(f, "#EXT-X-DISCONTINUITY-SEQUENCE:{number}"),
-            Self::Vod => f.write_str("#EXT-X-PLAYLIST-TYPE:VOD"),
             Self::EndList => f.write_str("#EXT-X-ENDLIST"),
             Self::Discontinuity => f.write_str("#EXT-X-DISCONTINUITY"),
             Self::Key { key: None, .. } => f.write_str("#EXT-X-KEY:METHOD=NONE"),

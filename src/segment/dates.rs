@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::base::{Monotonic, Pts, Sync, WallReading, WallTime};
+use crate::base::{Monotonic, Pts, Span, Sync, WallReading, WallTime};
 
 /// A civil clock that moved by less has not been set: two readings differ by how long they took.
 const STEP_NANOS: u64 = 10_000_000;
@@ -67,6 +67,12 @@ impl Dates {
         self.date(pts, pts.to_monotonic())
     }
 
+    /// Civil time at which media that began at `start` and last for `duration` were over. A machine that was then
+    /// suspended slept after that.
+    pub fn end(&self, start: Pts, duration: Span) -> WallTime {
+        self.date(start, (start + duration).to_monotonic())
+    }
+
     /// Civil time of a monotonic instant.
     pub fn at_monotonic(&self, instant: Monotonic) -> WallTime {
         self.date(instant.to_pts(), instant)
@@ -106,5 +112,26 @@ impl Dates {
             (false, true) => Some(Correction::Set { nanos, sync: reading.sync }),
             (false, false) => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::{Clock, SimClock};
+
+    #[test]
+    fn what_was_captured_before_a_suspension_ended_before_it() {
+        let (second, hour) = (Duration::from_secs(1), Duration::from_secs(3600));
+        let clock = SimClock::new(Monotonic::default(), WallTime::default());
+        let mut dates = Dates::of(&clock.wall());
+        clock.advance(2 * second);
+        clock.suspend(hour);
+        let since = Pts::default() + Span::from_millis(2000);
+        assert!(matches!(dates.correct(&clock.wall(), hour, since), Some(Correction::Suspended { .. })));
+        let seconds = |wall: WallTime| wall.as_unix_nanos() / 1_000_000_000;
+        let (zero, two) = (Pts::default(), Span::from_millis(2000));
+        assert_eq!([dates.at(zero), dates.end(zero, two)].map(seconds), [0, 2]);
+        assert_eq!([dates.at(since), dates.end(since, two)].map(seconds), [3602, 3604]);
     }
 }

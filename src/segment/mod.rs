@@ -183,6 +183,8 @@ pub struct Snapshot {
     pub target: TargetDuration,
     /// Dates of everything listed.
     pub dates: Dates,
+    /// Where the list ended when they changed last; what was told before then has other ones.
+    pub redated: Option<Pts>,
     /// Measured bit rates.
     pub rate: Rate,
     /// The segment being written, where it is offered in parts.
@@ -195,6 +197,17 @@ impl Snapshot {
     /// Where the oldest segment begins that can still be fetched.
     pub fn start(&self) -> Option<Pts> {
         self.retired.first().or(self.listed.first()).map(|segment| segment.start)
+    }
+}
+
+impl Snapshot {
+    /// What one playlist can name: the segments listed, after those no longer listed that lead up to them without a
+    /// number missing. What came before a fresh beginning is not among them.
+    pub fn kept(&self) -> [&[Arc<Segment>]; 2] {
+        let (retired, first) = (&*self.retired, self.listed.first().map_or(0, |it| it.sequence));
+        let leads = |(next, it): (u64, &Arc<Segment>)| it.sequence.checked_add(next) == Some(first);
+        let count = (1..).zip(retired.iter().rev()).take_while(|it| leads(*it)).count();
+        [&retired[retired.len() - count..], &self.listed]
     }
 }
 

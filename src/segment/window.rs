@@ -26,6 +26,7 @@ pub struct Window {
     retired_bytes: usize,
     discontinuity_sequence: u64,
     dates: Dates,
+    redated: Option<Pts>,
     peak: u64,
     bound: Bound,
     /// What snapshots show of `listed` and `retired`, until those change: a part changes neither.
@@ -71,6 +72,7 @@ impl Window {
             retired_bytes: 0,
             discontinuity_sequence: 0,
             dates,
+            redated: None,
             peak: 0,
             bound: Bound::Time,
             shown: OnceLock::new(),
@@ -127,7 +129,11 @@ impl Window {
 
     /// Takes other dates; says whether they are.
     pub fn set_dates(&mut self, dates: Dates) -> bool {
-        std::mem::replace(&mut self.dates, dates) != dates
+        let changed = std::mem::replace(&mut self.dates, dates) != dates;
+        if changed {
+            self.redated = self.end();
+        }
+        changed
     }
 
     /// What readers see.
@@ -148,6 +154,7 @@ impl Window {
             discontinuity_sequence: self.discontinuity_sequence,
             target: self.target,
             dates: self.dates,
+            redated: self.redated,
             rate: Rate { peak: self.peak.max(average), average },
             edge,
             markers,

@@ -28,6 +28,7 @@ use super::station::{Lineup, Station};
 use super::stats::{Kind, ServeStats};
 use super::texts::{self, Desk, Draft, Scope, Wanted};
 use super::{Health, Report, page};
+use crate::base::WallTime;
 use crate::playlist::{self, Directives, Latency, Piece, Verdict};
 
 /// Everything requests are answered from.
@@ -174,11 +175,12 @@ impl Handler {
             Err(refusal) => {
                 // A player on another page is to see that there is nothing, not that it may not know.
                 let first = route::first_piece(path);
-                let sharing = match first.and_then(|name| self.station(&name)) {
-                    Some(_) => Sharing::Origin,
-                    None => Sharing::Own,
+                let (sharing, reply) = match first.and_then(|name| self.station(&name)) {
+                    Some(_) if *verb == Some(Verb::Options) => (Sharing::Origin, reply::options()),
+                    Some(_) => (Sharing::Origin, refuse(refusal)),
+                    None => (Sharing::Own, refuse(refusal)),
                 };
-                return refused(self.finish(Verb::Get, sharing, refuse(refusal)));
+                return refused(self.finish(Verb::Get, sharing, reply));
             }
         };
         let (kind, sharing) = classify(&route);
@@ -370,8 +372,8 @@ async fn pictured(snapshots: &Snapshots) -> Reply {
 }
 
 fn multivariant<'a>(asked: &Asked<'_>, lineup: &'a Lineup, pass: Option<Pass>) -> Result<Reply, Wait<'a>> {
-    let query = match Piece::parse(asked.query) {
-        Ok(piece) => handed_on(piece, pass),
+    let piece = match Piece::parse(asked.query) {
+        Ok(piece) => piece,
         Err(error) => return Ok(reply::bad_query(&error)),
     };
     if lineup.renditions().is_empty() {
@@ -380,16 +382,15 @@ fn multivariant<'a>(asked: &Asked<'_>, lineup: &'a Lineup, pass: Option<Pass>) -
     let begun = |rendition: &Arc<Rendition>| Some((rendition.clone(), rendition.playlists()?));
     let first = lineup.renditions().iter().find_map(begun).filter(|_| lineup.is_complete());
     let (first, shown) = first.ok_or(Wait::Change(Change::Lineup(lineup)))?;
-    let text = lineup.multivariant(query.as_deref());
+    let text = lineup.multivariant(handed_on(piece, lineup.end(), pass).as_deref());
     Ok(reply::playlist(asked.headers, &first, &shown, &text, Lasting::Live))
 }
 
-/// The query with which the playlists in it are asked for: the same piece, and with the same right to its keys.
-fn handed_on(piece: Option<Piece>, pass: Option<Pass>) -> Option<String> {
-    let (from, to) = piece.map_or((None, None), |Piece { from, to }| (from, to));
-    let ends = [("from", from), ("to", to)].into_iter().filter_map(|(name, at)| Some((name, at?)));
-    let ends = ends.map(|(name, at)| format!("{name}={at}"));
-    let query: Vec<String> = ends.chain(pass.map(|pass| pass.to_string())).collect();
+/// The query with which the playlists in it are asked for: the same piece as far as it has come to its `end`, as what
+/// is finished does not grow, and with the same right to its keys.
+fn handed_on(piece: Option<Piece>, end: Option<WallTime>, pass: Option<Pass>) -> Option<String> {
+    let piece = piece.map(|piece| end.map_or(piece, |end| piece.by(end)).to_string());
+    let query: Vec<String> = piece.into_iter().chain(pass.map(|pass| pass.to_string())).collect();
     (!query.is_empty()).then(|| query.join("&"))
 }
 
@@ -399,20 +400,26 @@ fn media_playlist<'a>(
     rendition: &'a Arc<Rendition>,
     pass: Option<Pass>,
 ) -> Result<Reply, Wait<'a>> {
-    let (piece, directives) = match (Piece::parse(asked.query), Directives::parse(asked.query)) {
-        (Ok(piece), Ok(directives)) => (piece, directives),
-        (Err(error), _) | (_, Err(error)) => return Ok(reply::bad_query(&error)),
+    let read = Piece::parse(asked.query).and_then(|piece| {
+        // Of a list that has ended, directives are ignored (rfc8216bis, 6.2.5).
+        let directives =
+            if piece.is_some() { Ok(Directives::default()) } else { Directives::parse(asked.query) };
+        Ok((piece, directives?))
+    });
+    let (piece, directives) = match read {
+        Ok(read) => read,
+        Err(error) => return Ok(reply::bad_query(&error)),
     };
     let shown = rendition.playlists().ok_or(Wait::Change(Change::Beginning(rendition)))?;
     // Those of ordinary latency do not offer to hold requests.
-    let holds = directives.awaits.is_some() && rendition.latency() == Latency::Low && piece.is_none();
+    let holds = directives.awaits.is_some() && rendition.latency() == Latency::Low;
     let lasting = if holds { Lasting::Held } else { Lasting::Live };
     let scope = match piece {
         Some(piece) => match playlist::covered(&shown.snapshot, &piece) {
             Some(listed) => Scope::Recording(listed),
             None => return Ok(reply::no_recording(shown.extent())),
         },
-        None => Scope::Live(directives.extent),
+        None => Scope::Live(playlist::extent(&shown.snapshot, directives.extent)),
     };
     match playlist::judge(&shown.snapshot, &directives) {
         Verdict::Wait if holds => return Err(Wait::Change(Change::Reload(rendition, directives))),

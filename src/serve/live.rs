@@ -155,6 +155,7 @@ pub(super) mod tests {
             discontinuity_sequence: 0,
             target: TargetDuration(2),
             dates: Dates::of(&clock.wall()),
+            redated: None,
             rate: Rate::default(),
             edge: None,
             markers: Arc::default(),

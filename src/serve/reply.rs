@@ -43,7 +43,7 @@ const NEVER: HeaderValue = HeaderValue::from_static("no-store");
 const BRIEFLY: HeaderValue = HeaderValue::from_static("public, max-age=1");
 
 /// Fields a page from elsewhere may read and send (CORS, Fetch standard 3.2).
-const EXPOSED: HeaderValue = HeaderValue::from_static("Content-Range, Date, ETag");
+const EXPOSED: HeaderValue = HeaderValue::from_static("Age, Content-Range, Date, ETag");
 const SENDABLE: HeaderValue =
     HeaderValue::from_static("Authorization, Range, If-Range, If-None-Match, If-Modified-Since");
 const A_DAY: HeaderValue = HeaderValue::from_static("86400");

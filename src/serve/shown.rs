@@ -79,7 +79,8 @@ impl Shown {
 
     /// Whether a playlist of it names keys.
     pub(super) fn is_enciphered(&self) -> bool {
-        self.snapshot.listed.iter().rev().any(|segment| segment.key.is_some())
+        let Snapshot { listed, retired, .. } = &*self.snapshot;
+        listed.iter().rev().chain(retired.iter()).any(|segment| segment.key.is_some())
     }
 
     /// When what ends there was complete; only if the clock is to be believed.
@@ -93,11 +94,11 @@ impl Shown {
         self.snapshot.listed.last().and_then(|newest| self.completed(newest.start + newest.duration))
     }
 
-    /// From when to when there is something listed.
+    /// From when to when there is something kept.
     pub(super) fn extent(&self) -> Option<(WallTime, WallTime)> {
-        let Snapshot { listed, dates, .. } = &*self.snapshot;
-        let (first, last) = (listed.first()?, listed.last()?);
-        Some((dates.at(first.start), dates.at(last.start + last.duration)))
+        let (dates, [retired, listed]) = (&self.snapshot.dates, self.snapshot.kept());
+        let (first, last) = (retired.iter().chain(listed).next()?, listed.last()?);
+        Some((dates.at(first.start), dates.end(last.start, last.duration)))
     }
 }
 

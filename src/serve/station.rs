@@ -14,6 +14,7 @@ use super::listeners::Listeners;
 use super::rendition::Rendition;
 use super::snapshot::Snapshots;
 use super::text::Text;
+use crate::base::WallTime;
 use crate::playlist::{Latency, Report};
 use crate::segment::Snapshot;
 
@@ -64,6 +65,11 @@ impl Lineup {
             self.rendered.store(Some(Arc::new(Rendered { changes, text: text.clone() })));
         }
         text
+    }
+
+    /// Up to when all that have begun have something listed: what comes next in any of them begins no sooner.
+    pub(super) fn end(&self) -> Option<WallTime> {
+        self.renditions.iter().filter_map(|it| Some(it.playlists()?.extent()?.1)).min()
     }
 
     /// How far the other renditions have come: every playlist of low latency tells of all the others (rfc8216bis,

@@ -37,7 +37,7 @@ pub(super) struct Wanted {
 pub(super) enum Scope {
     /// The present.
     Live(Extent),
-    /// These of the segments listed.
+    /// These of the segments kept.
     Recording(Range<usize>),
 }
 

@@ -1,6 +1,8 @@
 //! Ordinary playlists with gaps, keys, deltas and pieces.
 
-use outpost::base::WallTime;
+use std::sync::Arc;
+
+use outpost::base::{Span, WallTime};
 use outpost::playlist::{Extent, Format, Piece, Style, covered, media};
 use outpost::segment::{Segment, Snapshot};
 use proptest::prelude::*;
@@ -100,6 +102,18 @@ fn a_delta_tells_six_targets_and_what_still_holds() {
     assert!(!delta(&shelf((0..9).map(segment), None)).contains("#EXT-X-KEY"));
 }
 
+#[test]
+fn what_is_told_is_measured_by_what_lasts_and_not_by_holes() {
+    // An hour without anything before the fifth.
+    let later = |n| {
+        let whole = segment(n);
+        Segment { start: whole.start + Span::from_millis(3_600_000), ..whole }
+    };
+    let listed = (0..9).map(|n| if n < 4 { segment(n) } else { later(n) });
+    let told = read(&delta(&shelf(listed, None)));
+    assert_eq!((told.skipped, told.segments.len()), (2, 7));
+}
+
 fn seconds(from: Option<i64>, to: Option<i64>) -> Piece {
     let wall = |seconds| WallTime::from_unix_nanos(NOON.as_unix_nanos() + seconds * 1_000_000_000);
     Piece { from: from.map(wall), to: to.map(wall) }
@@ -120,7 +134,6 @@ fn a_piece_is_a_finished_playlist() {
         "#EXTM3U\n\
          #EXT-X-VERSION:3\n\
          #EXT-X-TARGETDURATION:2\n\
-         #EXT-X-PLAYLIST-TYPE:VOD\n\
          #EXT-X-MEDIA-SEQUENCE:102\n\
          #EXT-X-DISCONTINUITY-SEQUENCE:8\n\
          #EXT-X-INDEPENDENT-SEGMENTS\n\
@@ -138,7 +151,8 @@ fn a_piece_is_a_finished_playlist() {
     let open = recording(&snapshot, &seconds(Some(5), None)).expect("it is there");
     assert_eq!(open, text.replace("103.ts\n", "103.ts\n#EXTINF:2.000000,\n104.ts\n"));
     let parsed = m3u8_rs::parse_media_playlist_res(text.as_bytes()).expect("m3u8-rs reads it");
-    assert!(parsed.end_list && parsed.playlist_type == Some(m3u8_rs::MediaPlaylistType::Vod));
+    // It loses its front with time, which one that has a type may not (4.3.3.5).
+    assert!(parsed.end_list && parsed.playlist_type.is_none());
 }
 
 #[test]
@@ -163,6 +177,45 @@ fn a_piece_is_every_segment_that_has_some_of_it() {
         let found = text.map(|text| read(&text)).map(|it| (it.first, it.segments.len()));
         assert_eq!(found, *expected, "{from:?} to {to:?}");
     }
+}
+
+#[test]
+fn a_piece_holds_what_is_listed_no_longer_while_it_can_be_fetched() {
+    let all =
+        |makes: &[fn(u64) -> Segment]| makes.iter().zip(0..).map(|(make, n)| make(n)).collect::<Vec<_>>();
+    let all = all(&[segment, segment, broken, segment, broken, segment, broken, segment]);
+    // 100 is gone; up to where it is listed no longer; after seven discontinuities those of 102 and 104 have left.
+    let snapshot = |from: usize, listed: usize| {
+        let retired = all[from..listed].iter().cloned().map(Arc::new).collect();
+        Snapshot { retired, ..shelf(all[listed..].iter().cloned(), None) }
+    };
+    let piece = |snapshot: &Snapshot, from, to| {
+        let text = recording(snapshot, &seconds(from, to))?;
+        let (_, number) = text.split_once("DISCONTINUITY-SEQUENCE:").expect("it is always told");
+        let number: u64 = number.lines().next().and_then(|it| it.parse().ok()).expect("a number");
+        Some((read(&text).first, read(&text).segments.len(), number))
+    };
+    let kept = snapshot(1, 5);
+    /// From and to; the first segment, how many, and the discontinuities before.
+    type Case = (Option<i64>, Option<i64>, Option<(u64, usize, u64)>);
+    let table: &[Case] = &[
+        (Some(5), Some(8), Some((102, 2, 5))),
+        (Some(6), Some(8), Some((103, 1, 6))),
+        (Some(8), Some(11), Some((104, 2, 6))),
+        (Some(11), None, Some((105, 3, 7))),
+        (Some(14), None, Some((107, 1, 8))),
+        // The oldest can go before it is fetched: only who asks for nothing else is told of it.
+        (None, Some(8), Some((102, 2, 5))),
+        (Some(0), None, Some((102, 6, 5))),
+        (Some(2), Some(4), Some((101, 1, 5))),
+        (Some(0), Some(2), None),
+    ];
+    for (from, to, expected) in table {
+        assert_eq!(piece(&kept, *from, *to), *expected, "{from:?} to {to:?}");
+    }
+    // What was listed before everything began anew is in no playlist with what came then.
+    let begun = Snapshot { retired: snapshot(1, 4).retired, ..kept };
+    assert_eq!(piece(&begun, Some(0), None), Some((105, 3, 7)));
 }
 
 #[test]

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use outpost::base::{Clock, Pts, Span, Sync, WallTime};
 use outpost::container::ts::Join::{self, Broken, Continuous};
+use outpost::playlist::{Extent, extent, media};
 use outpost::segment::window::Window;
 use outpost::segment::{
     Agreement, Before, Correction, Dates, Ledger, Numbering, Rate, Segment, SegmentConfig, Snapshot,
 };
 
-use crate::script::{BOOT_HOUR, Scratch, clock, playlist};
+use crate::script::{BOOT_HOUR, Scratch, clock, playlist, transport_stream};
 
 /// A window on a grid of two seconds that has numbered 100 segments and 7 discontinuities before.
 struct Story {
@@ -232,6 +233,26 @@ fn setting_the_clock_corrects_dates_and_nothing_else() {
             story.clock.set_wall(WallTime::from_unix_nanos(now), Sync::Synchronised);
         }
     }
+}
+
+#[test]
+fn after_a_change_of_dates_everything_is_told_anew() {
+    /// Whether each of so many more segments lets a delta leave some out.
+    fn skips(story: &mut Story, count: u32) -> Vec<bool> {
+        let skip = |story: &mut Story| {
+            let snapshot = story.segment(94, Continuous).window.snapshot();
+            let delta = media(&snapshot, &transport_stream(), Extent::Delta, &[]);
+            assert_eq!(extent(&snapshot, Extent::Delta) == Extent::Delta, delta.contains("#EXT-X-SKIP:"));
+            delta.contains("#EXT-X-SKIP:")
+        };
+        (0..count).map(|_| skip(story)).collect()
+    }
+    let mut story = Story::bounded(60_000, 1 << 20);
+    // Six targets of 2 s are all but six segments of 2.005 s.
+    assert_eq!(skips(&mut story, 8), [false, false, false, false, false, false, true, true]);
+    story.clock.set_wall(WallTime::from_unix_nanos(0), Sync::Synchronised);
+    assert!(story.window.set_dates(Dates::of(&story.clock.wall())));
+    assert_eq!(skips(&mut story, 7), [false, false, false, false, false, true, true]);
 }
 
 #[test]

@@ -75,6 +75,18 @@ fn parts_stand_at_the_live_edge_alone() {
 }
 
 #[test]
+fn a_hole_takes_no_parts_away() {
+    // A minute without anything before the segment being written.
+    let late = |part: &Part| Part { start: part.start + Span::from_millis(60_000), ..part.clone() };
+    let written = edge(5, 2);
+    let start = written.start + Span::from_millis(60_000);
+    let written =
+        Edge { start, join: Join::Broken, parts: written.parts.iter().map(late).collect(), ..written };
+    let parts = |edge| playlist(&shelf((0..5).map(parted), Some(edge))).matches("#EXT-X-PART:").count();
+    assert_eq!([edge(5, 2), written].map(parts), [17, 17]);
+}
+
+#[test]
 fn before_the_first_segment_there_are_parts() {
     let story = Edge { join: Join::Broken, ..edge(0, 1) };
     assert_eq!(

@@ -85,6 +85,7 @@ pub(crate) fn shelf(listed: impl IntoIterator<Item = Segment>, edge: Option<Edge
         discontinuity_sequence: 7,
         target: TargetDuration(2),
         dates: Dates::of(&reading),
+        redated: None,
         rate: Rate { peak: 75_000, average: 75_000 },
         edge: edge.map(Arc::new),
         markers: Arc::default(),

@@ -140,7 +140,7 @@ fn pages_of_the_allowed_origin_may_read_media_and_nothing_else_is_shared() {
     for path in [MEDIA, "/radio/index.m3u8", "/radio/audio/7.ts", "/api/v1/status", "/radio/audio/99.ts"] {
         let answer = server.get(path, &["Origin: https://example.org"]);
         assert_eq!(answer.field("access-control-allow-origin"), origin, "{path}");
-        assert_eq!(answer.field("access-control-expose-headers"), "Content-Range, Date, ETag", "{path}");
+        assert_eq!(answer.field("access-control-expose-headers"), "Age, Content-Range, Date, ETag", "{path}");
         let preflight = server.ask(request("OPTIONS", path, &["Access-Control-Request-Method: GET"]));
         assert_eq!(preflight.status, 204, "{path}");
         assert_eq!(preflight.field("access-control-allow-methods"), "GET, HEAD, OPTIONS", "{path}");
@@ -148,6 +148,13 @@ fn pages_of_the_allowed_origin_may_read_media_and_nothing_else_is_shared() {
     for path in ["/radio/audio/nothing", "/radio/ll/nothing/index.m3u8", "/%72adio/nothing"] {
         let answer = server.get(path, &[]);
         assert_eq!((answer.status, answer.field("access-control-allow-origin")), (404, origin), "{path}");
+        // Whoever asks beforehand whether he may ask is to see the 404, not that he may not (Fetch standard, 3.2).
+        let preflight = server.ask(request("OPTIONS", path, &["Access-Control-Request-Method: GET"]));
+        assert_eq!(
+            (preflight.status, preflight.field("access-control-allow-origin")),
+            (204, origin),
+            "{path}"
+        );
     }
     let answer = server.ask(request("POST", MEDIA, &[]));
     assert_eq!((answer.status, answer.field("access-control-allow-origin")), (405, origin));
@@ -288,14 +295,16 @@ fn a_piece_of_the_window_is_a_finished_playlist() {
     assert_eq!((answer.status, answer.field("cache-control")), (200, "public, max-age=1"));
     let names: Vec<_> = text(&answer).lines().filter(|line| line.ends_with(".ts")).collect();
     assert_eq!(names, ["10.ts", "11.ts", "12.ts"]);
-    assert!(
-        text(&answer).ends_with("#EXT-X-ENDLIST\n") && text(&answer).contains("#EXT-X-PLAYLIST-TYPE:VOD")
-    );
+    assert!(text(&answer).ends_with("#EXT-X-ENDLIST\n"));
+    // Directives are ignored where the list has ended (rfc8216bis, 6.2.5).
+    for directives in ["_HLS_part=1", "_HLS_msn=x", "_HLS_msn=99&_HLS_skip=YES&_HLS_skip=YES"] {
+        let same = server.get(&format!("{MEDIA}?{piece}&{directives}"), &[]);
+        assert_eq!((same.status, text(&same)), (200, text(&answer)), "{directives}");
+    }
     assert!(!text(&server.get(MEDIA, &[])).contains("#EXT-X-ENDLIST"));
 
     let whole = server.get(&format!("/radio/index.m3u8?x=y&{piece}"), &[]);
-    let handed_on = "from=2023-11-14T22:13:41.000Z&to=2023-11-14T22:13:45.000Z";
-    assert_eq!(text(&whole), format!("#EXTM3U\n0/index.m3u8?{handed_on}\n"));
+    assert_eq!(text(&whole), format!("#EXTM3U\n0/index.m3u8?{piece}\n"));
     assert_eq!(text(&server.get("/radio/index.m3u8?x=y", &[])), "#EXTM3U\n0/index.m3u8\n");
 
     let past = server.get(&format!("{MEDIA}?to=2023-11-14T22:13:00Z"), &[]);
@@ -306,6 +315,42 @@ fn a_piece_of_the_window_is_a_finished_playlist() {
             assert_eq!(server.get(&format!("{path}?{query}"), &[]).status, 400, "{path}?{query}");
         }
     }
+}
+
+#[test]
+fn a_piece_is_handed_on_to_the_nanosecond_and_ends_no_later_than_now() {
+    let segments: Vec<_> = (7..17).map(|sequence| segment(sequence, 10)).collect();
+    let server = Running::with(&segments, |_| {});
+    let day = |time: &str| format!("2023-11-14T{time}Z");
+    let now = day("22:13:54");
+    let table = [
+        (Some("22:13:41.0001"), Some("22:13:41.0009"), "22:13:41.0001", "22:13:41.0009"),
+        (Some("22:13:41"), None, "22:13:41", "22:13:54"),
+        (Some("22:13:41"), Some("23:00:00"), "22:13:41", "22:13:54"),
+        (None, Some("23:00:00"), "", "22:13:54"),
+    ];
+    for (from, to, handed_from, handed_to) in table {
+        let ends = [("from", from), ("to", to)].map(|(name, at)| Some(format!("{name}={}", day(at?))));
+        let query = ends.into_iter().flatten().collect::<Vec<_>>().join("&");
+        let from = if handed_from.is_empty() { String::new() } else { format!("from={}&", day(handed_from)) };
+        let expected = format!("{from}to={}", day(handed_to));
+        let list = server.get(&format!("/radio/index.m3u8?{query}"), &[]);
+        assert_eq!(text(&list), format!("#EXTM3U\n0/index.m3u8?{expected}\n"), "{query}");
+        let before = server.get(&format!("{MEDIA}?{expected}"), &[]);
+        assert_eq!(before.status, 200, "{expected}");
+    }
+    // What came since is no part of what was handed on.
+    let path = format!("{MEDIA}?to={now}");
+    let before = server.get(&path, &[]);
+    server.list(&(7..20).map(|sequence| segment(sequence, 10)).collect::<Vec<_>>());
+    assert_eq!(text(&server.get(&path, &[])), text(&before));
+    // Of what is all to come there is nothing yet.
+    let future = format!("from={}", day("23:00:00"));
+    assert_eq!(
+        text(&server.get(&format!("/radio/index.m3u8?{future}"), &[])),
+        format!("#EXTM3U\n0/index.m3u8?{future}\n")
+    );
+    assert_eq!(server.get(&format!("{MEDIA}?{future}"), &[]).status, 404);
 }
 
 #[test]

@@ -278,6 +278,7 @@ pub(crate) fn snapshot(segments: &[Segment]) -> Snapshot {
         discontinuity_sequence: 0,
         target: TargetDuration(2),
         dates: Dates::of(&clock.wall()),
+        redated: None,
         rate: Rate::default(),
         edge: None,
         markers: Arc::default(),

@@ -22,7 +22,7 @@ use crate::pump::sink::SinkStats;
 use crate::pump::snapshot::Shutter;
 use crate::pump::video::{VideoInfo, VideoStats};
 use crate::pump::weave::WeaveStats;
-use crate::segment::{Dates, TargetDuration, WindowStats};
+use crate::segment::{Dates, Snapshot, TargetDuration, WindowStats};
 use crate::serve::{Health, Report, ServeStats, Station};
 use crate::source::video::stats::CameraStats;
 use crate::source::{CaptureStats, Signal, State};
