@@ -247,7 +247,7 @@ fn faults_are_told_with_place_and_remedy() {
         (
             sound("quality = 3"),
             "outpost.toml:5: stream.audio.quality: unknown key; what can stand here: `kind`, `device`, \
-             `channels`, `sound`, `seed`, `command`, `input`, `profile`, `bitrate`\n\
+             `channels`, `sound`, `seed`, `command`, `input`, `profile`, `bitrate`, `language`\n\
              \x20 5 | quality = 3\n    | ^^^^^^^",
         ),
         (
@@ -483,6 +483,12 @@ fn faults_are_told_with_place_and_remedy() {
             "outpost.toml:6: stream.window.memory: 4.0 MiB is too little: six segments of 2s at 2M, as long \
              again for those who are late, and some room take 7.3 MiB; give more, or make the segments shorter\n\
              \x20 6 | memory = \"4MiB\"\n    |          ^^^^^^",
+        ),
+        (
+            sound("language = \"german\""),
+            "outpost.toml:5: stream.audio.language: \"german\" is no language; write its tag, as \"de\", \"en\" or \
+             \"pt-BR\"\n\
+             \x20 5 | language = \"german\"\n    |            ^^^^^^^^",
         ),
         (
             synth("window.segment = 2"),

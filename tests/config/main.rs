@@ -175,6 +175,7 @@ fn every_default_is_what_the_documentation_spells_out() {
         kind = "command"
         command = ["rtl_fm", "-f", "145.5M", "-s", "48k", "-"]
         input = { rate = 48000, channels = 1 }
+        language = "en"
         [stream.encryption]
         keys = "https://keys.example.org/programs/"
         [stream.access]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::BitRate;
+use super::{BitRate, Language};
 use crate::detect;
 use crate::encode::AacProfile;
 use crate::media::Pick;
@@ -21,6 +21,8 @@ pub struct AudioSettings {
     pub profile: AacProfile,
     /// How much it may use.
     pub bitrate: BitRate,
+    /// What is spoken, if that is told.
+    pub language: Option<Language>,
     /// What counts as a transmission.
     pub activity: detect::Settings,
 }

@@ -20,7 +20,7 @@ use bytesize::ByteSize;
 pub use audio::{AudioSettings, SoundSource};
 pub use fault::Fault;
 pub use protection::{AccessSettings, EncryptionSettings, KeyPrefix, TokenError};
-pub use values::{BitRate, Connections, Length, Listen, Name, Origin, Step};
+pub use values::{BitRate, Connections, Language, Length, Listen, Name, Origin, Step};
 pub use video::{Encoder, PictureSource, Rung, VideoSettings};
 
 use crate::base::Span;

@@ -49,6 +49,10 @@ pub struct Connections(pub usize);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin(String);
 
+/// A language as BCP 47 (RFC 5646, 2.1) names it: `de`, `pt-BR`, `gsw-CH`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Language(String);
+
 impl Listen {
     /// This port on every address the machine has.
     pub const fn everywhere(port: u16) -> Self {
@@ -83,6 +87,29 @@ impl FromStr for Name {
             ));
         }
         Ok(Self(text.to_owned()))
+    }
+}
+
+impl FromStr for Language {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut tags = text.split('-');
+        let language = tags.next().unwrap_or_default();
+        let is_language =
+            matches!(language.len(), 2..=3) && language.bytes().all(|it| it.is_ascii_alphabetic());
+        let is_tag =
+            |tag: &str| matches!(tag.len(), 1..=8) && tag.bytes().all(|it| it.is_ascii_alphanumeric());
+        if !is_language || !tags.all(is_tag) || text.len() > 35 {
+            return Err(format!("{text:?} is no language; write its tag, as \"de\", \"en\" or \"pt-BR\""));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl fmt::Display for Language {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 
@@ -298,7 +325,7 @@ macro_rules! written {
     )*};
 }
 
-written!(Listen, Name, BitRate, Rate, Step, Length, Connections, Origin, Memory, KeyPrefix, Token);
+written!(Listen, Name, BitRate, Rate, Step, Length, Connections, Origin, Memory, KeyPrefix, Token, Language);
 
 /// An amount of memory: `64MiB`, `64MB`, or bytes.
 #[derive(Clone, Copy, Debug)]
@@ -334,6 +361,19 @@ mod tests {
         for refused in ["", ":", "eighty", "70000", "localhost:80", "127.0.0.1", "::1:80", "-1"] {
             assert!(refused.parse::<Listen>().is_err(), "{refused:?}");
         }
+    }
+
+    #[test]
+    fn languages_have_the_shape_of_tags() {
+        for text in ["de", "en", "gsw", "pt-BR", "zh-Hant-TW", "de-CH-1996", "sl-rozaj"] {
+            assert_eq!(text.parse::<Language>().map(|it| it.to_string()).as_deref(), Ok(text));
+        }
+        for refused in
+            ["", "d", "german", "de-", "-de", "de--CH", "d1", "de_CH", "de CH", "de-\u{e9}", "true"]
+        {
+            assert!(refused.parse::<Language>().is_err(), "{refused:?}");
+        }
+        assert!(format!("de{}", "-abcdefgh".repeat(4)).parse::<Language>().is_err(), "too long");
     }
 
     #[test]

@@ -150,7 +150,9 @@ impl<'a> Plan<'a> {
 
     /// What is offered, and what makes it.
     pub(super) fn offer(self) -> Offered {
-        let renderer = multivariant(self.pictures, self.sound);
+        let audio = self.common.stream.audio.as_ref();
+        let language = audio.and_then(|audio| Some(audio.language.as_ref()?.to_string()));
+        let renderer = multivariant(self.pictures, self.sound, language);
         let lineup = Lineup::new(self.shelves, renderer);
         Offered { lineup, readings: self.readings, figures: self.figures }
     }
@@ -172,11 +174,15 @@ fn ceiling(
 }
 
 /// The multivariant playlist: pictures with the sound as their group, and the sound alone.
-fn multivariant(pictures: Vec<(String, Arc<VideoInfo>)>, sound: Option<AacConfig>) -> MultivariantRenderer {
+fn multivariant(
+    pictures: Vec<(String, Arc<VideoInfo>)>,
+    sound: Option<AacConfig>,
+    language: Option<String>,
+) -> MultivariantRenderer {
     let group = sound.as_ref().filter(|_| !pictures.is_empty()).map(|config| Group {
         id: SOUND.to_owned(),
         name: "Sound".to_owned(),
-        language: None,
+        language,
         channels: u32::from(config.channels()),
         uri: format!("{SOUND}/index.m3u8"),
     });

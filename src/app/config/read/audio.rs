@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::super::fault::Wrong;
-use super::super::{AudioSettings, BitRate, SoundSource};
+use super::super::{AudioSettings, BitRate, Language, SoundSource};
 use super::Check;
 use crate::detect;
 use crate::encode::AacProfile;
@@ -26,6 +26,7 @@ pub(super) struct Audio {
     #[serde(default)]
     profile: AacProfile,
     bitrate: Option<BitRate>,
+    language: Option<Language>,
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -63,7 +64,8 @@ impl Check<'_, '_> {
             let what = format!("{bitrate} is out of range; profile \"{profile}\" goes from {low} to {high}");
             return Err(self.wrong("audio.bitrate", what));
         }
-        Ok(AudioSettings { source, channels, profile, bitrate, activity: detect::Settings::default() })
+        let (language, activity) = (audio.language.clone(), detect::Settings::default());
+        Ok(AudioSettings { source, channels, profile, bitrate, language, activity })
     }
 
     fn sound(&self, audio: &Audio) -> Result<SoundSource, Wrong> {
