@@ -126,7 +126,7 @@ impl LowLatency {
     fn begin(&mut self, unit: &Unit) {
         let sequence = &self.keeper.sequence;
         let wall = sequence.agreement().dates().at(unit.pts);
-        let Some(number) = sequence.number_of(unit.pts) else {
+        let Some(number) = sequence.number_of(unit.pts, Join::Continuous, None) else {
             // Which says so, and remembers how the next one joins.
             let join = if unit.place == Place::Breaks { Join::Broken } else { Join::Lost };
             self.keeper.place(unit.pts, join, self.keeper.end());
@@ -180,6 +180,7 @@ impl LowLatency {
             self.keeper.give_up(&"it has no media");
             // It has its number, which readers count.
             let gap = Segment::gap(open.sequence, open.start, target, open.join);
+            let gap = Segment { init: Some(Arc::clone(&open.init)), ..gap };
             self.await_part(open.sequence + 1, open.start + target, &open.init);
             return self.keeper.list(gap, self.edge.clone());
         }

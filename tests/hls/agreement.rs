@@ -122,12 +122,12 @@ fn holes_become_gaps_and_breaks_discontinuities() {
         (
             "a hole longer than the window",
             vec![whole(0, 2000, Lost), whole(2000, 4000, Continuous), whole(40_000, 42_000, Lost)],
-            "1: 20 40000..42000",
+            "1: 17- 34000..36000, 18- 36000..38000, 19- 38000..40000, 20 40000..42000",
         ),
         (
             "a break after one",
             vec![whole(0, 2000, Lost), whole(40_010, 42_000, Broken), whole(42_000, 44_000, Continuous)],
-            "1: 20! 40010..42000, 21 42000..44000",
+            "1: 17- 34000..36000, 18- 36000..38000, 19- 38000..40010, 20! 40010..42000, 21 42000..44000",
         ),
     ];
     for (case, batches, expected) in table {
