@@ -129,7 +129,10 @@ impl Keeper {
     /// Lists a segment that is complete, and what is being written after it.
     pub(super) fn list(&mut self, segment: Segment, edge: Option<Arc<Edge>>) {
         let (end, join) = (segment.start + segment.duration, segment.join);
-        let early = self.window.push(segment, self.clock.now());
+        let now = self.clock.now();
+        let early = self.window.push(segment, now);
+        let own = self.window.start().filter(|_| early > 0);
+        self.window.retire_before(self.sequence.front(own), now);
         let (listed, retired) = self.show(edge);
 
         let now = self.clock.now();

@@ -13,8 +13,8 @@
 //! next; the rendition it happened in has a gap then.
 //!
 //! Where segments are counted, a discontinuity has an instant: that at which the first rendition breaks there. Each
-//! rendition tells it with its first segment from then on; those that break for the same cause begin one at
-//! once.
+//! rendition tells it with its first segment from then on; those that break for the same cause, as sound does
+//! where pictures do (`pump::breaks`), begin one at once.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -40,6 +40,15 @@ pub enum Numbering {
     Counted,
 }
 
+/// What is offered side by side: renditions between which players change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lineup {
+    /// In whole segments.
+    Segments,
+    /// In parts of them.
+    Parts,
+}
+
 /// What all renditions of one stream agree on.
 #[derive(Debug)]
 pub struct Agreement {
@@ -60,6 +69,8 @@ struct State {
     breaks: Breaks,
     /// The last cell that any rendition has begun.
     decided: i64,
+    /// Before these, nothing is listed, in segments and in parts.
+    fronts: [Pts; 2],
     dates: Dates,
     /// When the clocks were looked at last, and how long the machine had been suspended then.
     looked: Monotonic,
@@ -133,6 +144,7 @@ impl Agreement {
             next,
             stock,
             decided: i64::MIN,
+            fronts: [Pts::from_ticks(i64::MIN); 2],
             dates: Dates::of(reading),
             looked: reading.monotonic,
             suspended: reading.suspended,
@@ -145,8 +157,9 @@ impl Agreement {
     /// The numbers of one of them; `rendition` is what the log calls it.
     pub fn sequence(self: &Arc<Self>, rendition: &str) -> Sequence {
         let next = self.state().stock.first.media;
-        let (last, kept) = (None, Join::Continuous);
-        Sequence { agreement: Arc::clone(self), rendition: rendition.to_owned(), last, next, seen: 0, kept }
+        let (last, kept, lineup) = (None, Join::Continuous, Lineup::Segments);
+        let (agreement, rendition) = (Arc::clone(self), rendition.to_owned());
+        Sequence { agreement, rendition, lineup, last, next, seen: 0, kept }
     }
 
     /// Looks at the clocks: whether the civil one was set, or the machine was suspended. Says so once, to whoever
@@ -187,6 +200,7 @@ impl Agreement {
 pub struct Sequence {
     agreement: Arc<Agreement>,
     rendition: String,
+    pub(super) lineup: Lineup,
     /// The cell of the last segment, once there is one (counted: any).
     last: Option<i64>,
     /// Counted: the next number.
@@ -329,6 +343,14 @@ impl Sequence {
             Numbering::Aligned(grid) if grid.cell(next) > grid.cell(start) + 1 => grid.after(start),
             _ => next,
         }
+    }
+
+    /// Where no window of its lineup lists anything before. `own` is where one begins that lacks memory: the others
+    /// become as short, as lists may differ at their ends by less than a target duration (rfc8216bis, 6.2.4).
+    pub(super) fn front(&self, own: Option<Pts>) -> Pts {
+        let front = &mut self.agreement.state().fronts[self.lineup as usize];
+        *front = own.map_or(*front, |own| own.max(*front));
+        *front
     }
 
     /// What should be reserved now, if half of the last reservation is used up.

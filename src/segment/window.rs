@@ -120,6 +120,20 @@ impl Window {
         gaps.into_iter().map(|gap| self.push(gap, now)).sum()
     }
 
+    /// Lets go of what lies before `front`, as far as what remains lasts three target durations.
+    pub fn retire_before(&mut self, front: Pts, now: Monotonic) {
+        let lies_before = |it: &Listed| it.segment.start + it.segment.duration <= front;
+        while self.listed.front().is_some_and(lies_before) && self.without_first().is_some() {
+            self.shown.take();
+            self.retire_first(now);
+        }
+    }
+
+    /// Where the list begins.
+    pub fn start(&self) -> Option<Pts> {
+        self.listed.front().map(|first| first.segment.start)
+    }
+
     /// The newest segment.
     pub fn last(&self) -> Option<&Segment> {
         self.listed.back().map(|last| &*last.segment)
