@@ -211,9 +211,9 @@ impl Report for BoxReport {
             Err(error) => return Some(Err(error.to_string())),
         };
         let kind = query.split('&').find_map(|pair| pair.strip_prefix("kind="));
-        // Of what is listed nowhere any more nothing can be heard.
-        let oldest =
-            stream.station.renditions().filter_map(|it| Some(it.snapshot()?.listed.first()?.start)).min();
+        // Of what cannot be fetched any more nothing can be heard.
+        let kept = |it: &Snapshot| it.retired.first().or(it.listed.first()).map(|oldest| oldest.start);
+        let oldest = stream.station.renditions().filter_map(|it| kept(&*it.snapshot()?)).min();
         if let Some(oldest) = oldest {
             stream.timeline.forget_before(oldest);
         }
