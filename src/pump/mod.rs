@@ -4,7 +4,6 @@
 //! the device. Does not: anything that knows of segments, playlists or clients.
 
 pub mod audio;
-pub mod breaks;
 mod dating;
 pub mod governor;
 pub mod lag;

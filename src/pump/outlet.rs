@@ -1,8 +1,7 @@
 //! Where the units of one track go: straight into the segments of a stream that has no other track, or to the
 //! stream's weaver; and a copy of them to the low-latency side.
 //!
-//! Belongs here: handing units on without waiting, what becomes of them when the weaver's ring is full, and that one
-//! track breaks where the other does.
+//! Belongs here: handing units on without waiting, and what becomes of them when the weaver's ring is full.
 //! Does not: the order of two tracks (`weave`), parts (`tap`), or when to cut.
 
 use std::sync::Arc;
@@ -11,7 +10,6 @@ use crate::base::{Clock, Pts};
 use crate::media::{Entry, Packet, PartEnd, Place, Unit};
 use crate::ring::Producer;
 
-use super::breaks::{Breaks, Follower};
 use super::lane::{Flow, Lane, LaneStats};
 use super::segments::Segments;
 use super::tap::Tap;
@@ -21,17 +19,6 @@ pub struct Outlet {
     way: Way,
     /// Where a copy of them goes.
     tap: Option<Tap>,
-    company: Company,
-}
-
-/// What its breaks are to the other track.
-enum Company {
-    /// Nothing.
-    None,
-    /// It is told where they are; the unit written next joins so.
-    Leads { breaks: Arc<Breaks>, next: Place },
-    /// They come from there.
-    Follows(Follower),
 }
 
 enum Way {
@@ -48,13 +35,13 @@ struct Woven {
 impl Outlet {
     /// The way of a stream's only track.
     pub fn direct(segments: Segments) -> Self {
-        Self { way: Way::Direct(Box::new(segments)), tap: None, company: Company::None }
+        Self { way: Way::Direct(Box::new(segments)), tap: None }
     }
 
     /// The way of one of two tracks, to the weaver that reads `ring`.
     pub(super) fn woven(ring: Producer<Unit>, clock: &Arc<dyn Clock>, stats: Arc<LaneStats>) -> Self {
         let woven = Woven { lane: Lane::new(ring, clock, stats), next: Place::Follows };
-        Self { way: Way::Woven(woven), tap: None, company: Company::None }
+        Self { way: Way::Woven(woven), tap: None }
     }
 
     /// The same, with a copy of all units for the low-latency side.
@@ -62,22 +49,9 @@ impl Outlet {
         Self { tap: Some(tap), ..self }
     }
 
-    /// The same, whose breaks are told to `breaks`.
-    pub fn leading(self, breaks: Arc<Breaks>) -> Self {
-        Self { company: Company::Leads { breaks, next: Place::Follows }, ..self }
-    }
-
-    /// The same, which breaks where `breaks` say.
-    pub fn following(self, breaks: Arc<Breaks>) -> Self {
-        Self { company: Company::Follows(Follower::new(breaks)), ..self }
-    }
-
     /// The unit at `at`, which is written next, begins a segment. Said before that unit is encoded, it ends the
     /// one before so much sooner. Beside pictures nobody asks sound where to cut.
     pub fn begin_segment(&mut self, at: Pts) {
-        if let Company::Follows(follower) = &mut self.company {
-            follower.begin_segment(at);
-        }
         if let Some(tap) = &mut self.tap {
             tap.begin_segment();
         }
@@ -90,9 +64,6 @@ impl Outlet {
 
     /// What is written next begins a segment, and need not follow what was written so far.
     pub fn interrupt(&mut self) {
-        if let Company::Leads { next, .. } = &mut self.company {
-            *next = Place::Breaks;
-        }
         if let Some(tap) = &mut self.tap {
             tap.interrupt();
         }
@@ -104,19 +75,6 @@ impl Outlet {
 
     /// Hands on a unit; never waits.
     pub fn write(&mut self, unit: &Packet<'_>) {
-        match &mut self.company {
-            Company::None => {}
-            Company::Leads { breaks, next } => {
-                if std::mem::replace(next, Place::Follows) == Place::Breaks {
-                    breaks.tell(unit.pts);
-                }
-            }
-            Company::Follows(follower) => {
-                if follower.breaks_before(unit.pts) {
-                    self.interrupt();
-                }
-            }
-        }
         if let Some(tap) = &mut self.tap {
             tap.write(unit);
         }

@@ -111,13 +111,13 @@ impl Collector {
         self.unfinished()
     }
 
-    /// Where the segment being written begins, how it joins, and its chunks, if there are more than when last asked.
-    pub fn tail(&mut self) -> Option<(Pts, Join, Arc<[Bytes]>)> {
+    /// Where the segment being written begins, and its chunks, if there are more than when last asked.
+    pub fn tail(&mut self) -> Option<(Pts, Arc<[Bytes]>)> {
         let open = self.open.as_mut()?;
         open.take_from(&mut self.slab);
         let grown = open.told < open.chunks.len();
         open.told = open.chunks.len();
-        grown.then(|| (open.start, open.join, open.chunks.as_slice().into()))
+        grown.then(|| (open.start, open.chunks.as_slice().into()))
     }
 
     fn unfinished(&mut self) -> Option<Event> {
@@ -311,7 +311,7 @@ mod tests {
             assert!(collector.push(&packet(n as u8)).is_none());
             expected.extend([n as u8; PACKET_LEN]);
             if n % 30 == 0 {
-                seen = collector.tail().expect("it grew").2.to_vec();
+                seen = collector.tail().expect("it grew").1.to_vec();
                 assert!(collector.tail().is_none(), "it did not grow since");
                 assert_eq!(seen.concat(), expected);
             }
@@ -333,7 +333,7 @@ mod tests {
         assert!(collector.interrupt().is_none());
         assert!(collector.tail().is_none());
         assert!(collector.push(&begin(10, Join::Continuous)).is_none());
-        assert_eq!(collector.tail().expect("a packet").2.concat(), [1; PACKET_LEN]);
+        assert_eq!(collector.tail().expect("a packet").1.concat(), [1; PACKET_LEN]);
     }
 
     #[test]

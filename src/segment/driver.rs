@@ -149,8 +149,8 @@ impl Taker<Record> for Segmenter {
                 self.handle(event);
             }
         }
-        if let Some((start, join, chunks)) = self.collector.tail()
-            && let Some(sequence) = self.keeper.sequence.number_of(start, join, self.keeper.end())
+        if let Some((start, chunks)) = self.collector.tail()
+            && let Some(sequence) = self.keeper.sequence.number_of(start)
         {
             if let Some(seal) = &mut self.seal {
                 seal.advance(sequence, &chunks);
