@@ -76,9 +76,9 @@ fn a_segment_never_changes_and_goes_when_it_may() {
 
 #[test]
 fn dates_follow_the_lengths_and_the_clock() {
-    let station = Station::scanner("dates", "length = \"3s\"");
+    let station = Station::scanner("dates", "length = \"6s\"");
     let (mut lateness, mut before) = (f64::INFINITY, None);
-    for _ in 0..8 {
+    for _ in 0..12 {
         let (playlist, _) = station.next_listing("radio");
         let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs_f64();
         let end = begin(&playlist) + length(&playlist);
