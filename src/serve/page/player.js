@@ -267,7 +267,8 @@ export class Player {
     const hls = new Hls({
       liveDurationInfinity: true, // lock screens then say "live" instead of a length
       backBufferLength: 60, // seconds; hls.js keeps everything otherwise, all day
-      // The time that segments carry is in the playlist, too; a text track for it would load what the policy forbids.
+      // The time and the markers come otherwise; a text track for them would load what the policy forbids.
+      enableDateRangeMetadataCues: false,
       enableID3MetadataCues: false,
       enableEmsgMetadataCues: false,
     });
