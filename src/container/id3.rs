@@ -1,6 +1,8 @@
 //! ID3v2.4 tags, for timed metadata: a frame of a user's own text (TXXX) for each field of a note.
 
+use crate::base::{Pts, WallTime};
 use crate::media::Field;
+use crate::media::marker::Marker;
 
 /// What a size of four bytes can tell, of which each gives seven bits (ID3v2.4.0 structure, 6.2).
 const MAX_SIZE: usize = (1 << 28) - 1;
@@ -33,6 +35,22 @@ pub fn write<'a>(fields: impl IntoIterator<Item = Field<'a>>, out: &mut Vec<u8>)
     out[tag + 6..tag + 10].copy_from_slice(&size);
 }
 
+/// Writes a tag that tells of a marker behind what is in `out`; `date` tells civil time.
+pub fn write_marker(marker: &Marker, date: impl Fn(Pts) -> WallTime, out: &mut Vec<u8>) {
+    let Marker { id, kind, from, to, level, label } = marker;
+    let (from, to) = (date(*from).to_string(), to.map(|to| date(to).to_string()));
+    let level = level.map(|level| format!("{level:.1}"));
+    let fields = [
+        (Field::MARKER, Some(id.as_str())),
+        ("kind", Some(kind.as_str())),
+        ("from", Some(&*from)),
+        ("to", to.as_deref()),
+        ("level_dbfs", level.as_deref()),
+        ("label", label.as_ref().map(|label| label.as_str())),
+    ];
+    write(fields.into_iter().filter_map(|(name, text)| Some(Field { name, text: text? })), out);
+}
+
 /// Seven bits in each of four bytes, so that no size looks like the beginning of a frame of MPEG audio.
 fn synchsafe(size: usize) -> [u8; 4] {
     [21, 14, 7, 0].map(|shift| (size >> shift) as u8 & 0x7F)
@@ -41,6 +59,7 @@ fn synchsafe(size: usize) -> [u8; 4] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::media::marker::{MarkerId, MarkerKind};
     use proptest::prelude::*;
 
     #[test]
@@ -49,6 +68,33 @@ mod tests {
         write([Field { name: "a", text: "2026-11-21" }], &mut out);
         let expected = b"\x07ID3\x04\0\0\0\0\0\x17TXXX\0\0\0\x0D\0\0\x03a\x002026-11-21";
         assert_eq!(out.escape_ascii().to_string(), expected.escape_ascii().to_string());
+    }
+
+    #[test]
+    fn a_marker_is_told_with_what_is_known_of_it() {
+        let mut marker = Marker {
+            id: MarkerId::new(0xab, 7),
+            kind: MarkerKind::TRANSMISSION,
+            from: Pts::from_ticks(90_000),
+            to: None,
+            level: None,
+            label: None,
+        };
+        let told = |marker: &Marker| {
+            let mut out = Vec::new();
+            write_marker(marker, |at| WallTime::from_unix_nanos(at.ticks() * 100_000 / 9), &mut out);
+            let fields = out[HEADER_LEN..].split(|byte| *byte == UTF_8).skip(1);
+            let end = |field: &[u8]| field.windows(4).position(|it| it == b"TXXX").unwrap_or(field.len());
+            let field = |field: &[u8]| field[..end(field)].escape_ascii().to_string();
+            fields.map(field).collect::<Vec<_>>()
+        };
+        let begun = ["marker\\x00ab-7", "kind\\x00transmission", "from\\x001970-01-01T00:00:01.000Z"];
+        assert_eq!(told(&marker), begun);
+        marker.to = Some(Pts::from_ticks(180_000));
+        marker.level = Some(-20.04);
+        marker.label = Some("Tür".parse().expect("a label"));
+        let ended = ["to\\x001970-01-01T00:00:02.000Z", "level_dbfs\\x00-20.0", "label\\x00T\\xc3\\xbcr"];
+        assert_eq!(told(&marker), [&begun[..], &ended[..]].concat());
     }
 
     #[test]

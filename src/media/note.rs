@@ -12,4 +12,6 @@ pub struct Field<'a> {
 impl Field<'_> {
     /// The name of civil time, whose text is RFC 3339 in UTC, with milliseconds.
     pub const WALL_TIME: &'static str = "wallclock";
+    /// The name of a marker's name. The fields beside it are those of the list that programs get.
+    pub const MARKER: &'static str = "marker";
 }

@@ -9,6 +9,7 @@ pub mod governor;
 pub mod lag;
 pub mod lane;
 pub mod level;
+mod notices;
 pub mod outlet;
 pub mod segments;
 pub mod sink;

@@ -8,10 +8,13 @@ use std::sync::Arc;
 
 use crate::base::{Clock, Pts};
 use crate::container::ts::{Mux, MuxError};
+use crate::media::marker::Marker;
 use crate::media::{Packet, Program, Track};
+use crate::ring::spsc::Consumer;
 
 use super::dating::Dating;
 use super::lag::{Lag, LagStats};
+use super::notices::Notices;
 use super::sink::RecordSink;
 
 /// The way of one stream's units into its ring.
@@ -23,6 +26,7 @@ pub struct Segments {
     lag: Lag,
     last: Outcome,
     dating: Dating,
+    notices: Option<Notices>,
 }
 
 /// What became of the last unit.
@@ -45,7 +49,13 @@ impl Segments {
             clock: Arc::clone(clock),
             last: Outcome::Written,
             dating: Dating::new(program),
+            notices: None,
         }
+    }
+
+    /// The same, which tells of the markers that come from `ring`.
+    pub fn with_notices(self, ring: Consumer<Option<Arc<Marker>>>) -> Self {
+        Self { notices: Some(Notices::new(ring)), ..self }
     }
 
     /// How old its pictures are when they are in the ring.
@@ -100,6 +110,9 @@ impl Segments {
             }
             if let Some(tag) = self.dating.tag(unit.pts, &*self.clock) {
                 // It is short, and a segment is open: nothing can be wrong with it.
+                let _ = self.mux.note(unit.pts, tag, &mut self.sink);
+            }
+            if let Some(tag) = self.notices.as_mut().and_then(|notices| notices.tag(&*self.clock)) {
                 let _ = self.mux.note(unit.pts, tag, &mut self.sink);
             }
         }

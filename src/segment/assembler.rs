@@ -7,12 +7,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Body, Init, Part, Presence};
+use super::{Body, Dates, Init, Part, Presence};
 use crate::base::{Pts, Span, WallTime};
 use crate::container::fmp4::{self, Mux, MuxError, TrackConfig};
 use crate::container::id3;
 use crate::container::ts::Join;
 use crate::media::h264::{ParameterSets, SetsError};
+use crate::media::marker::Marker;
 use crate::media::{AacConfig, Entry, Field, FrameRate, PartEnd, Parts, Place, Timeline, Track, Unit};
 
 /// What is known of a track before its first unit.
@@ -49,7 +50,7 @@ pub(super) struct Assembler {
     coding: Option<Coding>,
     /// Whether decoding can begin with the part being written.
     entry: Entry,
-    /// Of civil time, where it is written before it is copied.
+    /// What is said beside the media, where it is written before it is copied.
     tag: Vec<u8>,
 }
 
@@ -105,6 +106,14 @@ impl Assembler {
         let Some(Coding { mux, .. }) = &mut self.coding else { return };
         self.tag.clear();
         id3::write([Field { name: Field::WALL_TIME, text: &wall.to_string() }], &mut self.tag);
+        mux.note(at, &self.tag);
+    }
+
+    /// Says in the part being written, at the instant `at`, what is known of a marker.
+    pub(super) fn tell(&mut self, at: Pts, marker: &Marker, dates: &Dates) {
+        let Some(Coding { mux, .. }) = &mut self.coding else { return };
+        self.tag.clear();
+        id3::write_marker(marker, |at| dates.at(at), &mut self.tag);
         mux.note(at, &self.tag);
     }
 

@@ -14,7 +14,9 @@ use super::keeper::{Keeper, WindowStats};
 use super::{Body, Edge, Init, Part, PartList, Presence, Segment, TargetDuration};
 use crate::base::{Pts, Span};
 use crate::container::ts::Join;
+use crate::media::marker::Marker;
 use crate::media::{Entry, PartEnd, Place, Unit};
+use crate::ring::spsc::Consumer;
 
 /// Makes parts and segments of one track's units, and keeps their window.
 pub struct LowLatency {
@@ -26,6 +28,8 @@ pub struct LowLatency {
     edge: Option<Arc<Edge>>,
     /// How the next segment joins at best.
     kept: Join,
+    /// Markers to be told within the media.
+    notices: Consumer<Option<Arc<Marker>>>,
 }
 
 /// What units go into.
@@ -54,6 +58,7 @@ impl LowLatency {
     /// Of a track of that kind, with parts no longer than `part_target`, which `keeper` keeps.
     pub fn new(kind: TrackKind, part_target: Span, keeper: Keeper) -> Self {
         Self {
+            notices: keeper.sequence.agreement().timeline().notices(),
             assembler: Assembler::new(kind, part_target),
             keeper,
             part_target,
@@ -82,6 +87,13 @@ impl LowLatency {
             self.begin(unit);
         }
         let Course::Open(open) = &mut self.course else { return };
+        let news = self.notices.read();
+        if !news.is_empty() {
+            let dates = self.keeper.sequence.agreement().dates();
+            news.iter().flatten().for_each(|marker| self.assembler.tell(unit.pts, marker, &dates));
+            let count = news.len();
+            self.notices.release(count);
+        }
         let before = open.parts.len();
         let taken = self.assembler.take(unit, &mut |part| open.add(part));
         if unit.part == PartEnd::Ends {

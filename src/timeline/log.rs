@@ -77,13 +77,22 @@ pub struct Log {
     markers: Vec<Arc<Marker>>,
     /// How many of them are not ours.
     foreign: usize,
+    /// Those set or changed since that was last asked.
+    news: Vec<Arc<Marker>>,
 }
 
 impl Log {
     /// Without a marker. `run` is a number by which chance tells this run of the program from all others: it is in
     /// every name.
     pub fn new(run: u64) -> Self {
-        Self { run, count: 0, revision: Revision::default(), markers: Vec::new(), foreign: 0 }
+        Self {
+            run,
+            count: 0,
+            revision: Revision::default(),
+            markers: Vec::new(),
+            foreign: 0,
+            news: Vec::new(),
+        }
     }
 
     /// How often something changed.
@@ -94,6 +103,11 @@ impl Log {
     /// All there are, in order of their beginnings.
     pub fn markers(&self) -> &[Arc<Marker>] {
         &self.markers
+    }
+
+    /// Those set or changed since this was last asked, in order.
+    pub(super) fn news(&mut self) -> Vec<Arc<Marker>> {
+        std::mem::take(&mut self.news)
     }
 
     /// Adds one of ours; for that the oldest that is over makes room, if it must.
@@ -202,13 +216,16 @@ impl Log {
             Arc::new(Marker { id: MarkerId::new(self.run, self.count), kind, from, to, level, label });
         let at = self.markers.partition_point(|it| it.from <= from);
         self.markers.insert(at, Arc::clone(&marker));
+        self.news.push(Arc::clone(&marker));
         marker
     }
 
     fn replace(&mut self, at: usize, marker: Marker) -> Arc<Marker> {
         self.revision.0 += 1;
-        self.markers[at] = Arc::new(marker);
-        Arc::clone(&self.markers[at])
+        let marker = Arc::new(marker);
+        self.markers[at] = Arc::clone(&marker);
+        self.news.push(Arc::clone(&marker));
+        marker
     }
 
     fn take(&mut self, at: usize) -> Arc<Marker> {

@@ -15,14 +15,34 @@ pub use scribe::Scribe;
 
 use crate::base::Pts;
 use crate::media::marker::Marker;
+use crate::ring::spsc;
+
+/// How many markers may wait to be told in the stream itself.
+const NOTICES: usize = 64;
 
 /// The markers of a stream: one list for all its renditions, and for all who read or write it.
 ///
 /// The lock is for those who write, and they are on the serving side; who reads takes what was shown last.
 #[derive(Debug)]
 pub struct Timeline {
-    log: Mutex<Log>,
+    book: Mutex<Book>,
     shown: ArcSwap<Shown>,
+}
+
+/// The log, and where its news go.
+#[derive(Debug)]
+struct Book {
+    log: Log,
+    notices: Vec<Notices>,
+}
+
+/// A way on which markers are told, as they are set and as they change. Never waited on: what has no room is left out.
+struct Notices(spsc::Producer<Option<Arc<Marker>>>);
+
+impl std::fmt::Debug for Notices {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Notices(..)")
+    }
 }
 
 /// All markers at one moment: immutable, replaced whole.
@@ -37,7 +57,8 @@ pub struct Shown {
 impl Timeline {
     /// Without a marker. `run` is a number by which chance tells this run of the program from all others.
     pub fn new(run: u64) -> Arc<Self> {
-        Arc::new(Self { log: Mutex::new(Log::new(run)), shown: ArcSwap::default() })
+        let book = Book { log: Log::new(run), notices: Vec::new() };
+        Arc::new(Self { book: Mutex::new(book), shown: ArcSwap::default() })
     }
 
     /// All there are.
@@ -45,13 +66,25 @@ impl Timeline {
         self.shown.load_full()
     }
 
+    /// From now on, each marker as it is set and as it changes: for who tells of it in the stream itself. There is
+    /// always something in what is published.
+    pub fn notices(&self) -> spsc::Consumer<Option<Arc<Marker>>> {
+        let (notices, ring) = spsc::channel(NOTICES);
+        self.book().notices.push(Notices(notices));
+        ring
+    }
+
     /// Lets `write` change the log; shows what has changed.
     pub fn write<T>(&self, write: impl FnOnce(&mut Log) -> T) -> T {
-        let mut log = self.log();
-        let done = write(&mut log);
+        let mut book = self.book();
+        let Book { log, notices } = &mut *book;
+        let done = write(log);
         if log.revision() != self.shown.load().revision {
             let (revision, markers) = (log.revision(), Arc::from(log.markers()));
             self.shown.store(Arc::new(Shown { revision, markers }));
+        }
+        for marker in log.news() {
+            notices.iter_mut().for_each(|way| way.tell(&marker));
         }
         done
     }
@@ -65,7 +98,16 @@ impl Timeline {
     }
 
     /// A writer that panicked has left the log as it was, or changed.
-    fn log(&self) -> MutexGuard<'_, Log> {
-        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    fn book(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Notices {
+    fn tell(&mut self, marker: &Arc<Marker>) {
+        if let Some(slot) = self.0.slot() {
+            *slot = Some(Arc::clone(marker));
+            self.0.publish();
+        }
     }
 }

@@ -5,6 +5,9 @@ mod outpost_program;
 #[allow(dead_code, unreachable_pub)]
 #[path = "../support/pulse.rs"]
 mod pulse;
+#[allow(dead_code)]
+#[path = "../support/tool.rs"]
+mod tool;
 
 mod ear;
 mod http;

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::station::{Station, stream, until};
+use crate::tool;
 
 /// Silence and two tones, again and again: from 2 to 4 s, and from 7 to 8.5 s.
 const SPOKEN: &str =
@@ -23,13 +24,40 @@ fn wall(instant: &Value) -> f64 {
     stamp.as_nanosecond() as f64 / 1e9
 }
 
+/// What is said of markers in all that is listed, as ffmpeg finds it beside the sound: from the name on.
+fn tags(playlist: &str) -> Vec<String> {
+    // As a finished playlist it has an end that ffmpeg comes to.
+    let until = format!("{playlist}?to={}", Timestamp::now());
+    let found = tool::run(
+        "ffmpeg",
+        &[
+            "-nostdin",
+            "-v",
+            "error",
+            "-live_start_index",
+            "0",
+            "-i",
+            &until,
+            "-map",
+            "0:d",
+            "-c",
+            "copy",
+            "-f",
+            "data",
+            "-",
+        ],
+    );
+    let found = String::from_utf8_lossy(&found).into_owned();
+    found.split("marker\0").skip(1).map(str::to_owned).collect()
+}
+
 #[test]
 fn transmissions_are_told_to_programs_and_players_at_their_time() {
     let source = format!(
         "kind = \"command\", input = {{ rate = 48000, channels = 1 }}, command = [\"ffmpeg\", \"-nostdin\", \"-v\", \
          \"error\", \"-re\", \"-f\", \"lavfi\", \"-i\", {SPOKEN:?}, \"-f\", \"s16le\", \"pipe:1\"]"
     );
-    let station = Station::start("told", &stream("radio", &source, ""), &[]);
+    let station = Station::start("told", &stream("radio", &source, "[stream.low_latency]"), &[]);
     let markers = || -> Vec<Value> {
         let told = station.get("/api/v1/streams/radio/markers?kind=transmission").text();
         let told: Value = serde_json::from_str(&told).expect("JSON");
@@ -72,6 +100,24 @@ fn transmissions_are_told_to_programs_and_players_at_their_time() {
         });
         told.then_some(())
     });
+    // And once more within the stream, when it began and when it ended.
+    let id = told[1]["id"].as_str().expect("a name");
+    let ended = format!("to\0{}", told[1]["to"]["wall"].as_str().expect("a date"));
+    until("the same beside the sound", PATIENCE, || {
+        let whole: Vec<_> = tags(&station.url("/radio/audio/index.m3u8"));
+        let told: Vec<_> = whole.iter().filter(|tag| tag.starts_with(id)).collect();
+        (told.len() >= 2).then(|| {
+            assert!(!told[0].contains("to\0") && told[1].contains(&ended), "{told:?}");
+            assert!(told.iter().all(|tag| tag.contains("kind\0transmission")), "{told:?}");
+        })
+    });
+    let listed = station.playlist("radio/ll").segments;
+    let quickly = listed.iter().any(|segment| {
+        let bytes = station.get(&format!("/radio/ll/audio/{}", segment.uri)).body;
+        let has = |wanted: &str| bytes.windows(wanted.len()).any(|it| it == wanted.as_bytes());
+        has("https://aomedia.org/emsg/ID3") && has(&format!("marker\0{id}")) && has(&ended)
+    });
+    assert!(quickly, "at low latency, too");
     assert_eq!(station.get("/api/v1/streams/radio/markers?from=yesterday").status, 400);
     assert_eq!(station.get("/api/v1/streams/other/markers").status, 404);
     let later = wall(&told[0]["to"]) + 0.5;
