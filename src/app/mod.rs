@@ -15,6 +15,7 @@ mod probe;
 mod qr;
 mod report;
 pub mod screen;
+mod service;
 mod sign;
 mod streams;
 pub mod wire;

@@ -13,13 +13,15 @@ use tokio::task::JoinSet;
 use super::config::Config;
 use super::https::https;
 use super::report::BoxReport;
+use super::service::attend;
 use super::streams::{self, BuildError, Card, EventReading, Feed, LowReading, Parts, Reading, Scene};
 use crate::base::{Clock, Stop};
+use crate::observe::service;
 use crate::pump::{self, weave::Weaver};
 use crate::ring::Reader;
-use crate::serve::{BindError, Report, ServeConfig, ServeStats, Server, Site};
+use crate::serve::{BindError, ServeConfig, ServeStats, Server, Site};
 use crate::sys::clock::RealClock;
-use crate::sys::memory;
+use crate::sys::{handed, memory};
 
 /// How often memory is given back, if there is any.
 const TIDYING: Duration = Duration::from_secs(10);
@@ -73,7 +75,7 @@ pub fn run(config: &Config, serving: &dyn Fn(Serving)) -> Result<(), RunError> {
         renditions.extend(names.zip(readings));
         figures.push(stream);
     }
-    let report: Arc<dyn Report> = Arc::new(BoxReport {
+    let report = Arc::new(BoxReport {
         streams: figures,
         serve: serve.clone(),
         clock: clock.clone(),
@@ -86,7 +88,8 @@ pub fn run(config: &Config, serving: &dyn Fn(Serving)) -> Result<(), RunError> {
         max_connections: config.connections.0,
         ..ServeConfig::default()
     };
-    let server = Server::bind(&listen, Site { stations, report, stats: serve.clone() })?;
+    let site = Site { stations, report: Arc::clone(&report) as _, stats: serve.clone() };
+    let server = Server::take(&listen, handed::listeners()?, site)?;
     let addresses = Serving { http: server.local_addr(), https: server.https_addr() };
 
     // One thread serves: an idle box has one to wake, and no request ever waits for a lock another holds.
@@ -111,6 +114,7 @@ pub fn run(config: &Config, serving: &dyn Fn(Serving)) -> Result<(), RunError> {
         serving(addresses);
 
         tokio::spawn(tidy(serve));
+        tokio::spawn(async move { attend(&report).await });
         let mut ended = None;
         let stopping = async {
             tokio::select! {
@@ -119,6 +123,7 @@ pub fn run(config: &Config, serving: &dyn Fn(Serving)) -> Result<(), RunError> {
                 Some(first) = tasks.join_next() => ended = Some(first),
             }
             tracing::info!("stopping");
+            service::stopping();
         };
         let served = server.run(stopping).await;
         stop.stop();

@@ -93,10 +93,10 @@ struct Secured {
 }
 
 impl Secured {
-    fn bind(config: &Https) -> Result<Self, BindError> {
+    fn bind(config: &Https, handed: &mut Handed) -> Result<Self, BindError> {
         let keeper = Keeper::new(config.identity.clone())?;
         let acceptor = tls::acceptor(keeper.shown())?;
-        let (listener, address) = bind(config.listen, "[https] listen =")?;
+        let (listener, address) = handed.bind(config.listen, "[https] listen =")?;
         Ok(Self { listener, address, acceptor, keeper })
     }
 }
@@ -108,9 +108,23 @@ impl Server {
     /// If an address is taken, forbidden or not this machine's, the allowed origin is none, or there is no
     /// certificate for HTTPS.
     pub fn bind(config: &ServeConfig, site: Site) -> Result<Self, BindError> {
+        Self::take(config, Vec::new(), site)
+    }
+
+    /// The same, but of the sockets `handed` those are listened on that have the ports wanted: clients find them open
+    /// while the program is restarted. The others are closed.
+    ///
+    /// # Errors
+    /// As [`Server::bind`].
+    pub fn take(
+        config: &ServeConfig,
+        handed: Vec<std::net::TcpListener>,
+        site: Site,
+    ) -> Result<Self, BindError> {
+        let mut handed = Handed(handed);
         let origin = parse_origin(&config.allowed_origin)?;
-        let (listener, address) = bind(config.listen, "--listen")?;
-        let https = config.https.as_ref().map(Secured::bind).transpose()?;
+        let (listener, address) = handed.bind(config.listen, "--listen")?;
+        let https = config.https.as_ref().map(|https| Secured::bind(https, &mut handed)).transpose()?;
         let Site { stations, report, stats } = site;
         let renditions = stations.iter().flat_map(|station| station.renditions());
         let policy = page::policy(renditions.map(|rendition| rendition.keys()));
@@ -334,15 +348,33 @@ fn prepare(tcp: &TcpStream, stall: Duration) {
     let _ = socket.set_tcp_user_timeout(Some(stall));
 }
 
-/// Listens; errors name `setting` as the place to choose another address.
-fn bind(address: SocketAddr, setting: &str) -> Result<(std::net::TcpListener, SocketAddr), BindError> {
-    let listener = listen(address).map_err(|source| BindError::Address {
-        address,
-        remedy: remedy(&source, address, setting),
-        source,
-    })?;
-    let address = listener.local_addr().unwrap_or(address);
-    Ok((listener, address))
+/// Sockets that others have opened.
+struct Handed(Vec<std::net::TcpListener>);
+
+impl Handed {
+    /// Listens: on the one that has this port, if there is one. Errors name `setting` as the place to choose another
+    /// address.
+    fn bind(
+        &mut self,
+        address: SocketAddr,
+        setting: &str,
+    ) -> Result<(std::net::TcpListener, SocketAddr), BindError> {
+        let port = |it: &std::net::TcpListener| it.local_addr().is_ok_and(|it| it.port() == address.port());
+        let listener = match self.0.iter().position(port) {
+            Some(at) => {
+                let listener = self.0.swap_remove(at);
+                listener.set_nonblocking(true).map(|()| listener)
+            }
+            None => listen(address),
+        };
+        let listener = listener.map_err(|source| BindError::Address {
+            address,
+            remedy: remedy(&source, address, setting),
+            source,
+        })?;
+        let address = listener.local_addr().unwrap_or(address);
+        Ok((listener, address))
+    }
 }
 
 fn listen(address: SocketAddr) -> io::Result<std::net::TcpListener> {

@@ -5,6 +5,7 @@
 //! Does not: decisions about audio, video or streams.
 
 pub mod clock;
+pub mod handed;
 pub mod m2m;
 pub mod memory;
 pub mod pipe;

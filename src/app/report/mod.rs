@@ -155,22 +155,51 @@ impl BoxReport {
         Dates::of(&self.clock.wall())
     }
 
-    /// The renditions that have listed nothing for too long although they always should.
-    fn stalled(&self) -> Vec<String> {
-        let now = self.clock.now();
-        let pulses = |stream: &'_ StreamFigures| {
-            let ordinary = stream.renditions.iter().map(|it| (it.name.clone(), it.pulse.age(now)));
-            let low = stream.low_latency.iter().map(|it| (format!("ll/{}", it.name), it.pulse.age(now)));
-            ordinary.chain(low).collect::<Vec<_>>()
-        };
-        let all =
-            self.streams.iter().flat_map(|stream| pulses(stream).into_iter().map(move |it| (stream, it)));
-        all.filter_map(|(stream, (name, age))| {
+    /// All renditions: name, signs of life, how many segments they have listed, and how long they may take for one.
+    fn renditions(&self) -> impl Iterator<Item = (String, &Pulse, u64, Duration)> {
+        self.streams.iter().flat_map(|stream| {
             let patience = stream.target.span().to_duration() * 3 + Duration::from_secs(2);
-            let late = (age > patience).then_some(age.as_secs_f64())?;
-            Some(format!("{}/{name}: no segment for {late:.0} s", stream.name))
+            let ordinary = stream.renditions.iter().map(|it| (it.name.clone(), &it.pulse, &it.window));
+            let low = stream.low_latency.iter().map(|it| (format!("ll/{}", it.name), &it.pulse, &it.window));
+            ordinary.chain(low).map(move |(name, pulse, window)| {
+                (format!("{}/{name}", stream.name), &**pulse, window.segments.get(), patience)
+            })
         })
-        .collect()
+    }
+
+    /// The renditions that have listed nothing for too long although they always should.
+    fn stalled(&self, listed: impl Fn(u64) -> bool) -> Vec<String> {
+        let now = self.clock.now();
+        let stalled = self.renditions().filter(|(.., count, _)| listed(*count));
+        stalled
+            .filter_map(|(name, pulse, _, patience)| {
+                let age = pulse.age(now);
+                (age > patience).then(|| format!("{name}: no segment for {:.0} s", age.as_secs_f64()))
+            })
+            .collect()
+    }
+
+    /// Those of them that had begun.
+    pub(super) fn halted(&self) -> Vec<String> {
+        self.stalled(|listed| listed > 0)
+    }
+
+    /// The renditions that have listed nothing yet.
+    pub(super) fn unbegun(&self) -> Vec<String> {
+        self.renditions().filter(|(_, _, listed, _)| *listed == 0).map(|(name, ..)| name).collect()
+    }
+
+    /// How each stream is, in one line.
+    pub(super) fn line(&self) -> String {
+        let stream = |stream: &StreamFigures| {
+            let state = stream.state();
+            match state.signal {
+                Signal::Live => format!("{}: live", stream.name),
+                // What a device calls itself is not ours to trust.
+                _ => format!("{}: {}", stream.name, state.cause.replace(char::is_control, " ")),
+            }
+        };
+        self.streams.iter().map(stream).collect::<Vec<_>>().join("; ")
     }
 }
 
@@ -226,7 +255,7 @@ impl Report for BoxReport {
     }
 
     fn health(&self) -> Health {
-        match self.stalled() {
+        match self.stalled(|_| true) {
             stalled if stalled.is_empty() => Health::Ok,
             stalled => Health::Degraded(stalled.join("; ")),
         }

@@ -1,0 +1,39 @@
+//! What systemd is told of the program (sd_notify(3)). Without systemd nobody is told anything.
+//!
+//! Belongs here: the words of that protocol. Does not: when they are said.
+
+use std::time::Duration;
+
+use sd_notify::NotifyState;
+
+/// How often systemd wants a sign of life, if it wants any: it takes the service for hung after twice that.
+pub fn watchdog() -> Option<Duration> {
+    sd_notify::watchdog_enabled().map(|patience| patience / 2)
+}
+
+/// Everything is served that can be.
+pub fn ready() {
+    tell(&[NotifyState::Ready]);
+}
+
+/// The program is about to end.
+pub fn stopping() {
+    tell(&[NotifyState::Stopping]);
+}
+
+/// All is well: the sign of life.
+pub fn alive() {
+    tell(&[NotifyState::Watchdog]);
+}
+
+/// One line for `systemctl status`.
+pub fn status(line: &str) {
+    tell(&[NotifyState::Status(line)]);
+}
+
+fn tell(what: &[NotifyState<'_>]) {
+    // systemd itself is gone, or wants to hear nothing: there is nobody else to tell.
+    if let Err(error) = sd_notify::notify(what) {
+        tracing::debug!(%error, "systemd cannot be told");
+    }
+}
