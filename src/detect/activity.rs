@@ -248,13 +248,6 @@ impl Detector {
         None
     }
 
-    /// Forgets what it knows, because the sound breaks off here; ends a transmission.
-    pub fn interrupt(&mut self) -> Option<Happening> {
-        let ended = self.close();
-        *self = Self::new(self.settings);
-        ended
-    }
-
     fn close(&mut self) -> Option<Happening> {
         let open = self.open.take().filter(|open| open.told)?;
         open.transmission().map(Happening::Ended)

@@ -29,8 +29,7 @@ const FAINT_IN_A_ROW: u32 = 3;
 const FAINT_DBFS: f32 = -45.0;
 
 /// How a receiver is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Health {
     /// Nothing to complain of; it may well be quiet.
     #[default]
@@ -54,7 +53,7 @@ impl Health {
     pub const ALL: [Self; 7] =
         [Self::Well, Self::Dead, Self::Hum, Self::Unplugged, Self::OpenSquelch, Self::Clipping, Self::Faint];
 
-    /// Its name, as it is serialised.
+    /// Its name, as programs are told it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Well => "well",

@@ -78,6 +78,23 @@ impl Dates {
         self.date(instant.to_pts(), instant)
     }
 
+    /// The media instant of a civil time. What came about while the machine was suspended is where the media go on.
+    pub fn instant(&self, wall: WallTime) -> Pts {
+        let awake = wall.as_unix_nanos().saturating_sub(self.offset_nanos);
+        let mut missing: i64 = 0;
+        let instant = |missing| Monotonic::from_nanos(awake.saturating_add(missing)).to_pts();
+        for pause in &self.pauses {
+            if instant(missing) >= pause.until {
+                break;
+            }
+            missing = missing.saturating_add(pause.nanos);
+            if instant(missing) >= pause.until {
+                return pause.until;
+            }
+        }
+        instant(missing)
+    }
+
     fn date(&self, pts: Pts, instant: Monotonic) -> WallTime {
         let later = self.pauses.iter().filter(|pause| pts < pause.until);
         let missing: i64 = later.map(|pause| pause.nanos).sum();
@@ -119,6 +136,7 @@ impl Dates {
 mod tests {
     use super::*;
     use crate::base::{Clock, SimClock};
+    use proptest::prelude::*;
 
     #[test]
     fn what_was_captured_before_a_suspension_ended_before_it() {
@@ -133,5 +151,33 @@ mod tests {
         let (zero, two) = (Pts::default(), Span::from_millis(2000));
         assert_eq!([dates.at(zero), dates.end(zero, two)].map(seconds), [0, 2]);
         assert_eq!([dates.at(since), dates.end(since, two)].map(seconds), [3602, 3604]);
+        for (wall, expected) in
+            [(0, zero), (1, zero + two - Span::from_millis(1000)), (1800, since), (3602, since)]
+        {
+            assert_eq!(dates.instant(WallTime::from_unix_nanos(wall * 1_000_000_000)), expected, "{wall} s");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_date_leads_back_to_its_instant(
+            events in proptest::collection::vec((1u64..100_000, 0u64..3, 1u64..10_000_000), 0..12),
+            at in -1_000i64..2_000_000,
+        ) {
+            let clock = SimClock::new(Monotonic::default(), WallTime::from_unix_nanos(1_700_000_000_000_000_000));
+            let mut dates = Dates::of(&clock.wall());
+            for (millis, what, length) in events {
+                clock.advance(Duration::from_millis(millis));
+                let (since, length) = (clock.now().to_pts(), Duration::from_millis(length));
+                match what {
+                    0 => clock.suspend(length),
+                    1 => clock.set_wall(clock.wall().at(clock.now() + length), Sync::Synchronised),
+                    _ => clock.set_wall(clock.wall().at(clock.now() - length), Sync::Unsynchronised),
+                }
+                dates.correct(&clock.wall(), if what == 0 { length } else { Duration::ZERO }, since);
+            }
+            let pts = Pts::default() + Span::from_millis(at);
+            prop_assert_eq!(dates.instant(dates.at(pts)), pts);
+        }
     }
 }

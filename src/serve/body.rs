@@ -10,6 +10,7 @@ use std::task::{Context, Poll};
 use bytes::{Buf, Bytes};
 use http_body::{Frame, SizeHint};
 
+use super::api::Events;
 use super::live::Live;
 
 /// The body of a reply.
@@ -19,6 +20,7 @@ pub(super) enum Body {
     Full(Bytes),
     Chunks(Pieces),
     Live(Live),
+    Events(Box<Events>),
 }
 
 /// What a body gives to the connection.
@@ -132,10 +134,13 @@ impl http_body::Body for Body {
         if let Self::Live(live) = &mut *self {
             return live.poll_next(context).map(|pieces| pieces.map(|p| Ok(Frame::data(Data::Pieces(p)))));
         }
+        if let Self::Events(events) = &mut *self {
+            return events.poll_next(context).map(|text| text.map(|it| Ok(Frame::data(Data::Whole(it)))));
+        }
         let data = match std::mem::replace(&mut *self, Self::Empty) {
             Self::Full(bytes) => Some(Data::Whole(bytes)),
             Self::Chunks(pieces) => Some(Data::Pieces(pieces)),
-            Self::Empty | Self::Live(_) => None,
+            Self::Empty | Self::Live(_) | Self::Events(_) => None,
         };
         Poll::Ready(data.map(|data| Ok(Frame::data(data))))
     }
@@ -149,7 +154,7 @@ impl http_body::Body for Body {
             Self::Empty => SizeHint::with_exact(0),
             Self::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Self::Chunks(pieces) => SizeHint::with_exact(pieces.remaining() as u64),
-            Self::Live(_) => SizeHint::default(),
+            Self::Live(_) | Self::Events(_) => SizeHint::default(),
         }
     }
 }

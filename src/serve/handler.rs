@@ -27,7 +27,7 @@ use super::snapshot::Snapshots;
 use super::station::{Lineup, Station};
 use super::stats::{Kind, ServeStats};
 use super::texts::{self, Desk, Draft, Scope, Wanted};
-use super::{Health, Report, page};
+use super::{Health, Report, api, page};
 use crate::base::WallTime;
 use crate::playlist::{self, Directives, Latency, Piece, Verdict};
 
@@ -297,11 +297,9 @@ impl Handler {
             Route::Metrics => reply::metrics(self.report.metrics()),
             Route::Status => reply::json(self.report.status()),
             Route::Levels { stream } => self.report.levels(stream).map_or_else(unknown, reply::json),
-            Route::Markers { stream } => match self.report.markers(stream, asked.query) {
-                None => unknown(),
-                Some(Ok(markers)) => reply::json(markers),
-                Some(Err(why)) => reply::plain(StatusCode::BAD_REQUEST, format!("{why}\n")),
-            },
+            Route::Timeline { stream, about } => {
+                self.station(stream).map_or_else(unknown, |it| api::read(it, about, headers, asked.query))
+            }
         };
         Ok(reply)
     }
@@ -351,7 +349,7 @@ fn classify(route: &Route<'_>) -> (Kind, Sharing) {
         Route::Snapshot { .. } => (Kind::Snapshot, Sharing::Origin),
         Route::Health => (Kind::Health, Sharing::Own),
         Route::Metrics => (Kind::Metrics, Sharing::Own),
-        Route::Status | Route::Levels { .. } | Route::Markers { .. } => (Kind::Api, Sharing::Origin),
+        Route::Status | Route::Levels { .. } | Route::Timeline { .. } => (Kind::Api, Sharing::Origin),
     }
 }
 

@@ -5,6 +5,7 @@
 //! the status says, or anything that changes the appliance: every request only reads.
 
 mod access;
+mod api;
 mod body;
 mod certificate;
 mod connection;
@@ -114,12 +115,6 @@ pub trait Report: Send + Sync {
 
     /// The recent levels of a stream, as JSON; `None` if it has none to show.
     fn levels(&self, stream: &str) -> Option<String>;
-
-    /// What happened when in a stream, as JSON, as far as the query asks for it; `None` if there is no such stream.
-    ///
-    /// # Errors
-    /// What is wrong with the query, in words for its author.
-    fn markers(&self, stream: &str, query: &str) -> Option<Result<String, String>>;
 
     /// `/metrics`, in OpenMetrics text.
     fn metrics(&self) -> String;

@@ -31,6 +31,7 @@ const TRANSPORT_STREAM: HeaderValue = HeaderValue::from_static("video/mp2t");
 const JPEG: HeaderValue = HeaderValue::from_static("image/jpeg");
 const PLAIN: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream");
 const OCTETS: HeaderValue = HeaderValue::from_static("application/octet-stream");
 const METRICS: HeaderValue = HeaderValue::from_static(metrics::CONTENT_TYPE);
 
@@ -262,7 +263,17 @@ pub(super) fn live(body: Body) -> Reply {
 
 /// An answer of the API.
 pub(super) fn json(text: String) -> Reply {
-    reply(StatusCode::OK, JSON, NEVER, Body::Full(Bytes::from(text)))
+    api(StatusCode::OK, text)
+}
+
+/// An answer of the API, good or bad.
+pub(super) fn api(status: StatusCode, text: String) -> Reply {
+    reply(status, JSON, NEVER, Body::Full(Bytes::from(text)))
+}
+
+/// Events as they come.
+pub(super) fn events(body: Body) -> Reply {
+    reply(StatusCode::OK, EVENTS, NEVER, body)
 }
 
 /// A photo: of one moment, and kept by nobody.

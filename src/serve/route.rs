@@ -50,8 +50,17 @@ pub(super) enum Route<'a> {
     Status,
     /// `/api/v1/streams/{stream}/levels`
     Levels { stream: Cow<'a, str> },
-    /// `/api/v1/streams/{stream}/markers`
-    Markers { stream: Cow<'a, str> },
+    /// Below `/api/v1/streams/{stream}/`.
+    Timeline { stream: Cow<'a, str>, about: About },
+}
+
+/// What of a stream's time is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum About {
+    /// `markers`
+    Markers,
+    /// `markers/events`
+    Events,
 }
 
 /// A rendition's place.
@@ -120,23 +129,28 @@ pub(super) fn first_piece(path: &str) -> Option<Cow<'_, str>> {
 /// Reads a path (as in the request line, without the query).
 pub(super) fn parse(path: &str) -> Result<Route<'_>, Refusal> {
     let mut rest = path.strip_prefix('/').ok_or(Refusal::Malformed)?.split('/');
-    // No path has more than five pieces; a sixth only has to show that it is there.
-    let mut pieces: [Cow<'_, str>; 6] = Default::default();
+    // No path has more than six pieces; a seventh only has to show that it is there.
+    let mut pieces: [Cow<'_, str>; 7] = Default::default();
     let mut count = 0;
     for (place, raw) in pieces.iter_mut().zip(&mut rest) {
         *place = decode(raw)?;
         count += 1;
     }
-    let [a, b, c, d, e, _] = pieces;
+    let [a, b, c, d, e, f, _] = pieces;
     let named = is_stream_name(&a);
-    let route = match (count, &*a, &*b, &*c, &*d, &*e) {
+    let route = match (count, &*a, &*b, &*c, &*d, &*e, &*f) {
         (1, "", ..) => Route::Page { stream: None },
         (1, "healthz", ..) => Route::Health,
         (1, "metrics", ..) => Route::Metrics,
         (2, "assets", ..) => Route::Asset { name: b },
         (3, "api", "v1", "status", ..) => Route::Status,
-        (5, "api", "v1", "streams", name, "levels") if is_stream_name(name) => Route::Levels { stream: d },
-        (5, "api", "v1", "streams", name, "markers") if is_stream_name(name) => Route::Markers { stream: d },
+        (5, "api", "v1", "streams", name, "levels", _) if is_stream_name(name) => Route::Levels { stream: d },
+        (5, "api", "v1", "streams", name, "markers", _) if is_stream_name(name) => {
+            Route::Timeline { stream: d, about: About::Markers }
+        }
+        (6, "api", "v1", "streams", name, "markers", "events") if is_stream_name(name) => {
+            Route::Timeline { stream: d, about: About::Events }
+        }
         (1, ..) | (2, _, "", ..) if named => Route::Page { stream: Some(a) },
         (2, _, "index.m3u8", ..) if named => Route::Multivariant { stream: a, latency: Latency::Ordinary },
         (2, _, "live.ts", ..) if named => Route::Live { stream: a, rendition: None },
@@ -155,7 +169,7 @@ pub(super) fn parse(path: &str) -> Result<Route<'_>, Refusal> {
             let name = Name::of(file).ok_or(Refusal::Unknown)?;
             within(Folder { stream: a, latency: Latency::Ordinary, rendition: b }, name)?
         }
-        (4, _, LOW_LATENCY, rendition, file, _) if named && is_rendition_name(rendition) => {
+        (4, _, LOW_LATENCY, rendition, file, ..) if named && is_rendition_name(rendition) => {
             let name = Name::of(file).ok_or(Refusal::Unknown)?;
             within(Folder { stream: a, latency: Latency::Low, rendition: c }, name)?
         }
@@ -274,6 +288,11 @@ mod tests {
             ("/metrics", Route::Metrics),
             ("/api/v1/status", Route::Status),
             ("/api/v1/streams/radio/levels", Route::Levels { stream: stream() }),
+            ("/api/v1/streams/radio/markers", Route::Timeline { stream: stream(), about: About::Markers }),
+            (
+                "/api/v1/streams/radio/markers/events",
+                Route::Timeline { stream: stream(), about: About::Events },
+            ),
         ];
         for (path, route) in table {
             assert_eq!(parse(path), Ok(route), "{path}");

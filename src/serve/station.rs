@@ -14,9 +14,11 @@ use super::listeners::Listeners;
 use super::rendition::Rendition;
 use super::snapshot::Snapshots;
 use super::text::Text;
-use crate::base::WallTime;
+use crate::base::{Clock, Pts, WallTime};
 use crate::playlist::{Latency, Report};
 use crate::segment::Snapshot;
+use crate::sys::clock::RealClock;
+use crate::timeline::{Extent, Timeline};
 
 /// A multivariant playlist's text from what the renditions of its lineup have on their shelves, in their order; none
 /// of those that have not begun. The query, without its `?`, is handed on to every playlist in it.
@@ -118,6 +120,8 @@ pub struct Station {
     low_latency: Option<Lineup>,
     snapshots: Snapshots,
     access: Access,
+    timeline: Arc<Timeline>,
+    clock: Arc<dyn Clock>,
     listeners: Mutex<Listeners>,
 }
 
@@ -140,6 +144,8 @@ impl Station {
             low_latency,
             snapshots,
             access: Access::Open,
+            timeline: Timeline::new(0),
+            clock: Arc::new(RealClock),
             listeners: Mutex::new(Listeners::new(patience.unwrap_or_default())),
         }
     }
@@ -147,6 +153,34 @@ impl Station {
     /// The same, of which what is guarded is guarded so.
     pub fn with_access(self, access: Access) -> Self {
         Self { access, ..self }
+    }
+
+    /// The same, in which this happens, by this clock.
+    pub fn with_timeline(self, timeline: Arc<Timeline>, clock: Arc<dyn Clock>) -> Self {
+        Self { timeline, clock, ..self }
+    }
+
+    /// What happened when.
+    pub(super) fn timeline(&self) -> &Arc<Timeline> {
+        &self.timeline
+    }
+
+    /// What time it is.
+    pub(super) fn clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
+
+    /// Of what time something can be said: of what can be fetched in any rendition, and what will be.
+    pub(super) fn extent(&self) -> Extent {
+        let now = self.clock.now().to_pts();
+        let oldest = self.renditions().filter_map(|it| it.snapshot()?.start()).min();
+        // Before anything can be fetched nothing is gone.
+        Extent { oldest: oldest.unwrap_or(Pts::from_ticks(i64::MIN)), now }
+    }
+
+    /// Forgets the markers of what nobody can fetch any more.
+    pub(super) fn forget(&self) {
+        self.timeline.forget_before(self.extent().oldest);
     }
 
     /// Who may have what is guarded of it: keys, the endless streams, photos.
@@ -220,6 +254,7 @@ impl Station {
     /// The server stops: ends all that waits for more.
     pub(super) fn close(&self) {
         self.renditions().for_each(|rendition| rendition.close());
+        self.timeline.close();
     }
 }
 
@@ -234,7 +269,7 @@ mod tests {
     use super::super::live::tests::{segment, snapshot, style};
     use super::super::negotiate::Coding;
     use super::*;
-    use crate::base::{Counter, Pts, Span};
+    use crate::base::{Counter, Span};
     use crate::container::ts::Join;
     use crate::media::Entry;
     use crate::segment::{Body, Edge, Init, Part, Presence, Shelf, TargetDuration};

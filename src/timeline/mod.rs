@@ -6,11 +6,14 @@
 mod log;
 mod scribe;
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
+use tokio::sync::Notify;
+use tokio::sync::futures::OwnedNotified;
 
-pub use log::{Draft, Extent, Log, Refusal, Revision};
+pub use log::{Change, Draft, Extent, Log, Refusal, Revision};
 pub use scribe::Scribe;
 
 use crate::base::Pts;
@@ -22,11 +25,14 @@ const NOTICES: usize = 64;
 
 /// The markers of a stream: one list for all its renditions, and for all who read or write it.
 ///
-/// The lock is for those who write, and they are on the serving side; who reads takes what was shown last.
+/// The lock is for those who write and those who follow, and they are on the serving side; who reads takes what was
+/// shown last.
 #[derive(Debug)]
 pub struct Timeline {
     book: Mutex<Book>,
     shown: ArcSwap<Shown>,
+    changed: Arc<Notify>,
+    closed: AtomicBool,
 }
 
 /// The log, and where its news go.
@@ -57,8 +63,14 @@ pub struct Shown {
 impl Timeline {
     /// Without a marker. `run` is a number by which chance tells this run of the program from all others.
     pub fn new(run: u64) -> Arc<Self> {
-        let book = Book { log: Log::new(run), notices: Vec::new() };
-        Arc::new(Self { book: Mutex::new(book), shown: ArcSwap::default() })
+        let log = Log::new(run);
+        let shown = ArcSwap::from_pointee(Shown { revision: log.revision(), markers: Arc::default() });
+        Arc::new(Self {
+            book: Mutex::new(Book { log, notices: Vec::new() }),
+            shown,
+            changed: Arc::default(),
+            closed: AtomicBool::new(false),
+        })
     }
 
     /// All there are.
@@ -78,21 +90,48 @@ impl Timeline {
     pub fn write<T>(&self, write: impl FnOnce(&mut Log) -> T) -> T {
         let mut book = self.book();
         let Book { log, notices } = &mut *book;
+        let before = log.revision();
         let done = write(log);
-        if log.revision() != self.shown.load().revision {
+        if log.revision() != before {
             let (revision, markers) = (log.revision(), Arc::from(log.markers()));
             self.shown.store(Arc::new(Shown { revision, markers }));
+            self.changed.notify_waiters();
         }
-        for marker in log.news() {
-            notices.iter_mut().for_each(|way| way.tell(&marker));
+        for (_, change) in log.since(before).into_iter().flatten() {
+            if let Change::Set(marker) = change {
+                notices.iter_mut().for_each(|way| way.tell(marker));
+            }
         }
         done
     }
 
+    /// Ends with the next change after this call, or when nobody is to wait any more.
+    pub fn change(&self) -> OwnedNotified {
+        Arc::clone(&self.changed).notified_owned()
+    }
+
+    /// Which revision it is now, and what has changed since `revision`, as [`Log::since`] tells it.
+    pub fn since(&self, revision: Revision) -> (Revision, Option<Vec<(Revision, Change)>>) {
+        let log = &self.book().log;
+        (log.revision(), log.since(revision).map(|changes| changes.cloned().collect()))
+    }
+
+    /// Nobody is to wait for changes any more.
+    pub fn close(&self) {
+        self.closed.store(true, Relaxed);
+        self.changed.notify_waiters();
+    }
+
+    /// Whether nobody is to wait any more.
+    pub fn is_closed(&self) -> bool {
+        self.closed.load(Relaxed)
+    }
+
     /// Forgets what ended before the window begins.
     pub fn forget_before(&self, oldest: Pts) {
-        let over = |it: &Arc<Marker>| it.from < oldest && it.to.is_some_and(|to| to < oldest);
-        if self.shown.load().markers.first().is_some_and(over) {
+        let over = |it: &Arc<Marker>| it.to.is_some_and(|to| to < oldest);
+        let shown = self.shown.load();
+        if shown.markers.iter().take_while(|it| it.from < oldest).any(over) {
             self.write(|log| log.forget_before(oldest));
         }
     }
@@ -109,5 +148,27 @@ impl Notices {
             *slot = Some(Arc::clone(marker));
             self.0.publish();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Span;
+
+    #[test]
+    fn what_goes_on_keeps_nothing_else_that_is_over() {
+        let at = |seconds: i64| Pts::default() + Span::from_millis(1000 * seconds);
+        let timeline = Timeline::new(1);
+        let draft = |from, to: Option<i64>| {
+            let kind = "gap".parse().expect("a kind");
+            Draft { kind, from: at(from), to: to.map(at), level: None, label: None }
+        };
+        timeline.write(|log| {
+            [(1, None), (2, Some(3)), (4, Some(9))].map(|(from, to)| log.add_ours(draft(from, to)))
+        });
+        timeline.forget_before(at(5));
+        let begun: Vec<_> = timeline.shown().markers.iter().map(|it| it.from).collect();
+        assert_eq!(begun, [at(1), at(4)]);
     }
 }

@@ -29,10 +29,9 @@ impl Scribe {
     /// If waiting for events fails.
     pub async fn drive(&mut self, events: &mut Reader<Event>) -> io::Result<()> {
         while events.ready().await? == Supply::Open {
-            let count = events.read().len();
-            for event in events.read().to_vec() {
-                self.write(event);
-            }
+            let told = events.read();
+            let count = told.len();
+            told.iter().for_each(|event| self.write(*event));
             events.release(count);
         }
         Ok(())

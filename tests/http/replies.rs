@@ -370,10 +370,6 @@ impl Report for Silent {
     fn status(&self) -> String {
         String::new()
     }
-    fn markers(&self, _: &str, _: &str) -> Option<Result<String, String>> {
-        None
-    }
-
     fn levels(&self, _: &str) -> Option<String> {
         None
     }

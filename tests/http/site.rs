@@ -20,11 +20,15 @@ use outpost::serve::{
     Access, Health, Lineup, Photos, Rendition, Report, ServeConfig, ServeStats, Server, Site, Snapshots,
     Station,
 };
+use outpost::timeline::Timeline;
 use tokio::sync::oneshot;
 
 /// What opens `/closed`, and what time it is there.
 pub(crate) const TOKEN: &str = "0123456789abcdef";
 pub(crate) const NOW: WallTime = WallTime::from_unix_nanos(1_700_000_000_000_000_000);
+
+/// What tells this run from others: its revisions begin at 7.
+const RUN: u64 = 7 << 20;
 
 /// The port of the site: any free one of this machine alone.
 const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
@@ -38,10 +42,6 @@ impl Report for Told {
     fn status(&self) -> String {
         "{\"name\":\"outpost\"}".to_owned()
     }
-    fn markers(&self, _: &str, _: &str) -> Option<Result<String, String>> {
-        None
-    }
-
     fn levels(&self, stream: &str) -> Option<String> {
         (stream == "radio").then(|| "{\"step_ms\":100}".to_owned())
     }
@@ -79,6 +79,8 @@ pub(crate) struct Running {
     pub(crate) closed: Arc<Rendition>,
     /// What time it is there.
     pub(crate) clock: Arc<SimClock>,
+    /// What happened when in `/radio`.
+    pub(crate) timeline: Arc<Timeline>,
     /// `ll/video` and `ll/audio`.
     pub(crate) low: [Arc<Rendition>; 2],
     pub(crate) stats: Arc<ServeStats>,
@@ -112,7 +114,11 @@ impl Running {
         let audio = rendition("audio", Latency::Ordinary);
         let lineup = Lineup::new(vec![audio.clone()], Box::new(multivariant));
         let snapshots = Snapshots::of(Arc::new(Camera::default()));
-        let station = Arc::new(Station::new("radio", "Radio", lineup, Some(low_latency), snapshots));
+        let clock = Arc::new(SimClock::new(Monotonic::default(), NOW));
+        let timeline = Timeline::new(RUN);
+        let station = Station::new("radio", "Radio", lineup, Some(low_latency), snapshots)
+            .with_timeline(timeline.clone(), clock.clone());
+        let station = Arc::new(station);
         let silent = keys_elsewhere("https://keys.example.org:8443/sound/");
         let lineup = Lineup::new(vec![silent], Box::new(multivariant));
         let none = Snapshots::None("it has sound alone");
@@ -120,7 +126,6 @@ impl Running {
         let closed = rendition("audio", Latency::Ordinary);
         let lineup = Lineup::new(vec![closed.clone()], Box::new(multivariant));
         let snapshots = Snapshots::of(Arc::new(Camera::default()));
-        let clock = Arc::new(SimClock::new(Monotonic::default(), NOW));
         let guarded = Station::new("closed", "Closed", lineup, None, snapshots)
             .with_access(Access::Token(TOKEN.parse().expect("a token"), clock.clone()));
         let stats = Arc::new(ServeStats::default());
@@ -146,6 +151,7 @@ impl Running {
             rendition: audio,
             closed,
             clock,
+            timeline,
             low,
             stats,
             stop: Some(stop),

@@ -3,7 +3,6 @@
 //! Belongs here: gathering the rooms' figures into one answer. Does not: counting anything.
 
 mod families;
-mod markers;
 mod status;
 
 use std::sync::Arc;
@@ -13,7 +12,6 @@ use serde::Serialize;
 
 use crate::base::{Clock, Monotonic, Pulse, Span};
 use crate::observe::metrics;
-use crate::playlist::Piece;
 use crate::pump::audio::PumpStats;
 use crate::pump::lag::LagStats;
 use crate::pump::lane::LaneStats;
@@ -22,11 +20,10 @@ use crate::pump::sink::SinkStats;
 use crate::pump::snapshot::Shutter;
 use crate::pump::video::{VideoInfo, VideoStats};
 use crate::pump::weave::WeaveStats;
-use crate::segment::{Dates, Snapshot, TargetDuration, WindowStats};
+use crate::segment::{Dates, TargetDuration, WindowStats};
 use crate::serve::{Health, Report, ServeStats, Station};
 use crate::source::video::stats::CameraStats;
 use crate::source::{CaptureStats, Signal, State};
-use crate::timeline::Timeline;
 
 /// How many steps of the level trail are told: a minute.
 const TOLD_STEPS: usize = 600;
@@ -43,8 +40,6 @@ pub(super) struct StreamFigures {
     pub(super) picture: Option<PictureFigures>,
     pub(super) sound: Option<SoundFigures>,
     pub(super) station: Arc<Station>,
-    /// What happened when.
-    pub(super) timeline: Arc<Timeline>,
 }
 
 /// Of one rendition with low latency.
@@ -231,23 +226,6 @@ impl Report for BoxReport {
             }
         }
         Some(json(&levels))
-    }
-
-    fn markers(&self, stream: &str, query: &str) -> Option<Result<String, String>> {
-        let stream = self.streams.iter().find(|it| it.name == stream)?;
-        let piece = match Piece::parse(query) {
-            Ok(piece) => piece,
-            Err(error) => return Some(Err(error.to_string())),
-        };
-        let kind = query.split('&').find_map(|pair| pair.strip_prefix("kind="));
-        // Of what cannot be fetched any more nothing can be heard.
-        let kept = |it: &Snapshot| it.retired.first().or(it.listed.first()).map(|oldest| oldest.start);
-        let oldest = stream.station.renditions().filter_map(|it| kept(&*it.snapshot()?)).min();
-        if let Some(oldest) = oldest {
-            stream.timeline.forget_before(oldest);
-        }
-        let shown = stream.timeline.shown();
-        Some(Ok(json(&markers::of(&shown, stream, &self.dates(), piece, kind))))
     }
 
     fn metrics(&self) -> String {

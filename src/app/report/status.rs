@@ -6,7 +6,6 @@ use serde::Serialize;
 
 use super::{BoxReport, CodedFigures, PictureFigures, RenditionFigures, SoundFigures, StreamFigures, tenths};
 use crate::base::Sync;
-use crate::detect::Health;
 use crate::pump::level::Activity;
 use crate::segment::{Dates, WindowStats};
 use crate::source::Signal;
@@ -111,7 +110,7 @@ struct LevelStatus {
 
 #[derive(Serialize)]
 struct HealthStatus {
-    state: Health,
+    state: &'static str,
     advice: Option<&'static str>,
 }
 
@@ -243,6 +242,7 @@ fn level_status(sound: &SoundFigures) -> LevelStatus {
 }
 
 fn health_status(sound: &SoundFigures) -> HealthStatus {
-    let state = sound.pump.health.get();
-    HealthStatus { state, advice: Some(state.advice()).filter(|advice| !advice.is_empty()) }
+    let health = sound.pump.health.get();
+    let advice = Some(health.advice()).filter(|advice| !advice.is_empty());
+    HealthStatus { state: health.name(), advice }
 }

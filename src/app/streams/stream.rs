@@ -268,8 +268,11 @@ fn feed(
     if let Some(low_latency::Offered { lineup, readings, figures }) = low {
         (low_lineup, low_readings, low_figures) = (Some(lineup), readings, figures);
     }
-    let station = Station::new(name, &stream.title, lineup, low_lineup, snapshots);
-    let station = Arc::new(station.with_access(common.protection.access.clone()));
+    let timeline = Arc::clone(common.agreement.timeline());
+    let station = Station::new(name, &stream.title, lineup, low_lineup, snapshots)
+        .with_access(common.protection.access.clone())
+        .with_timeline(timeline, Arc::clone(common.clock));
+    let station = Arc::new(station);
     let figures = StreamFigures {
         name: name.to_owned(),
         title: stream.title.clone(),
@@ -279,7 +282,6 @@ fn feed(
         picture,
         sound,
         station,
-        timeline: Arc::clone(common.agreement.timeline()),
     };
     Feed { figures, readings, low_latency: low_readings, events: None }
 }

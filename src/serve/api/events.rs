@@ -1,0 +1,128 @@
+//! A stream's markers as they come, change and go: server-sent events (WHATWG HTML, 9.2).
+//!
+//! A reader is a revision and nothing else: what is new is looked up for it when it takes more, so that a slow one
+//! costs as little as a quick one, and one that was away for long is told to list again.
+
+use std::fmt::Write as _;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::Serialize;
+use tokio::sync::futures::OwnedNotified;
+use tokio::time::{Instant, Sleep};
+
+use super::clocks::Clocks;
+use super::{json, told};
+use crate::segment::Dates;
+use crate::serve::station::Station;
+use crate::timeline::{Change, Revision};
+
+/// After so long without an event a comment is sent: whoever is on the way shall see that the connection lives.
+const BEAT: Duration = Duration::from_secs(15);
+
+/// One reader's place among the changes.
+#[derive(Debug)]
+pub(in crate::serve) struct Events {
+    station: Arc<Station>,
+    place: Place,
+    /// By which civil times were told; others are told by listing again.
+    dates: Option<Dates>,
+    /// Made before the last look at the timeline: no change is missed.
+    change: Pin<Box<OwnedNotified>>,
+    beat: Pin<Box<Sleep>>,
+}
+
+/// Up to where a reader knows everything.
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    /// It has just come, and knows this or nothing.
+    Begin(Option<Revision>),
+    /// It has been told everything up to there.
+    Told(Revision),
+}
+
+impl Events {
+    /// What comes from now on; or since a revision, as far as that can be told.
+    pub(super) fn new(station: &Arc<Station>, since: Option<Revision>) -> Self {
+        Self {
+            station: station.clone(),
+            place: Place::Begin(since),
+            dates: None,
+            change: Box::pin(station.timeline().change()),
+            beat: Box::pin(tokio::time::sleep(BEAT)),
+        }
+    }
+
+    /// The next events, as soon as there are any; `None` when the server stops.
+    pub(in crate::serve) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        loop {
+            if self.station.timeline().is_closed() {
+                return Poll::Ready(None);
+            }
+            let mut text = self.news();
+            if text.is_empty() && self.beat.as_mut().poll(context).is_ready() {
+                self.station.forget();
+                text = self.news();
+                if text.is_empty() {
+                    text.push_str(":\n\n");
+                }
+            }
+            if !text.is_empty() {
+                self.beat.as_mut().reset(Instant::now() + BEAT);
+                return Poll::Ready(Some(Bytes::from(text)));
+            }
+            if self.change.as_mut().poll(context).is_pending() {
+                return Poll::Pending;
+            }
+            let change = self.station.timeline().change();
+            self.change.set(change);
+        }
+    }
+
+    fn news(&mut self) -> String {
+        let clocks = Clocks::of(&self.station);
+        let dates = clocks.listed_dates();
+        let redated = self.dates.is_some() && dates.is_some() && self.dates != dates;
+        self.dates = dates.or(self.dates);
+        let (begins, since) = match self.place {
+            Place::Begin(since) => (true, since),
+            Place::Told(since) => (false, Some(since)),
+        };
+        let (now, changes) = self.station.timeline().since(since.unwrap_or_default());
+        self.place = Place::Told(now);
+        let mut text = String::new();
+        match changes.filter(|_| !redated) {
+            Some(changes) => changes.iter().for_each(|(made, change)| match change {
+                Change::Set(marker) => write(&mut text, *made, "marker", &told::marker(marker, &clocks)),
+                Change::Removed(id) => write(&mut text, *made, "removed", &Gone { id: id.as_str() }),
+            }),
+            None if since.is_some() => write(&mut text, now, "reset", &At { revision: now.0 }),
+            None => {}
+        }
+        if begins {
+            write(&mut text, now, "revision", &At { revision: now.0 });
+        }
+        text
+    }
+}
+
+/// All up to this revision is told.
+#[derive(Serialize)]
+struct At {
+    revision: u64,
+}
+
+/// What is not there any more.
+#[derive(Serialize)]
+struct Gone<'a> {
+    id: &'a str,
+}
+
+/// An event as it is sent, with the revision it leads to.
+fn write(text: &mut String, revision: Revision, name: &str, data: &impl Serialize) {
+    // Writing to a String cannot fail; and JSON as we write it is one line.
+    let _ = write!(text, "event: {name}\nid: {}\ndata: {}\n\n", revision.0, json(data));
+}
