@@ -109,11 +109,11 @@ function renderPosition() {
   const seconds = behind();
   const away = player.lag !== null && player.lag > 2 * (station?.target_seconds ?? 2);
   $("behind").dataset.seconds = seconds === null ? "" : seconds.toFixed(1);
-  write("behind", seconds === null ? "" : `${words.length(seconds)} behind live`);
+  write("behind", words.behind(seconds, away ? player.date : null));
   $("back").disabled = !player.seekable;
   $("live").disabled = !away;
   renderPlace();
-  write("live-words", away ? "Back to live" : "Live");
+  $("live").setAttribute("aria-label", away ? "Back to live" : "Live");
   const badge = words.badge(player.state, station?.picture?.signal, away);
   $("badge").hidden = badge === "";
   $("badge").dataset.live = badge === "Live" ? "yes" : "no";

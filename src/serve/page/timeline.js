@@ -267,7 +267,7 @@ export class Timeline {
 
   #ticks(c, start, edge, x, height) {
     const dot = devicePixelRatio;
-    const wish = ((edge - start) / 1000 / this.#canvas.clientWidth) * 76;
+    const wish = ((edge - start) / 1000 / this.#canvas.clientWidth) * 84;
     const step = 1000 * (STEPS.find((seconds) => seconds >= wish) ?? STEPS.at(-1));
     const shift = new Date(edge).getTimezoneOffset() * 60_000; // so that hours are those on the wall
     c.font = `${12 * dot}px system-ui, sans-serif`;

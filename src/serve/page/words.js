@@ -89,6 +89,12 @@ export function session(title, heard, away) {
   return heard && away ? `${time(heard.from)} · ${title}` : title;
 }
 
+/** How far behind live one listens, and for whoever went back, when that was. */
+export function behind(seconds, date) {
+  if (seconds === null) return "";
+  return `${date === null ? "" : `${time(date)} · `}${length(seconds)} behind live`;
+}
+
 /** Why a moment cannot be gone to. */
 export function gone(date, oldest) {
   return `${time(date)} has left the window, which goes back to ${time(oldest)}`;
