@@ -27,7 +27,7 @@ impl Asset {
 static INDEX: LazyLock<Asset> =
     LazyLock::new(|| asset("index.html", "text/html; charset=utf-8", include_bytes!("page/index.html")));
 
-static ASSETS: LazyLock<[Asset; 21]> = LazyLock::new(|| {
+static ASSETS: LazyLock<[Asset; 20]> = LazyLock::new(|| {
     const SCRIPT: &str = "text/javascript; charset=utf-8";
     [
         asset("address.js", SCRIPT, include_bytes!("page/address.js")),

@@ -2,7 +2,7 @@
 
 import * as address from "./address.js";
 import * as choices from "./choices.js";
-import { command } from "./commands.js";
+import { command, offerTracks } from "./commands.js";
 import { Follower, Levels, Server, repeat } from "./feed.js";
 import { List } from "./list.js";
 import { Listening } from "./listening.js";
@@ -128,6 +128,7 @@ function renderPast() {
   if (!station) return;
   log.forget(oldest());
   const { heard } = listening;
+  if (log.playable === $("next").disabled) offerTracks(acts, log.playable);
   for (const id of ["previous", "next", "replay"]) $(id).disabled = !log.playable;
   $("skip").hidden = !station.level;
   list.update(log, { oldest: oldest(), now: server.now(), heard, playing: player.active });
@@ -412,6 +413,6 @@ document.addEventListener("visibilitychange", () => {
 
 repeat(pollStatus, () => (document.hidden ? 15_000 : 2000));
 repeat(() => (document.hidden || !station?.level ? null : levels.poll()), () => 1000);
-repeat(() => (document.hidden && !player.active ? null : follower?.poll(server.now())), () => (document.hidden ? 15_000 : 1000));
+repeat(() => (document.hidden && !player.active ? null : follower?.poll(server.now())), () => (document.hidden ? 15_000 : 800));
 setInterval(() => listening.step(), 250);
 requestAnimationFrame(draw);

@@ -11,6 +11,21 @@ function isTaken(target, key) {
   return key === " " && target.closest("button, a") !== null;
 }
 
+/** Lets the lock screen and headsets do something, or nothing (null). */
+function offer(name, act) {
+  try {
+    navigator.mediaSession?.setActionHandler(name, act);
+  } catch {
+    // A command this browser does not know.
+  }
+}
+
+/** Offers the way from one transmission to the next where there are some. */
+export function offerTracks({ previous, next }, playable) {
+  offer("previoustrack", playable ? previous : null);
+  offer("nexttrack", playable ? next : null);
+}
+
 /** Lets keys and the lock screen do `acts`, where there is a station: `station()`. */
 export function command(acts, station) {
   addEventListener("keydown", (event) => {
@@ -20,20 +35,7 @@ export function command(acts, station) {
     event.preventDefault();
     act();
   });
-  const session = {
-    play: acts.play,
-    pause: acts.pause,
-    stop: acts.pause,
-    seekbackward: acts.back,
-    seekforward: acts.ahead,
-    previoustrack: acts.previous,
-    nexttrack: acts.next,
-  };
-  for (const [name, act] of Object.entries(session)) {
-    try {
-      navigator.mediaSession?.setActionHandler(name, act);
-    } catch {
-      // A command this browser does not know.
-    }
-  }
+  const { play, pause, back, ahead } = acts;
+  const session = { play, pause, stop: pause, seekbackward: back, seekforward: ahead };
+  for (const [name, act] of Object.entries(session)) offer(name, act);
 }
