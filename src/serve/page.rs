@@ -27,13 +27,20 @@ impl Asset {
 static INDEX: LazyLock<Asset> =
     LazyLock::new(|| asset("index.html", "text/html; charset=utf-8", include_bytes!("page/index.html")));
 
-static ASSETS: LazyLock<[Asset; 12]> = LazyLock::new(|| {
+static ASSETS: LazyLock<[Asset; 20]> = LazyLock::new(|| {
     const SCRIPT: &str = "text/javascript; charset=utf-8";
     [
+        asset("address.js", SCRIPT, include_bytes!("page/address.js")),
         asset("app.js", SCRIPT, include_bytes!("page/app.js")),
+        asset("choices.js", SCRIPT, include_bytes!("page/choices.js")),
+        asset("commands.js", SCRIPT, include_bytes!("page/commands.js")),
         asset("feed.js", SCRIPT, include_bytes!("page/feed.js")),
+        asset("list.js", SCRIPT, include_bytes!("page/list.js")),
+        asset("listening.js", SCRIPT, include_bytes!("page/listening.js")),
+        asset("log.js", SCRIPT, include_bytes!("page/log.js")),
         asset("meter.js", SCRIPT, include_bytes!("page/meter.js")),
         asset("player.js", SCRIPT, include_bytes!("page/player.js")),
+        asset("timeline.js", SCRIPT, include_bytes!("page/timeline.js")),
         asset("words.js", SCRIPT, include_bytes!("page/words.js")),
         asset("hls.light.min.js", SCRIPT, include_bytes!("page/hls.light.min.js")),
         asset("hls.min.js", SCRIPT, include_bytes!("page/hls.min.js")),
@@ -41,6 +48,7 @@ static ASSETS: LazyLock<[Asset; 12]> = LazyLock::new(|| {
         asset("style.css", "text/css; charset=utf-8", include_bytes!("page/style.css")),
         asset("icon.svg", "image/svg+xml", include_bytes!("page/icon.svg")),
         asset("icon.png", "image/png", include_bytes!("page/icon.png")),
+        asset("icon-mask.png", "image/png", include_bytes!("page/icon-mask.png")),
         asset(
             "manifest.webmanifest",
             "application/manifest+json",

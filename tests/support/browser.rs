@@ -106,6 +106,16 @@ impl Browser {
         self.ask_driver("goog/cdp/execute", &json!({ "cmd": command, "params": { "source": script } }));
     }
 
+    /// Gives it another screen: CSS pixels, and how many of its own make one of these.
+    pub(crate) fn resize(&self, width: u32, height: u32, density: u32) {
+        let params =
+            json!({ "width": width, "height": height, "deviceScaleFactor": density, "mobile": width < 1000 });
+        self.ask_driver(
+            "goog/cdp/execute",
+            &json!({ "cmd": "Emulation.setDeviceMetricsOverride", "params": params }),
+        );
+    }
+
     /// What is not in the W3C's protocol, and thus not in its client either.
     fn ask_driver(&self, path: &str, question: &Value) -> Value {
         let url = format!("{}/session/{}/{path}", self.driver.address, self.session());

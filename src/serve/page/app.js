@@ -1,8 +1,15 @@
 // Puts what the server tells and what the player does before the listener's eyes and thumb.
 
-import { Levels, Server, repeat } from "./feed.js";
+import * as address from "./address.js";
+import * as choices from "./choices.js";
+import { command, offerTracks } from "./commands.js";
+import { Follower, Levels, Server, repeat } from "./feed.js";
+import { List } from "./list.js";
+import { Listening } from "./listening.js";
+import { LEAD, Log, moment } from "./log.js";
 import { Meter, Trace } from "./meter.js";
 import { Player } from "./player.js";
+import { Timeline } from "./timeline.js";
 import * as words from "./words.js";
 
 const BACK = 30; // seconds per press
@@ -10,7 +17,7 @@ const LEAST_WINDOW = 20; // seconds: less is not worth a line to seek on
 const UNHEARD = 1300; // ms: the newest level may be this old when the next poll brings more, so the meter runs smoothly
 
 const $ = (id) => document.getElementById(id);
-document.querySelector(".home").href = `/${location.search}`;
+document.querySelector(".home").href = `/${address.pass(location.search)}`;
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 const server = new Server();
 const player = new Player($("audio"), $("video"), render);
@@ -18,7 +25,18 @@ const meter = new Meter($("meter"));
 const trace = new Trace($("trace"));
 let station = null; // the chosen one, as the status last described it
 let levels = new Levels("");
+let log = new Log();
+let follower = null; // who keeps the log
+const listening = new Listening(player, () => log);
+listening.skipping = choices.get("skip") === "yes";
+const timeline = new Timeline($("timeline"), { act: hear, describe: words.pointed });
+const list = new List($("list"), $("rows"), {
+  act: (what, marker) => (what === "share" ? share(marker.from - LEAD) : listening.hear(marker)),
+  link: (marker) => address.clip(station, marker, location.search),
+});
+let asked = address.momentIn(location.search); // the moment one was sent to, until something is played
 let restarts = 0;
+let clock = null; // as the server last said of its own
 let held = false; // a thumb is on the line of the window
 
 /** Writes only what differs, for screen readers' sake. */
@@ -43,14 +61,16 @@ function render() {
   const { status, reachable } = server;
   const { state } = player;
   document.documentElement.dataset.state = state;
-  write("sentence", status || state !== "idle" ? words.player(state, station, player) : "Connecting…");
+  write("sentence", status || state !== "idle" ? words.player(state, station, player, asked) : "Connecting…");
   $("play").dataset.act = player.active ? "pause" : "listen";
   $("play").setAttribute("aria-label", player.active ? "Pause" : words.invitation(station));
   $("play").disabled = !station;
   $("quick").hidden = !station?.low_latency;
   $("quick").setAttribute("aria-pressed", player.delay === "quick");
+  $("skip").setAttribute("aria-pressed", listening.skipping);
   renderScreen();
   renderPosition();
+  renderPast();
   renderNotice(status, reachable);
   if (!status) return;
   $("clock").hidden = status.clock === "synchronised";
@@ -63,7 +83,6 @@ function render() {
     $("live-ts").href = station.live_ts;
   }
   renderStations(status.streams, reachable);
-  renderSession();
 }
 
 function renderNotice(status, reachable) {
@@ -90,15 +109,35 @@ function renderPosition() {
   const seconds = behind();
   const away = player.lag !== null && player.lag > 2 * (station?.target_seconds ?? 2);
   $("behind").dataset.seconds = seconds === null ? "" : seconds.toFixed(1);
-  write("behind", seconds === null ? "" : `${words.length(seconds)} behind live`);
+  write("behind", words.behind(seconds, away ? player.date : null));
   $("back").disabled = !player.seekable;
   $("live").disabled = !away;
   renderPlace();
-  write("live-words", away ? "Back to live" : "Live");
+  $("live").setAttribute("aria-label", away ? "Back to live" : "Live");
   const badge = words.badge(player.state, station?.picture?.signal, away);
   $("badge").hidden = badge === "";
   $("badge").dataset.live = badge === "Live" ? "yes" : "no";
   write("badge", badge);
+}
+
+/** Where the window begins, in milliseconds on the server's clock. */
+const oldest = () => server.now() - 1000 * (station?.window.seconds ?? 0);
+
+/** What happened: the timeline, the list, and what can be gone to. */
+function renderPast() {
+  if (!station) return;
+  log.forget(oldest());
+  const { heard } = listening;
+  if (log.playable === $("next").disabled) offerTracks(acts, log.playable);
+  for (const id of ["previous", "next", "replay"]) $(id).disabled = !log.playable;
+  $("skip").hidden = !station.level;
+  list.update(log, { oldest: oldest(), now: server.now(), heard, playing: player.active });
+  timeline.show({ log, oldest: oldest(), live: server.now(), playhead: behind() === null ? asked : player.date });
+  $("wider").disabled = timeline.widest;
+  $("whole").setAttribute("aria-pressed", timeline.widest);
+  $("closer").disabled = timeline.closest;
+  write("past-span", words.span(timeline.span));
+  renderSession(heard);
 }
 
 /** The window as a line, and where on it one is, or a thumb would lead. */
@@ -135,7 +174,7 @@ function renderStations(streams, reachable) {
   streams.forEach((stream, i) => {
     const link = list.children[i].firstElementChild;
     const [air, text] = reachable ? words.air(stream, stream.level?.on_air ?? null) : ["unknown", ""];
-    link.href = address(stream);
+    link.href = address.station(stream, location.search);
     link.dataset.air = air;
     link.querySelector(".name").textContent = stream.title;
     link.querySelector(".air-words").textContent = text;
@@ -145,60 +184,121 @@ function renderStations(streams, reachable) {
 }
 
 /** What the lock screen shows. */
-function renderSession() {
+function renderSession(heard) {
   const session = navigator.mediaSession;
   if (!session || !station || !window.MediaMetadata) return;
   session.playbackState = player.active ? "playing" : player.state === "paused" ? "paused" : "none";
-  const artist = station.signal === "live" ? "Live" : "No signal";
-  if (session.metadata?.title === station.title && session.metadata.artist === artist) return;
+  const artist = station.signal !== "live" ? "No signal" : $("live").disabled ? "Live" : "Recorded";
+  const title = words.session(station.title, heard, !$("live").disabled);
+  if (session.metadata?.title === title && session.metadata.artist === artist) return;
   session.metadata = new MediaMetadata({
-    title: station.title,
+    title,
     artist,
     album: "Outpost",
     artwork: [{ src: "/assets/icon.png", sizes: "512x512", type: "image/png" }],
   });
 }
 
-/** With the pass one came with. */
-const address = ({ name }) => `/${name}${location.search}`;
-
-/** Follows the address: /{stream}, or / for the first. */
+/** Follows the address: /{stream}, or / for the one last listened to, else the first. */
 function choose() {
   const streams = server.status?.streams ?? [];
-  const name = location.pathname.split("/")[1];
-  const chosen = streams.find((stream) => stream.name === name) ?? streams[0] ?? null;
+  const find = (name) => streams.find((stream) => stream.name === name);
+  const chosen = find(location.pathname.split("/")[1]) ?? find(choices.get("station")) ?? streams[0] ?? null;
   const fresh = chosen !== null && chosen.name !== station?.name;
-  if (fresh) levels = new Levels(chosen.name);
+  if (fresh) {
+    choices.set("station", chosen.name);
+    levels = new Levels(chosen.name);
+    log = new Log();
+    follower?.close();
+    follower = new Follower(chosen.name, log);
+    follower.poll();
+    timeline.follow();
+  }
   if (fresh && chosen.level) levels.poll();
-  station = chosen && admitted(chosen);
+  station = chosen && address.admitted(chosen, location.search);
   if (!station) return;
   player.choose(station);
+  if (fresh) sent();
   if (fresh && station.picture) showPicture(station.picture);
 }
 
-/** Whoever opened the page by a signed address plays by the same signature. */
-function admitted(stream) {
-  const pass = location.search;
-  if (!pass.includes("signature=")) return stream;
-  const signed = (path) => path && path + pass;
-  const { picture, playlist, low_latency, live_ts } = stream;
-  return {
-    ...stream,
-    picture: picture && { ...picture, snapshot: signed(picture.snapshot) },
-    playlist: signed(playlist),
-    low_latency: signed(low_latency),
-    live_ts: signed(live_ts),
-  };
+/** Shows the moment one was sent to, or says that it is gone. */
+function sent() {
+  if (asked === null) return;
+  if (asked < oldest()) {
+    tell(words.gone(asked, oldest()));
+    asked = null;
+  } else {
+    timeline.centre(asked);
+  }
 }
 
 /** The picture moves at once, unless whoever pays for the data asked to save it. */
 function showPicture({ snapshot }) {
   if (snapshot) $("video").poster = `${snapshot}${snapshot.includes("?") ? "&" : "?"}${Date.now()}`;
   else $("video").removeAttribute("poster");
-  if (!navigator.connection?.saveData) player.preview();
+  if (!navigator.connection?.saveData) player.preview(asked);
 }
 
-const touchPicture = () => (player.muted && station?.level ? player.unmute() : player.toggle());
+/** Plays from a moment, or the marker there. */
+function hear(date, marker) {
+  asked = null;
+  if (marker) listening.hear(marker);
+  else player.hear(date);
+}
+
+/** Listens to what one was sent to, or as one did before. */
+function toggle() {
+  if (asked === null || player.active) return player.toggle();
+  if (asked < oldest()) return sent();
+  hear(asked, null);
+}
+
+let telling = 0;
+
+/** Says something for a moment. */
+function tell(text) {
+  write("told", text);
+  clearTimeout(telling);
+  telling = setTimeout(() => write("told", ""), 4000);
+}
+
+/** Gives others a moment: by what the phone has for that, else on the clipboard, else to read. */
+async function share(date) {
+  const url = new URL(address.moment(station, date, location.search), location).href;
+  try {
+    if (navigator.share) return await navigator.share({ title: `${words.time(date)} · ${station.title}`, url });
+    await navigator.clipboard.writeText(url);
+    tell("The link is on the clipboard");
+  } catch (error) {
+    if (error.name !== "AbortError") tell(url); // who closes what the phone offers has not asked for more
+  }
+}
+
+/** Shows a time of day. */
+function find(text) {
+  const date = moment(text, server.now());
+  if (date === null) return tell("Write a time of day as 14:05");
+  if (date < oldest() - 60_000) return tell(words.gone(date, oldest()));
+  timeline.centre(date);
+  list.scrollTo(date + 59_999); // all of that minute
+}
+
+function skip() {
+  listening.skipping = !listening.skipping;
+  choices.set("skip", listening.skipping ? "yes" : "no");
+  render();
+}
+
+/** Goes to where `go` leads, and looks there. */
+function go(act) {
+  asked = null;
+  timeline.follow();
+  act();
+  renderPast();
+}
+
+const touchPicture = () => (player.muted && station?.level ? player.unmute() : toggle());
 
 /** The picture alone on the screen, with its badge; iPhones show only the video itself. */
 function fill() {
@@ -214,15 +314,10 @@ function tune(path) {
   render();
 }
 
-function neighbour(by) {
-  const streams = server.status.streams;
-  const i = streams.findIndex((stream) => stream.name === station.name);
-  tune(address(streams.at((i + by) % streams.length)));
-}
-
 let drawn = 0;
 let numbered = 0;
 let described = 0;
+let past = 0;
 
 function draw(time) {
   requestAnimationFrame(draw); // stops by itself while the page is hidden
@@ -237,6 +332,10 @@ function draw(time) {
   if (time - numbered > 250) {
     numbered = time;
     write("level", words.level(level?.rms ?? null));
+  }
+  if (time - past > 250) {
+    past = time;
+    renderPast();
   }
   if (time - described < 1000) return;
   described = time;
@@ -253,19 +352,35 @@ async function pollStatus() {
   choose();
   if (server.restarted !== restarts) player.restart();
   else if (server.reachable && !answered) player.nudge();
+  // What happened is another list then, or dated anew.
+  if (server.restarted !== restarts || (clock !== null && server.status?.clock !== clock)) follower?.open();
   restarts = server.restarted;
+  clock = server.status?.clock ?? null;
   render();
 }
 
-$("play").addEventListener("click", () => player.toggle());
+$("play").addEventListener("click", toggle);
 $("video").addEventListener("click", touchPicture);
 $("unmute").addEventListener("click", () => player.unmute());
 $("full").addEventListener("click", fill);
 document.addEventListener("fullscreenchange", () => {
   $("full").setAttribute("aria-label", document.fullscreenElement ? "Leave full screen" : "Full screen");
 });
-$("back").addEventListener("click", () => player.back(BACK));
-$("live").addEventListener("click", () => player.live());
+const acts = {
+  previous: () => go(() => listening.previous()),
+  next: () => go(() => listening.next()),
+  replay: () => go(() => listening.replay()),
+  back: () => go(() => player.back(BACK)),
+  ahead: () => go(() => player.back(-BACK)),
+  live: () => go(() => player.live()),
+  skip,
+  share: () => share(asked ?? player.date ?? server.now()),
+  keys: () => $("help").showModal(),
+  closer: () => timeline.zoom(0.5),
+  wider: () => timeline.zoom(2),
+  whole: () => timeline.whole(),
+};
+for (const [id, act] of Object.entries(acts)) $(id)?.addEventListener("click", act);
 $("quick").addEventListener("click", () => player.hurry(player.delay === "quick" ? "ordinary" : "quick"));
 $("seek").addEventListener("input", () => {
   held = true;
@@ -286,30 +401,18 @@ addEventListener("popstate", () => {
   choose();
   render();
 });
-addEventListener("keydown", (event) => {
-  if (event.target !== document.body || !station || event.metaKey || event.ctrlKey || event.altKey) return;
-  const act = { " ": () => player.toggle(), ArrowLeft: () => player.back(BACK), End: () => player.live() }[event.key];
-  if (!act) return;
+$("find").addEventListener("submit", (event) => {
   event.preventDefault();
-  act();
+  find($("time").value);
 });
-
-const commands = {
-  play: () => player.play(),
-  pause: () => player.pause(),
-  stop: () => player.pause(),
-  seekbackward: () => player.back(BACK),
-  previoustrack: () => neighbour(-1),
-  nexttrack: () => neighbour(1),
-};
-for (const [name, act] of Object.entries(commands)) {
-  try {
-    navigator.mediaSession?.setActionHandler(name, act);
-  } catch {
-    // A command this browser does not know.
-  }
-}
+command({ ...acts, toggle, play: () => (player.active ? null : toggle()), pause: () => player.pause(), find: () => $("time").focus() }, () => station);
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden) follower?.open();
+  else if (!player.active) follower?.close();
+});
 
 repeat(pollStatus, () => (document.hidden ? 15_000 : 2000));
 repeat(() => (document.hidden || !station?.level ? null : levels.poll()), () => 1000);
+repeat(() => (document.hidden && !player.active ? null : follower?.poll(server.now())), () => (document.hidden ? 15_000 : 800));
+setInterval(() => listening.step(), 250);
 requestAnimationFrame(draw);

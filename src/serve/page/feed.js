@@ -1,4 +1,4 @@
-// What the server tells: its status, its clock, and the levels of the last minutes. No page, no sound.
+// What the server tells: its status, its clock, the levels of the last minutes, and what happens. No page, no sound.
 
 const KEPT_STEPS = 9600; // 16 minutes of 100 ms steps: a little more than the longest window
 const SILENCE = -120; // dBFS
@@ -101,5 +101,81 @@ export class Levels {
     const step = Math.ceil(time / this.step);
     // A step may fall between two roundings; its neighbour is as good.
     return this.#steps.get(step) ?? this.#steps.get(step - 1) ?? null;
+  }
+}
+
+const RECENT = 30_000; // ms: while nobody tells, what is this old is asked for each time, and all of it as seldom
+
+/** Keeps a log as the server's: it tells what changes, and is asked each second while it does not. */
+export class Follower {
+  #path;
+  #log;
+  #source = null;
+  #told = false; // the server tells changes now
+  #stale = true; // all of it is to be asked for
+  #heard = 0; // how often something was told
+  #revision = null; // of what was asked for
+  #whole = { revision: null, at: -Infinity }; // when all of it last came (performance.now)
+
+  constructor(stream, log) {
+    this.#path = `/api/v1/streams/${stream}/markers`;
+    this.#log = log;
+    this.open();
+  }
+
+  /** Begins anew, as after a time in which nothing was heard, or dates were corrected. */
+  open() {
+    this.close();
+    const source = new EventSource(`${this.#path}/events`);
+    this.#source = source;
+    const on = (event, act) => source.addEventListener(event, ({ data }) => {
+      this.#told = true;
+      act(data ? JSON.parse(data) : null);
+    });
+    on("revision", ({ revision }) => revision === this.#revision || this.#ask());
+    on("reset", () => this.#ask());
+    on("marker", (marker) => {
+      this.#heard += 1;
+      this.#log.add([marker]);
+    });
+    on("removed", ({ id }) => {
+      this.#heard += 1;
+      this.#log.remove(id);
+    });
+    source.addEventListener("error", () => {
+      this.#told = false;
+      this.#revision = null;
+    });
+  }
+
+  close() {
+    this.#source?.close();
+    this.#told = false;
+    this.#stale = true;
+    this.#revision = null;
+  }
+
+  #ask() {
+    this.#stale = true;
+    this.poll();
+  }
+
+  /** Asks for what may have been missed; `now` is the server's clock, ms. */
+  async poll(now = Date.now()) {
+    if (this.#told && !this.#stale) return;
+    const { at, revision } = this.#whole;
+    const whole = this.#stale || (revision !== this.#revision && performance.now() - at > RECENT);
+    const from = new Date(Math.min(this.#log.open, now - RECENT)).toISOString();
+    const heard = this.#heard;
+    try {
+      const list = await json(whole ? this.#path : `${this.#path}?from=${from}`);
+      this.#revision = list.revision;
+      if (!whole) return this.#log.add(list.markers);
+      this.#log.replace(list.markers);
+      this.#whole = { revision: list.revision, at: performance.now() };
+      this.#stale = heard !== this.#heard; // what was told meanwhile may be newer
+    } catch {
+      // The status poll says when the server does not answer.
+    }
   }
 }

@@ -46,6 +46,7 @@ export class Player {
   #attempts = 0;
   #retry = 0; // timer of the next attempt; 0 when none is due
   #attempt = null; // what that attempt will do
+  #aim = null; // the moment to begin at, until its place is known
   #mended = 0; // when a decoding error was last mended
   #visit = 0; // which connection this is, so that a slow answer to an old one is dropped
 
@@ -56,6 +57,7 @@ export class Player {
       for (const media of [audio, video]) media.addEventListener(event, () => media === this.#media && act());
     };
     on("timeupdate", () => this.#advance());
+    on("durationchange", () => !this.#hls && this.#media.seekable.length && this.#arrive());
     on("waiting", () => this.#still());
     on("pause", () => this.#outsidePause());
     on("ended", () => this.#wanted && this.#again());
@@ -89,11 +91,13 @@ export class Player {
     this.#changed();
   }
 
-  /** Shows the picture without sound, which browsers allow before the first tap. */
-  preview() {
+  /** Shows the picture without sound, which browsers allow before the first tap; from a moment on, or live. */
+  preview(date = null) {
     if (this.#wanted) return;
     this.#media.muted = true;
-    this.live();
+    this.#wanted = true;
+    this.#interrupted = false;
+    this.#connect(date);
   }
 
   /** There is sound, and it is not to be heard yet. */
@@ -108,14 +112,44 @@ export class Player {
 
   play() {
     this.#media.muted = false;
-    const held = this.state === "paused" && !this.#interrupted && this.#loaded;
-    const fresh = performance.now() - this.#stopped < 800 * this.#station.window.seconds;
-    if (!held || !fresh) return this.live(); // never played, taken away, or left the window
+    if (!this.#held) return this.live(); // never played, taken away, or left the window
     if (this.lag > 2 * this.#station.target_seconds) this.#following = false; // goes on where it was paused
+    this.#resume();
+  }
+
+  /** Plays from a moment on, which a listener has asked for; one that is not there yet is live. */
+  hear(date) {
+    this.#media.muted = false;
+    const waits = !this.active;
+    if ((!waits || this.#held) && this.jump(date)) return waits && this.#resume();
+    this.#wanted = true;
+    this.#interrupted = false;
+    this.delay = "ordinary"; // the other window is short
+    this.#connect(date);
+  }
+
+  /** Goes to a moment within what is at hand; says whether it is. */
+  jump(date) {
+    const { place } = this;
+    const position = this.positionOf(date);
+    if (!place || position === null) return false;
+    if (position < place.start && this.delay === "quick") return false;
+    if (position > place.end && !this.active) return false; // it came while we asked for nothing
+    this.goTo(position);
+    return true;
+  }
+
+  #resume() {
     this.#wanted = true;
     this.#hls?.startLoad();
     this.#start();
     this.#settle("connecting");
+  }
+
+  /** Paused by the listener, and still within the window. */
+  get #held() {
+    const fresh = performance.now() - this.#stopped < 800 * this.#station.window.seconds;
+    return this.state === "paused" && !this.#interrupted && this.#loaded && fresh;
   }
 
   pause() {
@@ -141,7 +175,7 @@ export class Player {
 
   /** There is something to go back to. */
   get seekable() {
-    return (this.state === "playing" || this.state === "paused") && this.#media.seekable.length > 0;
+    return ["connecting", "playing", "paused"].includes(this.state) && this.#media.seekable.length > 0;
   }
 
   /** Goes back by so many seconds, at most to the beginning of the window. */
@@ -203,17 +237,39 @@ export class Player {
 
   /** Wall time of what is heard, in milliseconds on the server's clock, or null if unknown. */
   get date() {
-    if (!this.#loaded || !this.#media.currentTime) return null;
-    const date = this.#hls
-      ? this.#hls.playingDate?.getTime()
-      : this.#media.getStartDate?.().getTime() + this.#media.currentTime * 1000;
-    return Number.isFinite(date) ? date : null;
+    return this.#loaded && this.#media.currentTime ? this.dateAt(this.#media.currentTime) : null;
   }
 
-  /** Wall time of another place in the window, or null if unknown. */
+  /** Wall time of a place in the window, or null if unknown. */
   dateAt(position) {
-    const { date } = this;
-    return date === null ? null : date + 1000 * (position - this.#media.currentTime);
+    const from = this.#dated((it) => it.position <= position);
+    return from && from.date + 1000 * (position - from.position);
+  }
+
+  /** The place of a wall time, or null if unknown; it may lie outside of the window. */
+  positionOf(date) {
+    const from = this.#dated((it) => it.date <= date);
+    if (!from) return null;
+    // Where time was lost there are dates that nothing has: what comes next is the nearest.
+    return Math.min(from.position + (date - from.date) / 1000, from.next ?? Infinity);
+  }
+
+  /** The last place whose date is told and for which `holds` is true, else the first: { position, date, next }. */
+  #dated(holds) {
+    if (!this.#hls) {
+      const date = this.#media.getStartDate?.().getTime();
+      return Number.isFinite(date) ? { position: 0, date } : null;
+    }
+    const fragments = this.#hls.latestLevelDetails?.fragments ?? [];
+    const told = (i) => ({ position: fragments[i].start, date: fragments[i].programDateTime });
+    let [low, high] = [0, fragments.length];
+    while (high - low > 1) {
+      const middle = (low + high) >> 1;
+      if (holds(told(middle))) low = middle;
+      else high = middle;
+    }
+    const known = fragments.length > 0 && Number.isFinite(told(low).date);
+    return known ? { ...told(low), next: fragments[low + 1]?.start } : null;
   }
 
   /** Estimated seconds behind live where the playlist carries no dates, or null. */
@@ -240,9 +296,11 @@ export class Player {
     this.#reached = { position, at: performance.now() };
   }
 
-  async #connect() {
+  /** Opens the playlist, at a moment or live. */
+  async #connect(date = null) {
     this.#release();
     const visit = this.#visit;
+    this.#aim = date;
     this.#following = true;
     this.#reached = { position: 0, at: performance.now() };
     this.#settle("connecting");
@@ -267,6 +325,7 @@ export class Player {
     const hls = new Hls({
       liveDurationInfinity: true, // lock screens then say "live" instead of a length
       backBufferLength: 60, // seconds; hls.js keeps everything otherwise, all day
+      frontBufferFlushThreshold: 60, // likewise what lies ahead of where one went back to
       // The time and the markers come otherwise; a text track for them would load what the policy forbids.
       enableDateRangeMetadataCues: false,
       enableID3MetadataCues: false,
@@ -275,8 +334,22 @@ export class Player {
     this.#hls = hls;
     hls.on(Hls.Events.ERROR, (_, error) => error.fatal && this.#fatal(Hls, error));
     hls.attachMedia(this.#media);
+    hls.once(Hls.Events.LEVEL_LOADED, () => this.#arrive());
     this.#start(); // now, since some browsers allow it only for a moment after the tap
     this.#load();
+  }
+
+  /** Begins at the moment that was asked for, now that its place can be told. */
+  #arrive() {
+    const position = this.#aim === null ? null : this.positionOf(this.#aim);
+    if (position === null) return;
+    this.#aim = null;
+    const first = this.#hls?.latestLevelDetails.fragmentStart ?? this.#media.seekable.start(0);
+    if (position >= this.#edge()) return; // live, which it is about to be
+    this.#following = false;
+    const begin = Math.max(position, first + this.#station.target_seconds);
+    if (this.#hls) this.#hls.startLoad(begin);
+    else this.#seek(begin);
   }
 
   /** Gives hls.js the playlist once three target durations are listed (RFC 8216, 6.3.3): less would run dry. */
@@ -325,10 +398,11 @@ export class Player {
     if (this.#retry) return;
     const wait = BACKOFF[Math.min(this.#attempts, BACKOFF.length - 1)];
     const resume = gently && this.#attempts < 3 && this.#hls?.levels.length > 0;
+    const kept = this.#aim ?? (this.#following ? null : this.date); // whoever went back stays there
     this.#attempts += 1;
     this.#attempt = () => {
       this.#retry = 0;
-      if (!resume) return this.#connect();
+      if (!resume) return this.#connect(kept);
       this.#hls.startLoad();
       if (!this.#moving) this.#settle("connecting");
     };

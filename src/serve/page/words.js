@@ -39,6 +39,67 @@ export function place(date, behind) {
   return date === null ? back : `${time(date)} · ${back}`;
 }
 
+/** "14:00", or with the day if that is not today: the heading of an hour, or of quiet hours. */
+export function heading(from, to, now) {
+  const clock = (date) => time(date).slice(0, 5);
+  const day = new Date(from).toDateString() === new Date(now).toDateString()
+    ? "" : `${new Date(from).toLocaleDateString([], { day: "numeric", month: "short" })}, `;
+  const long = to - from > 3_600_000 || new Date(from).getMinutes() > 0;
+  return `${day}${clock(from)}${long && to < now ? `–${clock(to)}` : long ? "–now" : ""}`;
+}
+
+/** How much happened under a heading: a number by kind. */
+export function tally(counts, goesOn) {
+  const { transmission, ...others } = counts;
+  const told = Object.entries(others).map(([kind, n]) => `${n} × ${kind}`);
+  if (transmission) told.unshift(`${transmission} transmission${transmission === 1 ? "" : "s"}`);
+  return told.join(" · ") || (goesOn ? "nothing was said yet" : "nothing was said");
+}
+
+/** "the last 5 minutes" without its first words. */
+export function span(ms) {
+  const minutes = ms / 60_000;
+  if (minutes < 1.5) return `${Math.round(ms / 1000)} seconds`;
+  return minutes < 90 ? `${Math.round(minutes)} minutes` : `${(minutes / 60).toFixed(1).replace(".0", "")} hours`;
+}
+
+const KINDS = { transmission: "Transmission", motion: "Motion" };
+
+/** What a marker is, beside its time: how loud a transmission was, others by their label or kind. */
+export function what({ kind, level: loud, label }) {
+  if (kind === "transmission") return label ?? (loud === null ? "" : level(loud));
+  return label ?? KINDS[kind] ?? kind;
+}
+
+/** A row of the list, as it is read aloud. */
+export function row(marker, seconds, now) {
+  const { kind, from, to } = marker;
+  const name = KINDS[kind] ?? kind;
+  const lasts = to === null ? "going on now" : `${Math.max(1, Math.round(seconds))} seconds`;
+  return [`${name} at ${time(from)}`, to === from ? "" : lasts, what(marker) === name ? "" : what(marker)].filter(Boolean).join(", ");
+}
+
+/** A place on the timeline, as it is read aloud. */
+export function pointed(date, marker) {
+  return marker ? `${time(date)}, ${KINDS[marker.kind]?.toLowerCase() ?? marker.kind}` : time(date);
+}
+
+/** What the lock screen calls what is heard: whoever hears what was is told when. */
+export function session(title, heard, away) {
+  return heard && away ? `${time(heard.from)} · ${title}` : title;
+}
+
+/** How far behind live one listens, and for whoever went back, when that was. */
+export function behind(seconds, date) {
+  if (seconds === null) return "";
+  return `${date === null ? "" : `${time(date)} · `}${length(seconds)} behind live`;
+}
+
+/** Why a moment cannot be gone to. */
+export function gone(date, oldest) {
+  return `${time(date)} has left the window, which goes back to ${time(oldest)}`;
+}
+
 export function listeners({ listeners, picture }) {
   return `${listeners || "Nobody"} ${picture ? "watching" : "listening"}`;
 }
@@ -55,10 +116,13 @@ export function badge(state, signal, away) {
   return away ? "Delayed" : "Live";
 }
 
-/** The server's causes go on where a colon ends, so they begin with a small letter; names keep their own. */
-function sentence(cause) {
-  const capital = /^[a-z]+ /.test(cause) ? cause[0].toUpperCase() + cause.slice(1) : cause;
-  return /[.!?]$/.test(capital) ? capital : `${capital}.`;
+/** The server's words go on where a colon ends, so they begin with a small letter; names keep their own. */
+function capital(words) {
+  return /^[a-z]+ /.test(words) ? words[0].toUpperCase() + words.slice(1) : words;
+}
+
+function sentence(words) {
+  return /[.!?]$/.test(words) ? capital(words) : `${capital(words)}.`;
 }
 
 /** The number beside the bar, whose scale ends at -60 dBFS: below that one silence is like another. */
@@ -89,6 +153,10 @@ const CAUSES = {
 export function notice({ reachable, station, synchronised, now }) {
   if (!reachable) return ["Outpost does not answer", "This page keeps trying by itself."];
   if (!station) return ["No stations yet", "The configuration of this box names no stream."];
+  if (station.signal === "live" && station.health?.advice) {
+    const [heard, helps] = station.health.advice.split(": ");
+    return [capital(heard), helps ? sentence(helps) : ""];
+  }
   if (station.signal === "live") return null;
   const { picture } = station;
   if (station.signal === "starting") return [`The ${picture ? "camera" : "radio"} is starting`, station.cause ? sentence(station.cause) : ""];
@@ -111,7 +179,8 @@ const STATES = {
 };
 
 /** What the player is doing, in one short line. */
-export function player(state, station, { muted }) {
+export function player(state, station, { muted }, moment = null) {
+  if (state === "idle" && moment !== null) return `Tap to hear ${time(moment)}`;
   if (state === "playing" && muted && station?.level) return "Playing without sound";
   if (state === "idle" && station?.picture) return "Tap to watch";
   return STATES[state];
