@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use outpost::base::{Monotonic, Pts, Span, Sync, WallReading, WallTime};
 use outpost::container::ts::Join;
 use outpost::media::Entry;
-use outpost::playlist::{Extent, Format, Latency, Style, media};
+use outpost::playlist::{Extent, Format, Latency, Skip, Style, media};
 use outpost::segment::window::Window;
 use outpost::segment::{
     Body, Dates, Edge, Init, Key, Part, PartList, Presence, Segment, SegmentConfig, Snapshot,
@@ -113,7 +113,12 @@ fn main() {
     println!("snapshot of {SEGMENTS} segments: {:.1} µs", measure(|| drop(black_box(window.snapshot()))));
     let hours = window.snapshot();
     tell(&format!("{SEGMENTS} enciphered segments"), &hours, &ordinary, Extent::Whole);
-    tell(&format!("a delta of {SEGMENTS} enciphered segments"), &hours, &ordinary, Extent::Delta);
+    tell(
+        &format!("a delta of {SEGMENTS} enciphered segments"),
+        &hours,
+        &ordinary,
+        Extent::Delta(Skip::Segments),
+    );
     let low = style(Format::Fmp4, Latency::Low);
     tell(&format!("{SHORT} segments in parts"), &low_latency(), &low, Extent::Whole);
 }

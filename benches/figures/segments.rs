@@ -70,7 +70,7 @@ fn snapshot(target: TargetDuration) -> Snapshot {
         redated: None,
         rate: Rate::default(),
         edge: None,
-        markers: Arc::default(),
+        markers: Default::default(),
     }
 }
 

@@ -161,6 +161,6 @@ fn snapshot(count: u64) -> Snapshot {
         redated: None,
         rate: Rate::default(),
         edge: Some(Arc::new(edge)),
-        markers: Arc::default(),
+        markers: Default::default(),
     }
 }

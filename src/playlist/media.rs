@@ -5,11 +5,10 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::query::Piece;
-use super::style::{Extent, Format, Latency, Report, Style};
+use super::style::{Extent, Format, Latency, Report, Skip, Style};
 use super::tag::{Hold, PartName, Tag};
 use crate::base::{Pts, Span};
 use crate::container::ts::Join;
-use crate::media::marker::Marker;
 use crate::segment::{Edge, Init, Key, PartList, Presence, Segment, Snapshot};
 
 /// Room for the tags before the first segment, and for a segment's EXTINF and URI.
@@ -23,6 +22,8 @@ const EDGE_LEN: usize = 8192;
 const LIVE_VERSION: u8 = 8;
 /// That which knows EXT-X-SKIP: of deltas, and of all that is told at low latency.
 const SKIP_VERSION: u8 = 9;
+/// That which knows deltas without date ranges.
+const RANGES_VERSION: u8 = 10;
 
 /// The live playlist of one rendition (RFC 8216, 4.3.3). Segments are named relative to it,
 /// `{media sequence}.ts` or `.m4s`.
@@ -35,13 +36,13 @@ const SKIP_VERSION: u8 = 9;
 pub fn media(snapshot: &Snapshot, style: &Style, extent: Extent, reports: &[Report]) -> String {
     let skipped = match extent {
         Extent::Whole => 0,
-        Extent::Delta => skippable(snapshot),
+        Extent::Delta(_) => skippable(snapshot),
     };
     let shown = skipped..snapshot.listed.len();
     let edge = snapshot.edge.as_deref().filter(|_| style.latency == Latency::Low);
     let mut writer = Writer::new(snapshot, style, &shown);
     // Writing to a String cannot fail.
-    let _ = writer.live(shown, edge, reports);
+    let _ = writer.live(shown, extent, edge, reports);
     writer.text
 }
 
@@ -77,16 +78,10 @@ pub fn recording(snapshot: &Snapshot, style: &Style, shown: Range<usize>) -> Str
     writer.text
 }
 
-/// The skip boundary: so far from the end, everything is told in full (rfc8216bis, 4.4.3.8: no less than six
-/// target durations).
-fn skip_until(snapshot: &Snapshot) -> Span {
-    Span::from_ticks(6 * snapshot.target.span().ticks())
-}
-
 /// How many segments a delta leaves out: those further from the end of the last than the skip boundary
 /// (rfc8216bis, 6.2.5.1).
 fn skippable(snapshot: &Snapshot) -> usize {
-    let boundary = skip_until(snapshot);
+    let boundary = snapshot.target.skip_boundary();
     // Whoever merges a delta holds on to the dates he was told, and may hold no two mappings (6.2.1). He last asked
     // half a boundary ago at most (6.3.7): by a whole one after a change, he was told all anew.
     let (redated, last) = (snapshot.redated, snapshot.listed.last());
@@ -127,6 +122,13 @@ enum Cipher {
     Key(u64),
 }
 
+/// Whether date ranges are told of which every reader has heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Known {
+    Told,
+    LeftOut,
+}
+
 /// Writes segment after segment, and remembers what holds on for the next.
 struct Writer<'a> {
     snapshot: &'a Snapshot,
@@ -148,10 +150,21 @@ impl<'a> Writer<'a> {
         Self { snapshot, style, text, cipher: Cipher::Clear, init: None, dated: false }
     }
 
-    fn live(&mut self, shown: Range<usize>, edge: Option<&Edge>, reports: &[Report]) -> fmt::Result {
-        let listed = &self.snapshot.listed;
-        self.head(match (self.style.latency, shown.start) {
-            (Latency::Ordinary, 0) => LIVE_VERSION,
+    fn live(
+        &mut self,
+        shown: Range<usize>,
+        extent: Extent,
+        edge: Option<&Edge>,
+        reports: &[Report],
+    ) -> fmt::Result {
+        let Snapshot { listed, markers, .. } = self.snapshot;
+        let known = match extent {
+            Extent::Delta(Skip::DateRanges) if shown.start > 0 => Known::LeftOut,
+            _ => Known::Told,
+        };
+        self.head(match (self.style.latency, shown.start, known) {
+            (.., Known::LeftOut) => RANGES_VERSION,
+            (Latency::Ordinary, 0, _) => LIVE_VERSION,
             _ => SKIP_VERSION,
         })?;
         let parts = match (self.style.latency, edge) {
@@ -159,7 +172,7 @@ impl<'a> Writer<'a> {
             (Latency::Low, None) => Some(Hold::Segments),
             (Latency::Low, Some(edge)) => Some(Hold::Parts(edge.part_target)),
         };
-        self.line(Tag::ServerControl { skip: skip_until(self.snapshot), parts })?;
+        self.line(Tag::ServerControl { skip: self.snapshot.target.skip_boundary(), parts })?;
         if let Some(edge) = edge {
             self.line(Tag::PartInf(edge.part_target))?;
         }
@@ -170,10 +183,11 @@ impl<'a> Writer<'a> {
         self.line(Tag::DiscontinuitySequence(self.snapshot.discontinuity_sequence))?;
         self.line(Tag::IndependentSegments)?;
         if let Some(first) = listed.first() {
-            self.date_ranges(first.start, None)?;
+            self.date_ranges(first.start, None, known)?;
         }
         if shown.start > 0 {
-            self.line(Tag::Skip(shown.start))?;
+            let removed = (known == Known::LeftOut).then(|| markers.removed());
+            self.line(Tag::Skip { segments: shown.start, removed })?;
             // The tags of what is left out are left out with it (rfc8216bis, 4.4.5.2). What still holds is told
             // again, so that a reader need not carry it over.
             if there(&listed[..shown.start]).next_back().is_some_and(|it| it.key.is_some()) {
@@ -208,7 +222,7 @@ impl<'a> Writer<'a> {
         self.line(Tag::DiscontinuitySequence(oldest + breaks(kept().take(shown.start))))?;
         self.line(Tag::IndependentSegments)?;
         if let (Some(first), Some(last)) = (segments().next(), segments().last()) {
-            self.date_ranges(first.start, Some(last.start + last.duration))?;
+            self.date_ranges(first.start, Some(last.start + last.duration), Known::Told)?;
         }
         for segment in segments() {
             self.segment(segment, None)?;
@@ -217,12 +231,11 @@ impl<'a> Writer<'a> {
     }
 
     /// What happened from `from` on, where the first of the segments told of begins (rfc8216bis, 6.2.1), up to `to`, if
-    /// no more will come: all of it in a delta, too, as leaving it out is not offered.
-    fn date_ranges(&mut self, from: Pts, to: Option<Pts>) -> fmt::Result {
-        let told =
-            |it: &&Arc<Marker>| it.to.is_none_or(|end| end >= from) && to.is_none_or(|to| it.from < to);
+    /// no more will come.
+    fn date_ranges(&mut self, from: Pts, to: Option<Pts>, known: Known) -> fmt::Result {
         let Snapshot { markers, dates, .. } = self.snapshot;
-        markers.iter().filter(told).try_for_each(|marker| self.line(Tag::DateRange { marker, dates }))
+        let told = markers.told(from, to).filter(|it| known == Known::Told || !markers.is_known(it));
+        told.into_iter().try_for_each(|marker| self.line(Tag::DateRange { marker, dates }))
     }
 
     fn head(&mut self, version: u8) -> fmt::Result {

@@ -14,4 +14,4 @@ pub use media::{covered, extent, media, recording};
 pub use multivariant::{Group, Resolution, Variant, multivariant};
 pub use query::{Directives, Piece, QueryError};
 pub use reload::{Verdict, judge};
-pub use style::{Extent, Format, Latency, Report, Style};
+pub use style::{Extent, Format, Latency, Report, Skip, Style};

@@ -7,7 +7,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use super::style::Extent;
+use super::style::{Extent, Skip};
 use crate::base::WallTime;
 
 /// What a reader wants to be told, and when: the delivery directives (rfc8216bis, 6.2.5).
@@ -15,8 +15,7 @@ use crate::base::WallTime;
 pub struct Directives {
     /// `_HLS_msn` and `_HLS_part`: what the playlist must have before it is sent.
     pub awaits: Option<Awaited>,
-    /// `_HLS_skip`: YES and v2 are the same, as long as there are no date ranges to be skipped; what else it may
-    /// be one day is answered with the whole playlist, which helps every reader.
+    /// `_HLS_skip`; what else it may be one day is answered with the whole playlist, which helps every reader.
     pub extent: Extent,
 }
 
@@ -85,7 +84,8 @@ impl Directives {
             (None, None) => None,
         };
         let extent = match parameter(query, "_HLS_skip")?.as_deref() {
-            Some("YES" | "v2") => Extent::Delta,
+            Some("YES") => Extent::Delta(Skip::Segments),
+            Some("v2") => Extent::Delta(Skip::DateRanges),
             _ => Extent::Whole,
         };
         Ok(Self { awaits, extent })
@@ -199,8 +199,8 @@ mod tests {
             ("", None, Extent::Whole),
             ("&&=&a=b", None, Extent::Whole),
             ("_HLS_msn=7", awaited(7, None), Extent::Whole),
-            ("_HLS_part=2&_HLS_msn=7&_HLS_skip=YES", awaited(7, Some(2)), Extent::Delta),
-            ("_HLS_skip=v2", None, Extent::Delta),
+            ("_HLS_part=2&_HLS_msn=7&_HLS_skip=YES", awaited(7, Some(2)), Extent::Delta(Skip::Segments)),
+            ("_HLS_skip=v2", None, Extent::Delta(Skip::DateRanges)),
             ("_HLS_skip=NO&_HLS_report=/a", None, Extent::Whole),
             ("_HLS_skip", None, Extent::Whole),
             ("_hls_msn=7", None, Extent::Whole),

@@ -106,7 +106,7 @@ mod tests {
             redated: None,
             rate: Rate::default(),
             edge: edge.map(Arc::new),
-            markers: Arc::default(),
+            markers: Default::default(),
         }
     }
 

@@ -39,7 +39,16 @@ pub enum Extent {
     #[default]
     Whole,
     /// What a reader of the last one need be told: a Playlist Delta Update (rfc8216bis, 6.2.5.1).
-    Delta,
+    Delta(Skip),
+}
+
+/// What a delta leaves out besides older segments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Skip {
+    /// Nothing.
+    Segments,
+    /// The date ranges that every reader has been told of.
+    DateRanges,
 }
 
 /// How far another rendition has come: EXT-X-RENDITION-REPORT (rfc8216bis, 4.4.5.4).

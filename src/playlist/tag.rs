@@ -7,7 +7,7 @@ use super::style::Report;
 use crate::base::time::TICKS_PER_SECOND;
 use crate::base::{Pts, Span, WallTime};
 use crate::media::Entry;
-use crate::media::marker::Marker;
+use crate::media::marker::{Marker, MarkerId};
 use crate::segment::{Dates, Key, Part, Presence};
 
 /// A line that begins with `#`, without its line feed.
@@ -85,7 +85,12 @@ pub enum Tag<'a> {
         dates: &'a Dates,
     },
     /// EXT-X-SKIP (4.4.5.2): so many segments are as they were.
-    Skip(usize),
+    Skip {
+        /// SKIPPED-SEGMENTS.
+        segments: usize,
+        /// RECENTLY-REMOVED-DATERANGES, where date ranges are left out, too.
+        removed: Option<&'a [MarkerId]>,
+    },
     /// EXT-X-PRELOAD-HINT (4.4.5.3): the part that comes next.
     PreloadHint(PartName),
     /// EXT-X-RENDITION-REPORT (4.4.5.4).
@@ -149,7 +154,7 @@ impl Display for Tag<'_> {
                 Ok(())
             }
             Self::DateRange { marker, dates } => date_range(f, marker, dates),
-            Self::Skip(count) => write!(f, "#EXT-X-SKIP:SKIPPED-SEGMENTS={count}"),
+            Self::Skip { segments, removed } => skip(f, *segments, *removed),
             Self::PreloadHint(name) => write!(f, "#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"{name}\""),
             Self::RenditionReport(Report { uri, sequence, part }) => {
                 write!(f, "#EXT-X-RENDITION-REPORT:URI={},LAST-MSN={sequence}", Quoted(uri))?;
@@ -254,7 +259,17 @@ fn server_control(f: &mut Formatter<'_>, skip: Span, parts: Option<Hold>) -> fmt
         // HLS Authoring Specification, 14.3: three times the target, as it is told.
         write!(f, "PART-HOLD-BACK={},", Seconds(ceiling(target).0.saturating_mul(3)))?;
     }
-    write!(f, "CAN-SKIP-UNTIL={}", ceiling(skip))
+    write!(f, "CAN-SKIP-UNTIL={},CAN-SKIP-DATERANGES=YES", ceiling(skip))
+}
+
+fn skip(f: &mut Formatter<'_>, segments: usize, removed: Option<&[MarkerId]>) -> fmt::Result {
+    write!(f, "#EXT-X-SKIP:SKIPPED-SEGMENTS={segments}")?;
+    let Some(removed) = removed else { return Ok(()) };
+    f.write_str(",RECENTLY-REMOVED-DATERANGES=\"")?;
+    for (count, id) in removed.iter().enumerate() {
+        write!(f, "{}{id}", if count > 0 { "\t" } else { "" })?;
+    }
+    f.write_str("\"")
 }
 
 /// A URI, with a query if there is one, on a line of its own.
@@ -310,6 +325,11 @@ mod tests {
         let inf = |start, end| Tag::Inf { start: Pts::from_ticks(start), end: Pts::from_ticks(end) };
         let table = [
             (Tag::Version(3), "#EXT-X-VERSION:3"),
+            (Tag::Skip { segments: 7, removed: None }, "#EXT-X-SKIP:SKIPPED-SEGMENTS=7"),
+            (
+                Tag::Skip { segments: 7, removed: Some(&[MarkerId::new(10, 1), MarkerId::new(10, 2)]) },
+                "#EXT-X-SKIP:SKIPPED-SEGMENTS=7,RECENTLY-REMOVED-DATERANGES=\"a-1\ta-2\"",
+            ),
             (Tag::TargetDuration(2), "#EXT-X-TARGETDURATION:2"),
             (inf(0, 180_000), "#EXTINF:2.000000,"),
             (inf(0, 1), "#EXTINF:0.000011,"),

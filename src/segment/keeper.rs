@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use tracing::{info, warn};
 
+use super::markers::Memory;
 use super::sequence::Sequence;
 use super::window::{Bound, Window};
-use super::{Before, Correction, Edge, Placed, Segment, SegmentConfig, Shelf};
+use super::{Before, Correction, Edge, Placed, Segment, SegmentConfig, Shelf, TargetDuration};
 use crate::base::{Clock, Counter, Gauge, Monotonic, Pts, Pulse, Sync};
 use crate::container::ts::Join;
 
@@ -53,6 +54,7 @@ pub struct Keeper {
     pub(super) shelf: Arc<dyn Shelf>,
     pub(super) stats: Arc<WindowStats>,
     window: Window,
+    memory: Memory,
     pulse: Arc<Pulse>,
     /// When the civil clock was looked at last.
     looked: Monotonic,
@@ -71,6 +73,7 @@ impl Keeper {
     ) -> Self {
         Self {
             window: Window::new(&config, sequence.agreement().dates()),
+            memory: Memory::new(TargetDuration::of(config.target).skip_boundary().to_duration()),
             looked: clock.now(),
             bound: Bound::Time,
             stats: Arc::default(),
@@ -143,8 +146,9 @@ impl Keeper {
     }
 
     /// Shows what there is now; says how many segments are listed, and how many more can be fetched.
-    pub(super) fn show(&self, edge: Option<Arc<Edge>>) -> (usize, usize) {
+    pub(super) fn show(&mut self, edge: Option<Arc<Edge>>) -> (usize, usize) {
         let markers = Arc::clone(&self.sequence.agreement().timeline().shown().markers);
+        let markers = self.memory.tell(markers, self.window.start(), self.clock.now());
         let snapshot = self.window.snapshot_beside(edge, markers);
         let counts = (snapshot.listed.len(), snapshot.retired.len());
         self.shelf.list(snapshot);

@@ -11,6 +11,7 @@ pub mod driver;
 mod keeper;
 pub mod ledger;
 pub mod low_latency;
+mod markers;
 pub mod part;
 pub mod sequence;
 pub mod window;
@@ -22,7 +23,6 @@ use bytes::Bytes;
 use crate::base::time::TICKS_PER_SECOND;
 use crate::base::{Pts, Span};
 use crate::container::ts::Join;
-use crate::media::marker::Marker;
 
 pub use crate::ring::Supply;
 pub use assembler::TrackKind;
@@ -32,6 +32,7 @@ pub use driver::{Records, Segmenter};
 pub use keeper::{Keeper, WindowStats};
 pub use ledger::Ledger;
 pub use low_latency::LowLatency;
+pub use markers::Markers;
 pub use part::{Edge, Init, Part, PartList};
 pub use sequence::{Agreement, Before, Numbering, Placed, Refusal, Sequence};
 
@@ -154,6 +155,12 @@ impl TargetDuration {
         Span::from_ticks(i64::from(self.0) * TICKS_PER_SECOND)
     }
 
+    /// The skip boundary: so far from the end, deltas tell everything in full (rfc8216bis, 4.4.3.8: no less than six
+    /// target durations).
+    pub fn skip_boundary(self) -> Span {
+        Span::from_ticks(6 * self.span().ticks())
+    }
+
     /// Whether EXT-X-TARGETDURATION allows a segment this long (RFC 8216, 4.3.3.1: rounded to the nearest).
     pub fn allows(self, duration: Span) -> bool {
         duration < self.span() + Span::from_ticks(TICKS_PER_SECOND / 2)
@@ -189,8 +196,8 @@ pub struct Snapshot {
     pub rate: Rate,
     /// The segment being written, where it is offered in parts.
     pub edge: Option<Arc<Edge>>,
-    /// What happened when, in order of beginnings; not of the window alone.
-    pub markers: Arc<[Arc<Marker>]>,
+    /// What happened when.
+    pub markers: Markers,
 }
 
 impl Snapshot {

@@ -6,11 +6,10 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, OnceLock};
 
-use super::{Before, Dates, Edge, Presence, Rate, Segment, SegmentConfig, Snapshot, TargetDuration};
+use super::{Before, Dates, Edge, Markers, Presence, Rate, Segment, SegmentConfig, Snapshot, TargetDuration};
 use crate::base::time::TICKS_PER_SECOND;
 use crate::base::{Monotonic, Pts, Span};
 use crate::container::ts::Join;
-use crate::media::marker::Marker;
 
 /// The segments of one rendition.
 #[derive(Debug)]
@@ -122,6 +121,11 @@ impl Window {
         }
     }
 
+    /// Where what is listed begins.
+    pub fn start(&self) -> Option<Pts> {
+        self.listed.front().map(|first| first.segment.start)
+    }
+
     /// Where the media listed so far end.
     pub fn end(&self) -> Option<Pts> {
         self.listed.back().map(|last| last.segment.start + last.segment.duration)
@@ -138,11 +142,11 @@ impl Window {
 
     /// What readers see.
     pub fn snapshot(&self) -> Arc<Snapshot> {
-        self.snapshot_beside(None, Arc::default())
+        self.snapshot_beside(None, Markers::default())
     }
 
     /// The same, with the segment being written, where that is offered in parts, and with what happened when.
-    pub fn snapshot_beside(&self, edge: Option<Arc<Edge>>, markers: Arc<[Arc<Marker>]>) -> Arc<Snapshot> {
+    pub fn snapshot_beside(&self, edge: Option<Arc<Edge>>, markers: Markers) -> Arc<Snapshot> {
         let average = rate(self.listed_bytes, self.filled);
         let (listed, retired) = self.shown.get_or_init(|| {
             let listed = self.listed.iter().map(|it| Arc::clone(&it.segment));

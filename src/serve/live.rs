@@ -158,7 +158,7 @@ pub(super) mod tests {
             redated: None,
             rate: Rate::default(),
             edge: None,
-            markers: Arc::default(),
+            markers: Default::default(),
         }
     }
 

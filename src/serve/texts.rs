@@ -15,7 +15,7 @@ use super::negotiate::Coding;
 use super::rendition::Rendition;
 use super::shown::Shown;
 use super::text::Text;
-use crate::playlist::{self, Extent, Report};
+use crate::playlist::{self, Extent, Report, Skip};
 
 /// How many of those that few want are kept, and bytes of all of them; the newest is kept however long it is.
 const KEPT: usize = 16;
@@ -55,6 +55,8 @@ type Slot = Arc<OnceCell<Arc<Text>>>;
 pub(super) struct Texts {
     whole: Slot,
     delta: Slot,
+    /// Without the date ranges, too.
+    shortest: Slot,
     /// The last one asked for last.
     few: Mutex<VecDeque<(Wanted, Slot)>>,
 }
@@ -63,7 +65,10 @@ impl Texts {
     fn slot(&self, wanted: &Wanted) -> Slot {
         match wanted {
             Wanted { scope: Scope::Live(Extent::Whole), pass: None } => self.whole.clone(),
-            Wanted { scope: Scope::Live(Extent::Delta), pass: None } => self.delta.clone(),
+            Wanted { scope: Scope::Live(Extent::Delta(Skip::Segments)), pass: None } => self.delta.clone(),
+            Wanted { scope: Scope::Live(Extent::Delta(Skip::DateRanges)), pass: None } => {
+                self.shortest.clone()
+            }
             _ => self.slot_of_few(wanted),
         }
     }
@@ -122,7 +127,7 @@ pub(super) fn playlist(
     let count = match &wanted.scope {
         Scope::Live(Extent::Whole) => shown.snapshot.listed.len(),
         // Never more than the last few.
-        Scope::Live(Extent::Delta) => 0,
+        Scope::Live(Extent::Delta(_)) => 0,
         Scope::Recording(listed) => listed.len(),
     };
     let (rendition, shown, reports) = (rendition.clone(), shown.clone(), reports());
@@ -217,8 +222,8 @@ mod tests {
         assert_ne!(one.tag(Coding::Identity), two.tag(Coding::Identity));
         written(&rendition, &second, live(Extent::Whole));
         assert_eq!(rendition.renders.get(), 2);
-        written(&rendition, &second, live(Extent::Delta));
-        written(&rendition, &second, live(Extent::Delta));
+        written(&rendition, &second, live(Extent::Delta(Skip::Segments)));
+        written(&rendition, &second, live(Extent::Delta(Skip::Segments)));
         assert_eq!(rendition.renders.get(), 3);
     }
 
@@ -282,10 +287,10 @@ mod tests {
             Arc::ptr_eq(&one, &two) && Arc::ptr_eq(&one, &written(&rendition, &shown, live(Extent::Whole)))
         );
         assert_eq!((rendition.renders.get(), names(&one).len()), (1, SHORT + 1));
-        // Gone while it is written: the next has it written, in turn.
+        // Gone while it is written (or, where the other thread is quick, just after): the next has it, in turn.
         let wanted = || playlist(&rendition, &shown, recording(0, SHORT + 1), Vec::new);
         let gone = Arc::new(wanted().expect_err("it is long"));
-        tokio::select! { biased; _ = gone.written(&desk) => panic!("at once"), () = tokio::task::yield_now() => {} }
+        tokio::select! { biased; _ = gone.written(&desk) => {} () = tokio::task::yield_now() => {} }
         let next = Arc::new(wanted().expect_err("it is long"));
         assert_eq!(names(&next.written(&desk).await.expect("it is written")).len(), SHORT + 1);
     }

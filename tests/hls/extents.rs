@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use outpost::base::{Span, WallTime};
-use outpost::playlist::{Extent, Format, Piece, Style, covered, media};
+use outpost::playlist::{Extent, Format, Piece, Skip, Style, covered, media};
 use outpost::segment::{Segment, Snapshot};
 use proptest::prelude::*;
 
@@ -13,13 +13,13 @@ use crate::shelves::{Read, Told, broken, enciphered, gap, init, read, segment, s
 const HEAD: &str = "#EXTM3U\n\
     #EXT-X-VERSION:8\n\
     #EXT-X-TARGETDURATION:2\n\
-    #EXT-X-SERVER-CONTROL:CAN-SKIP-UNTIL=12.000000\n\
+    #EXT-X-SERVER-CONTROL:CAN-SKIP-UNTIL=12.000000,CAN-SKIP-DATERANGES=YES\n\
     #EXT-X-MEDIA-SEQUENCE:100\n\
     #EXT-X-DISCONTINUITY-SEQUENCE:7\n\
     #EXT-X-INDEPENDENT-SEGMENTS\n";
 
 fn delta(snapshot: &Snapshot) -> String {
-    media(snapshot, &transport_stream(), Extent::Delta, &[])
+    media(snapshot, &transport_stream(), Extent::Delta(Skip::Segments), &[])
 }
 
 #[test]

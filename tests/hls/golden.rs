@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use outpost::base::{Clock, Pts, Span, Sync, WallTime};
 use outpost::container::ts::Join::{self, Broken, Continuous};
-use outpost::playlist::{Extent, extent, media};
+use outpost::playlist::{Extent, Skip, extent, media};
 use outpost::segment::window::Window;
 use outpost::segment::{
     Agreement, Before, Correction, Dates, Ledger, Numbering, Rate, Segment, SegmentConfig, Snapshot,
@@ -86,7 +86,7 @@ fn nothing_yet() {
         "#EXTM3U\n\
          #EXT-X-VERSION:8\n\
          #EXT-X-TARGETDURATION:2\n\
-         #EXT-X-SERVER-CONTROL:CAN-SKIP-UNTIL=12.000000\n\
+         #EXT-X-SERVER-CONTROL:CAN-SKIP-UNTIL=12.000000,CAN-SKIP-DATERANGES=YES\n\
          #EXT-X-DISCONTINUITY-SEQUENCE:7\n\
          #EXT-X-INDEPENDENT-SEGMENTS\n",
     );
@@ -99,7 +99,7 @@ fn one_segment() {
         "#EXTM3U\n\
          #EXT-X-VERSION:8\n\
          #EXT-X-TARGETDURATION:2\n\
-         #EXT-X-SERVER-CONTROL:CAN-SKIP-UNTIL=12.000000\n\
+         #EXT-X-SERVER-CONTROL:CAN-SKIP-UNTIL=12.000000,CAN-SKIP-DATERANGES=YES\n\
          #EXT-X-MEDIA-SEQUENCE:100\n\
          #EXT-X-DISCONTINUITY-SEQUENCE:7\n\
          #EXT-X-INDEPENDENT-SEGMENTS\n\
@@ -122,7 +122,7 @@ fn a_full_window_slides_and_the_first_discontinuity_leaves_it() {
         "#EXTM3U\n\
          #EXT-X-VERSION:8\n\
          #EXT-X-TARGETDURATION:2\n\
-         #EXT-X-SERVER-CONTROL:CAN-SKIP-UNTIL=12.000000\n\
+         #EXT-X-SERVER-CONTROL:CAN-SKIP-UNTIL=12.000000,CAN-SKIP-DATERANGES=YES\n\
          #EXT-X-MEDIA-SEQUENCE:101\n\
          #EXT-X-DISCONTINUITY-SEQUENCE:8\n\
          #EXT-X-INDEPENDENT-SEGMENTS\n\
@@ -147,7 +147,7 @@ fn a_discontinuity_enters_moves_through_and_leaves() {
     }
     story.hole(10_000).segment(94, Broken);
     let head = "#EXTM3U\n#EXT-X-VERSION:8\n#EXT-X-TARGETDURATION:2\n\
-        #EXT-X-SERVER-CONTROL:CAN-SKIP-UNTIL=12.000000\n";
+        #EXT-X-SERVER-CONTROL:CAN-SKIP-UNTIL=12.000000,CAN-SKIP-DATERANGES=YES\n";
     assert_playlist(
         &story.window.snapshot(),
         &format!(
@@ -241,8 +241,11 @@ fn after_a_change_of_dates_everything_is_told_anew() {
     fn skips(story: &mut Story, count: u32) -> Vec<bool> {
         let skip = |story: &mut Story| {
             let snapshot = story.segment(94, Continuous).window.snapshot();
-            let delta = media(&snapshot, &transport_stream(), Extent::Delta, &[]);
-            assert_eq!(extent(&snapshot, Extent::Delta) == Extent::Delta, delta.contains("#EXT-X-SKIP:"));
+            let delta = media(&snapshot, &transport_stream(), Extent::Delta(Skip::Segments), &[]);
+            assert_eq!(
+                extent(&snapshot, Extent::Delta(Skip::Segments)) == Extent::Delta(Skip::Segments),
+                delta.contains("#EXT-X-SKIP:")
+            );
             delta.contains("#EXT-X-SKIP:")
         };
         (0..count).map(|_| skip(story)).collect()
@@ -269,7 +272,7 @@ fn bytes_bound_a_list_that_time_would_let_grow() {
         "#EXTM3U\n\
          #EXT-X-VERSION:8\n\
          #EXT-X-TARGETDURATION:2\n\
-         #EXT-X-SERVER-CONTROL:CAN-SKIP-UNTIL=12.000000\n\
+         #EXT-X-SERVER-CONTROL:CAN-SKIP-UNTIL=12.000000,CAN-SKIP-DATERANGES=YES\n\
          #EXT-X-MEDIA-SEQUENCE:118\n\
          #EXT-X-DISCONTINUITY-SEQUENCE:8\n\
          #EXT-X-INDEPENDENT-SEGMENTS\n\

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use outpost::base::Span;
 use outpost::container::ts::Join;
-use outpost::playlist::{Extent, Report, media};
+use outpost::playlist::{Extent, Report, Skip, media};
 use outpost::segment::{Edge, Part, PartList, Presence, Segment, Snapshot};
 use proptest::prelude::*;
 
@@ -15,7 +15,7 @@ use crate::shelves::{
 const HEAD: &str = "#EXTM3U\n\
     #EXT-X-VERSION:9\n\
     #EXT-X-TARGETDURATION:2\n\
-    #EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,PART-HOLD-BACK=1.320000,CAN-SKIP-UNTIL=12.000000\n\
+    #EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,PART-HOLD-BACK=1.320000,CAN-SKIP-UNTIL=12.000000,CAN-SKIP-DATERANGES=YES\n\
     #EXT-X-PART-INF:PART-TARGET=0.440000\n";
 
 fn playlist(snapshot: &Snapshot) -> String {
@@ -90,7 +90,7 @@ fn a_hole_takes_no_parts_away() {
 fn before_the_first_segment_there_are_parts() {
     let story = Edge { join: Join::Broken, ..edge(0, 1) };
     assert_eq!(
-        media(&shelf([], Some(story)), &low_latency(), Extent::Delta, &[]),
+        media(&shelf([], Some(story)), &low_latency(), Extent::Delta(Skip::Segments), &[]),
         HEAD.to_owned()
             + "#EXT-X-MEDIA-SEQUENCE:100\n\
                #EXT-X-DISCONTINUITY-SEQUENCE:7\n\
@@ -143,7 +143,7 @@ fn without_an_edge_it_is_a_list_of_segments_whose_readers_may_still_wait() {
         "#EXTM3U\n\
          #EXT-X-VERSION:9\n\
          #EXT-X-TARGETDURATION:2\n\
-         #EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,CAN-SKIP-UNTIL=12.000000\n\
+         #EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,CAN-SKIP-UNTIL=12.000000,CAN-SKIP-DATERANGES=YES\n\
          #EXT-X-MEDIA-SEQUENCE:100\n\
          #EXT-X-DISCONTINUITY-SEQUENCE:7\n\
          #EXT-X-INDEPENDENT-SEGMENTS\n\
@@ -159,7 +159,7 @@ fn without_an_edge_it_is_a_list_of_segments_whose_readers_may_still_wait() {
 #[test]
 fn a_delta_of_parts_skips_what_is_past_the_boundary() {
     let snapshot = shelf((0..15).map(parted), Some(edge(15, 1)));
-    let text = media(&snapshot, &low_latency(), Extent::Delta, &[]);
+    let text = media(&snapshot, &low_latency(), Extent::Delta(Skip::Segments), &[]);
     let opening = "#EXT-X-MEDIA-SEQUENCE:100\n\
                    #EXT-X-DISCONTINUITY-SEQUENCE:7\n\
                    #EXT-X-INDEPENDENT-SEGMENTS\n\

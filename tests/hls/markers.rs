@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use outpost::base::{Pts, Span};
 use outpost::media::marker::{Marker, MarkerId, MarkerKind};
-use outpost::playlist::{self, Extent, Format, Latency, Style};
-use outpost::segment::Snapshot;
+use outpost::playlist::{self, Extent, Format, Latency, Skip, Style};
+use outpost::segment::{Markers, Snapshot};
 
 use crate::shelves::{instant, segment, shelf};
 
@@ -33,7 +33,7 @@ fn marked() -> Snapshot {
         Arc::new(Marker { label, ..(*marker(3, "door", at(7, 0), Some(at(7, 0)))).clone() }),
         marker(4, "motion", at(8, 100), None),
     ];
-    Snapshot { markers: Arc::from(markers), ..shelf((0..8).map(segment), None) }
+    Snapshot { markers: Markers::new(Arc::from(markers)), ..shelf((0..8).map(segment), None) }
 }
 
 fn told(text: &str) -> Vec<&str> {
@@ -59,9 +59,21 @@ fn a_live_playlist_tells_what_reaches_into_it_and_all_since() {
 
 #[test]
 fn a_delta_leaves_none_of_them_out() {
-    let delta = playlist::media(&marked(), &ordinary(), Extent::Delta, &[]);
+    let delta = playlist::media(&marked(), &ordinary(), Extent::Delta(Skip::Segments), &[]);
     assert!(delta.contains("#EXT-X-SKIP:SKIPPED-SEGMENTS="), "{delta}");
     assert_eq!(told(&delta), [BEFORE, SPOKEN, DOOR, MOVING]);
+}
+
+#[test]
+fn one_that_may_leave_them_out_tells_those_that_are_new() {
+    let delta = playlist::media(&marked(), &ordinary(), Extent::Delta(Skip::DateRanges), &[]);
+    assert!(delta.contains("\n#EXT-X-VERSION:10\n"), "{delta}");
+    assert!(delta.contains(",RECENTLY-REMOVED-DATERANGES=\"\"\n"), "{delta}");
+    assert_eq!(told(&delta), [BEFORE, SPOKEN, DOOR, MOVING], "nobody was told of them yet");
+    // What is no delta leaves out nothing.
+    let short = Snapshot { listed: marked().listed[5..].into(), ..marked() };
+    let whole = playlist::media(&short, &ordinary(), Extent::Delta(Skip::DateRanges), &[]);
+    assert_eq!(whole, playlist::media(&short, &ordinary(), Extent::Whole, &[]));
 }
 
 #[test]

@@ -235,7 +235,7 @@ fn after_a_restart_the_playlist_begins_with_a_discontinuity_and_higher_numbers()
         playlist(&bench.shelf.last())
     };
     let head = "#EXTM3U\n#EXT-X-VERSION:8\n#EXT-X-TARGETDURATION:2\n\
-        #EXT-X-SERVER-CONTROL:CAN-SKIP-UNTIL=12.000000\n";
+        #EXT-X-SERVER-CONTROL:CAN-SKIP-UNTIL=12.000000,CAN-SKIP-DATERANGES=YES\n";
     let expected = |first: u64, discontinuity: u64| {
         format!(
             "{head}\

@@ -88,7 +88,7 @@ pub(crate) fn shelf(listed: impl IntoIterator<Item = Segment>, edge: Option<Edge
         redated: None,
         rate: Rate { peak: 75_000, average: 75_000 },
         edge: edge.map(Arc::new),
-        markers: Arc::default(),
+        markers: Default::default(),
     }
 }
 

@@ -287,7 +287,7 @@ pub(crate) fn snapshot(segments: &[Segment]) -> Snapshot {
         redated: None,
         rate: Rate::default(),
         edge: None,
-        markers: Arc::default(),
+        markers: Default::default(),
     }
 }
 

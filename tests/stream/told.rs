@@ -100,6 +100,20 @@ fn transmissions_are_told_to_programs_and_players_at_their_time() {
         });
         told.then_some(())
     });
+    // Whoever merges deltas, which leave out what he knows, knows the same.
+    let ranges = |query: &str| -> Vec<String> {
+        let text = station.get(&format!("/radio/audio/index.m3u8{query}")).text();
+        assert_eq!(text.contains("RECENTLY-REMOVED-DATERANGES="), query.ends_with("v2"), "{text}");
+        text.lines().filter(|line| line.starts_with("#EXT-X-DATERANGE")).map(str::to_owned).collect()
+    };
+    until("a delta that leaves out what was told long ago", PATIENCE, || {
+        let (before, delta, after) = (ranges(""), ranges("?_HLS_skip=v2"), ranges(""));
+        assert!(
+            after.iter().all(|it| before.contains(it) || delta.contains(it)),
+            "{before:?} {delta:?} {after:?}"
+        );
+        (delta.len() < after.len()).then_some(())
+    });
     // And once more within the stream, when it began and when it ended.
     let id = told[1]["id"].as_str().expect("a name");
     let ended = format!("to\0{}", told[1]["to"]["wall"].as_str().expect("a date"));

@@ -1,0 +1,226 @@
+//! What a rendition's readers were told of markers.
+//!
+//! Belongs here: which of them everybody has heard of by now, and which were taken back lately: what deltas leave out and
+//! name (rfc8216bis, 6.2.5.1). Does not: how that is written.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::base::{Monotonic, Pts};
+use crate::media::marker::{Marker, MarkerId};
+
+/// What happened when, as a snapshot shows it.
+#[derive(Clone, Debug, Default)]
+pub struct Markers {
+    /// All there are, in order of beginnings; not of the window alone.
+    pub all: Arc<[Arc<Marker>]>,
+    /// What was told a skip boundary ago and before.
+    known: Told,
+    /// What was taken back since.
+    removed: Arc<[MarkerId]>,
+}
+
+/// What was told at some time: of these, those that reach beyond an instant.
+#[derive(Clone, Debug, Default)]
+struct Told {
+    markers: Arc<[Arc<Marker>]>,
+    /// Where the playlist began; `None` if nothing was told.
+    from: Option<Pts>,
+}
+
+impl Told {
+    fn tells(&self, marker: &Marker) -> bool {
+        self.from.is_some_and(|from| reaches(marker, from))
+    }
+
+    /// The marker of this name, if that was told.
+    fn find(&self, wanted: &Marker) -> Option<&Arc<Marker>> {
+        let begun = self.markers.partition_point(|it| it.from < wanted.from);
+        let alike = self.markers[begun..].iter().take_while(|it| it.from == wanted.from);
+        alike.into_iter().find(|it| it.id == wanted.id).filter(|it| self.tells(it))
+    }
+}
+
+/// Whether a playlist whose first segment begins at `from` tells of it (rfc8216bis, 6.2.1).
+fn reaches(marker: &Marker, from: Pts) -> bool {
+    marker.to.is_none_or(|end| end >= from)
+}
+
+impl Markers {
+    /// These, of which nobody has heard yet.
+    pub fn new(all: Arc<[Arc<Marker>]>) -> Self {
+        Self { all, ..Self::default() }
+    }
+
+    /// Those that a playlist tells of whose first segment begins at `from`; of a finished one, those that begin before
+    /// its end.
+    pub fn told(&self, from: Pts, to: Option<Pts>) -> impl Iterator<Item = &Arc<Marker>> {
+        self.all.iter().filter(move |it| reaches(it, from) && to.is_none_or(|to| it.from < to))
+    }
+
+    /// Whether all who may ask for a delta have heard of `marker` as it is now.
+    pub fn is_known(&self, marker: &Arc<Marker>) -> bool {
+        self.known.find(marker).is_some_and(|it| Arc::ptr_eq(it, marker))
+    }
+
+    /// Those that were told and are not any more, of which some who ask for a delta may not have heard.
+    pub fn removed(&self) -> &[MarkerId] {
+        &self.removed
+    }
+}
+
+/// What was told, for as long as deltas need it.
+#[derive(Debug)]
+pub(super) struct Memory {
+    /// The skip boundary.
+    boundary: Duration,
+    /// The oldest is what was told a boundary ago; the newest what is told now.
+    told: VecDeque<(Monotonic, Told)>,
+    removed: VecDeque<(Monotonic, MarkerId)>,
+    /// The same, for snapshots.
+    shown: Arc<[MarkerId]>,
+}
+
+impl Memory {
+    /// Nothing was told.
+    pub(super) fn new(boundary: Duration) -> Self {
+        Self { boundary, told: VecDeque::new(), removed: VecDeque::new(), shown: Arc::default() }
+    }
+
+    /// Now `all` of them are told that reach beyond `from`, where the playlist begins.
+    pub(super) fn tell(&mut self, all: Arc<[Arc<Marker>]>, from: Option<Pts>, now: Monotonic) -> Markers {
+        let last = self.told.back().map(|(_, told)| told);
+        if last.is_none_or(|it| it.from != from || !Arc::ptr_eq(&it.markers, &all)) {
+            let told = Told { markers: Arc::clone(&all), from };
+            let gone = |last: &Told| {
+                let heard = last.markers.iter().filter(|it| last.tells(it) && told.find(it).is_none());
+                heard.map(|it| (now, it.id.clone())).collect::<Vec<_>>()
+            };
+            let gone = last.map(gone).unwrap_or_default();
+            self.told.push_back((now, told));
+            self.remove(gone, now);
+        } else {
+            self.remove(Vec::new(), now);
+        }
+        // The oldest of them held until the second came.
+        while self.told.get(1).is_some_and(|(since, _)| now.since(*since) >= self.boundary) {
+            self.told.pop_front();
+        }
+        let known = self.told.front().filter(|(since, _)| now.since(*since) >= self.boundary);
+        let known = known.map(|(_, told)| told.clone()).unwrap_or_default();
+        Markers { all, known, removed: Arc::clone(&self.shown) }
+    }
+
+    fn remove(&mut self, gone: Vec<(Monotonic, MarkerId)>, now: Monotonic) {
+        let before = self.removed.len();
+        self.removed.extend(gone);
+        let added = self.removed.len() - before;
+        while self.removed.front().is_some_and(|(at, _)| now.since(*at) > self.boundary) {
+            self.removed.pop_front();
+        }
+        if added > 0 || self.removed.len() != before {
+            self.shown = self.removed.iter().map(|(_, id)| id.clone()).collect();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Span;
+    use crate::media::marker::MarkerKind;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    fn at(seconds: i64) -> Pts {
+        Pts::default() + Span::from_millis(1000 * seconds)
+    }
+
+    fn marker(count: u64, from: i64, to: Option<i64>) -> Arc<Marker> {
+        let (id, kind) = (MarkerId::new(1, count), MarkerKind::TRANSMISSION);
+        Arc::new(Marker { id, kind, from: at(from), to: to.map(at), level: None, label: None })
+    }
+
+    fn names(markers: &[MarkerId]) -> Vec<String> {
+        markers.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn what_everybody_has_heard_of_is_known_and_what_is_gone_is_named_for_a_while() {
+        let mut memory = Memory::new(Duration::from_secs(12));
+        let now = |seconds: i64| Monotonic::from_nanos(seconds * 1_000_000_000);
+        let (first, second) = (marker(1, 2, Some(4)), marker(2, 10, None));
+        let all: Arc<[_]> = Arc::new([Arc::clone(&first), Arc::clone(&second)]);
+        let told = memory.tell(Arc::clone(&all), Some(at(0)), now(10));
+        assert!(!told.is_known(&first) && !told.is_known(&second));
+        // It ends, and the other leaves the window.
+        let ended = marker(2, 10, Some(14));
+        let all: Arc<[_]> = Arc::new([first, Arc::clone(&ended)]);
+        let told = memory.tell(Arc::clone(&all), Some(at(5)), now(15));
+        assert_eq!((told.is_known(&ended), names(told.removed())), (false, vec!["1-1".to_owned()]));
+        let told = memory.tell(Arc::clone(&all), Some(at(5)), now(26));
+        assert_eq!((told.is_known(&ended), told.removed().len()), (false, 1));
+        let told = memory.tell(Arc::clone(&all), Some(at(5)), now(28));
+        assert_eq!((told.is_known(&ended), told.removed().len()), (true, 0));
+        let told = memory.tell(Arc::default(), Some(at(5)), now(29));
+        assert_eq!(names(told.removed()), ["1-2"]);
+    }
+
+    proptest! {
+        /// Readers who merge deltas, each as seldom as he may, know what one knows who reads all.
+        #[test]
+        fn whoever_merges_deltas_knows_it_all(
+            steps in proptest::collection::vec((0i64..5, 0u8..6, 0i64..30), 1..120),
+            pauses in proptest::collection::vec(1usize..6, 1..40),
+        ) {
+            const BOUNDARY: i64 = 12;
+            let mut memory = Memory::new(Duration::from_secs(BOUNDARY as u64));
+            let (mut now, mut count, mut front) = (100, 0, 0);
+            let mut all: Vec<Arc<Marker>> = Vec::new();
+            let mut reader: BTreeMap<String, Option<Pts>> = BTreeMap::new();
+            let (mut read, mut pause) = (None, pauses.iter().cycle());
+            let mut due = 0;
+            for (step, (time, what, place)) in steps.into_iter().enumerate() {
+                now += time;
+                match what {
+                    0 => front += place / 3,
+                    1 if !all.is_empty() => drop(all.remove(place as usize % all.len())),
+                    2 if !all.is_empty() => {
+                        let n = place as usize % all.len();
+                        let known = &all[n];
+                        let to = known.to.unwrap_or(known.from) + Span::from_millis(1000);
+                        all[n] = Arc::new(Marker { to: Some(to), ..(**known).clone() });
+                    }
+                    _ => {
+                        count += 1;
+                        let new = marker(count, front + place, (what > 3).then_some(front + place + 2));
+                        let n = all.partition_point(|it| it.from <= new.from);
+                        all.insert(n, new);
+                    }
+                }
+                let instant = Monotonic::from_nanos(now * 1_000_000_000);
+                let markers = memory.tell(Arc::from(all.clone()), Some(at(front)), instant);
+                if step < due {
+                    continue;
+                }
+                due = step + pause.next().expect("it goes round");
+                let told: Vec<_> = markers.told(at(front), None).collect();
+                match read {
+                    // rfc8216bis, 6.3.7: no delta for who has what is older than half of the boundary.
+                    Some(read) if now - read <= BOUNDARY / 2 => {
+                        for id in markers.removed() {
+                            reader.remove(id.as_str());
+                        }
+                        let news = told.iter().filter(|it| !markers.is_known(it));
+                        reader.extend(news.map(|it| (it.id.to_string(), it.to)));
+                    }
+                    _ => reader = told.iter().map(|it| (it.id.to_string(), it.to)).collect(),
+                }
+                read = Some(now);
+                let whole: BTreeMap<_, _> = told.iter().map(|it| (it.id.to_string(), it.to)).collect();
+                prop_assert_eq!(&reader, &whole);
+            }
+        }
+    }
+}
