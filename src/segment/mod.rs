@@ -154,9 +154,14 @@ impl TargetDuration {
         Span::from_ticks(i64::from(self.0) * TICKS_PER_SECOND)
     }
 
-    /// Whether EXT-X-TARGETDURATION allows a segment this long (RFC 8216, 4.3.3.1: rounded to the nearest).
+    /// What every segment is shorter than (RFC 8216, 4.3.3.1: rounded to the nearest).
+    pub fn limit(self) -> Span {
+        self.span() + Span::from_ticks(TICKS_PER_SECOND / 2)
+    }
+
+    /// Whether EXT-X-TARGETDURATION allows a segment this long.
     pub fn allows(self, duration: Span) -> bool {
-        duration < self.span() + Span::from_ticks(TICKS_PER_SECOND / 2)
+        duration < self.limit()
     }
 }
 
