@@ -8,6 +8,7 @@ pub mod collector;
 pub mod crypt;
 pub mod dates;
 pub mod driver;
+mod gap;
 mod keeper;
 pub mod ledger;
 pub mod low_latency;
