@@ -258,10 +258,10 @@ impl<'a> Writer<'a> {
         let Segment { sequence, start, join, presence, .. } = *segment;
         let end = start + segment.duration;
         self.join(join)?;
-        match (presence, segment.init.as_deref()) {
-            (Presence::Gap, None) => self.date(start)?,
-            // Of a gap, too, there may be parts.
-            (_, init) => self.open(start, segment.key.as_deref(), init)?,
+        match (presence, segment.key.as_deref(), segment.init.as_deref()) {
+            // Nothing is known of what would hold for it.
+            (Presence::Gap, None, None) => self.date(start)?,
+            (_, key, init) => self.open(start, key, init)?,
         }
         if let Some(parts) = parts {
             self.parts(sequence, parts)?;

@@ -4,6 +4,7 @@
 //! the device. Does not: anything that knows of segments, playlists or clients.
 
 pub mod audio;
+pub mod breaks;
 mod dating;
 pub mod governor;
 pub mod lag;

@@ -7,4 +7,5 @@ mod seal;
 mod vault;
 
 pub use seal::Seal;
+pub(super) use seal::enciphered;
 pub use vault::{Keyring, Vault, VaultError};

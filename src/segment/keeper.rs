@@ -12,7 +12,7 @@ use tracing::{info, warn};
 use super::markers::Memory;
 use super::sequence::Sequence;
 use super::window::{Bound, Window};
-use super::{Before, Correction, Edge, Placed, Segment, SegmentConfig, Shelf, TargetDuration};
+use super::{Correction, Edge, Placed, Segment, SegmentConfig, Shelf, TargetDuration};
 use crate::base::{Clock, Counter, Gauge, Monotonic, Pts, Pulse, Sync};
 use crate::container::ts::Join;
 
@@ -105,15 +105,19 @@ impl Keeper {
     /// Gives the segment that begins at `start` its number and says how it joins the one before, which is said to
     /// end at `end`; lists the gaps between. `None` if it has to be given up.
     pub(super) fn place(&mut self, start: Pts, join: Join, end: Option<Pts>) -> Option<(u64, Join)> {
-        let Placed { sequence, join, before } = match self.sequence.place(start, join, end) {
+        let Placed { sequence, join, mut before } = match self.sequence.place(start, join, end) {
             Ok(placed) => placed,
             Err(refusal) => {
                 self.give_up(&refusal);
                 return None;
             }
         };
-        if let Before::Gaps(gaps) = &before {
-            self.stats.gaps.add(gaps.len() as u64);
+        self.stats.gaps.add(before.gaps().len() as u64);
+        // What holds for them is told of them too: it must not change when those before them have left the list.
+        if let Some(last) = self.window.last() {
+            for gap in before.gaps_mut() {
+                (gap.key, gap.init) = (last.key.clone(), last.init.clone());
+            }
         }
         let early = self.window.prepare(before, self.clock.now());
         self.stats.evictions.add(early as u64);
@@ -128,7 +132,10 @@ impl Keeper {
     /// Lists a segment that is complete, and what is being written after it.
     pub(super) fn list(&mut self, segment: Segment, edge: Option<Arc<Edge>>) {
         let (end, join) = (segment.start + segment.duration, segment.join);
-        let early = self.window.push(segment, self.clock.now());
+        let now = self.clock.now();
+        let early = self.window.push(segment, now);
+        let own = self.window.start().filter(|_| early > 0);
+        self.window.retire_before(self.sequence.front(own), now);
         let (listed, retired) = self.show(edge);
 
         let now = self.clock.now();

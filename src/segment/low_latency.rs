@@ -11,6 +11,7 @@ use bytes::Bytes;
 use super::assembler::{Assembler, TrackKind};
 use super::driver::{Records, Taker, drive};
 use super::keeper::{Keeper, WindowStats};
+use super::sequence::Lineup;
 use super::{Body, Edge, Init, Part, PartList, Presence, Segment, TargetDuration};
 use crate::base::{Pts, Span};
 use crate::container::ts::Join;
@@ -56,7 +57,8 @@ struct Open {
 
 impl LowLatency {
     /// Of a track of that kind, with parts no longer than `part_target`, which `keeper` keeps.
-    pub fn new(kind: TrackKind, part_target: Span, keeper: Keeper) -> Self {
+    pub fn new(kind: TrackKind, part_target: Span, mut keeper: Keeper) -> Self {
+        keeper.sequence.lineup = Lineup::Parts;
         Self {
             notices: keeper.sequence.agreement().timeline().notices(),
             assembler: Assembler::new(kind, part_target),
@@ -192,6 +194,7 @@ impl LowLatency {
             self.keeper.give_up(&"it has no media");
             // It has its number, which readers count.
             let gap = Segment::gap(open.sequence, open.start, target, open.join);
+            let gap = Segment { init: Some(Arc::clone(&open.init)), ..gap };
             self.await_part(open.sequence + 1, open.start + target, &open.init);
             return self.keeper.list(gap, self.edge.clone());
         }

@@ -8,6 +8,7 @@ pub mod collector;
 pub mod crypt;
 pub mod dates;
 pub mod driver;
+mod gap;
 mod keeper;
 pub mod ledger;
 pub mod low_latency;
@@ -161,9 +162,14 @@ impl TargetDuration {
         Span::from_ticks(6 * self.span().ticks())
     }
 
-    /// Whether EXT-X-TARGETDURATION allows a segment this long (RFC 8216, 4.3.3.1: rounded to the nearest).
+    /// What every segment is shorter than (RFC 8216, 4.3.3.1: rounded to the nearest).
+    pub fn limit(self) -> Span {
+        self.span() + Span::from_ticks(TICKS_PER_SECOND / 2)
+    }
+
+    /// Whether EXT-X-TARGETDURATION allows a segment this long.
     pub fn allows(self, duration: Span) -> bool {
-        duration < self.span() + Span::from_ticks(TICKS_PER_SECOND / 2)
+        duration < self.limit()
     }
 }
 

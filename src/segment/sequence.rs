@@ -11,6 +11,10 @@
 //! A discontinuity in one rendition is one in all, so that their discontinuity sequences match (rfc8216bis, 6.2.4).
 //! It stands before the cell it happened in, or, where another rendition has begun that one without, before the
 //! next; the rendition it happened in has a gap then.
+//!
+//! Where segments are counted, a discontinuity has an instant: that at which the first rendition breaks there. Each
+//! rendition tells it with its first segment from then on; those that break for the same cause, as sound does
+//! where pictures do (`pump::breaks`), begin one at once.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -37,6 +41,15 @@ pub enum Numbering {
     Counted,
 }
 
+/// What is offered side by side: renditions between which players change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lineup {
+    /// In whole segments.
+    Segments,
+    /// In parts of them.
+    Parts,
+}
+
 /// What all renditions of one stream agree on.
 #[derive(Debug)]
 pub struct Agreement {
@@ -59,6 +72,8 @@ struct State {
     breaks: Breaks,
     /// The last cell that any rendition has begun.
     decided: i64,
+    /// Before these, nothing is listed, in segments and in parts.
+    fronts: [Pts; 2],
     dates: Dates,
     /// When the clocks were looked at last, and how long the machine had been suspended then.
     looked: Monotonic,
@@ -85,6 +100,15 @@ impl Breaks {
 
     fn contain(&self, at: Pts) -> bool {
         self.at.contains(&at)
+    }
+
+    /// That after the first `seen` is at `at`: one that is known, if it is said to be later, or another.
+    fn meet(&mut self, seen: u64, at: Pts) {
+        let known = seen.checked_sub(self.before).and_then(|index| self.at.get_mut(index as usize));
+        match known {
+            Some(known) => *known = at.min(*known),
+            None => self.push(at),
+        }
     }
 
     /// Adds one, no earlier than those that are known.
@@ -128,28 +152,24 @@ impl Agreement {
             next,
             stock,
             decided: i64::MIN,
+            fronts: [Pts::from_ticks(i64::MIN); 2],
             dates: Dates::of(reading),
             looked: reading.monotonic,
             suspended: reading.suspended,
         };
         let target = TargetDuration::of(config.target);
+        let length = config.length.max(Span::from_ticks(3 * target.span().ticks()));
         // No two runs begin in the same nanosecond.
         let timeline = Timeline::new(reading.wall.as_unix_nanos() as u64);
-        Arc::new(Self {
-            numbering,
-            target,
-            length: config.length,
-            origin,
-            state: Mutex::new(state),
-            timeline,
-        })
+        Arc::new(Self { numbering, target, length, origin, state: Mutex::new(state), timeline })
     }
 
     /// The numbers of one of them; `rendition` is what the log calls it.
     pub fn sequence(self: &Arc<Self>, rendition: &str) -> Sequence {
         let next = self.state().stock.first.media;
-        let (last, kept) = (None, Join::Continuous);
-        Sequence { agreement: Arc::clone(self), rendition: rendition.to_owned(), last, next, seen: 0, kept }
+        let (last, kept, lineup) = (None, Join::Continuous, Lineup::Segments);
+        let (agreement, rendition) = (Arc::clone(self), rendition.to_owned());
+        Sequence { agreement, rendition, lineup, last, next, seen: 0, kept }
     }
 
     /// Looks at the clocks: whether the civil one was set, or the machine was suspended. Says so once, to whoever
@@ -190,6 +210,7 @@ impl Agreement {
 pub struct Sequence {
     agreement: Arc<Agreement>,
     rendition: String,
+    pub(super) lineup: Lineup,
     /// The cell of the last segment, once there is one (counted: any).
     last: Option<i64>,
     /// Counted: the next number.
@@ -232,9 +253,28 @@ pub enum Refusal {
 pub enum Before {
     /// What was listed so far, and these gaps; mostly none.
     Gaps(Vec<Segment>),
-    /// Nothing: it is the first, or the hole before it is longer than the window. So many discontinuities came
-    /// before its own.
-    Nothing(u64),
+    /// Nothing of what was: it is the first, or the hole before it is longer than the window.
+    Anew {
+        /// So many discontinuities came before the first of what is listed now, its own not counted.
+        discontinuities: u64,
+        /// Of a hole its last three target durations: no live playlist is shorter once it was as long (rfc8216bis,
+        /// 6.2.2).
+        gaps: Vec<Segment>,
+    },
+}
+
+impl Before {
+    /// The gaps that are listed.
+    pub fn gaps(&self) -> &[Segment] {
+        let (Self::Gaps(gaps) | Self::Anew { gaps, .. }) = self;
+        gaps
+    }
+
+    /// The same.
+    pub(super) fn gaps_mut(&mut self) -> &mut [Segment] {
+        let (Self::Gaps(gaps) | Self::Anew { gaps, .. }) = self;
+        gaps
+    }
 }
 
 impl Sequence {
@@ -284,6 +324,14 @@ impl Sequence {
         }
     }
 
+    /// Where no window of its lineup lists anything before. `own` is where one begins that lacks memory: the others
+    /// become as short, as lists may differ at their ends by less than a target duration (rfc8216bis, 6.2.4).
+    pub(super) fn front(&self, own: Option<Pts>) -> Pts {
+        let front = &mut self.agreement.state().fronts[self.lineup as usize];
+        *front = own.map_or(*front, |own| own.max(*front));
+        *front
+    }
+
     /// What should be reserved now, if half of the last reservation is used up.
     pub fn restock(&mut self) -> Option<Reservation> {
         let state = &mut *self.agreement.state();
@@ -295,23 +343,30 @@ impl Sequence {
     }
 
     fn count(&mut self, state: &mut State, start: Pts, join: Join) -> Placed {
-        let (sequence, first) = (self.next, self.last.is_none());
-        (self.next, self.last) = (sequence + 1, Some(0));
-        let before = if first {
+        let (join, before) = if self.last.replace(0).is_none() {
             self.seen = state.breaks.until(start);
-            Before::Nothing(self.seen - 1)
+            (Join::Broken, Before::Anew { discontinuities: self.seen - 1, gaps: Vec::new() })
         } else {
-            if join > Join::Continuous && state.breaks.all() == self.seen {
-                state.breaks.push(start);
+            if join > Join::Continuous && state.breaks.until(start) == self.seen {
+                state.breaks.meet(self.seen, start);
             }
-            Before::Gaps(Vec::new())
+            (self.cross(state, start), Before::Gaps(Vec::new()))
         };
-        let known = if join > Join::Continuous { state.breaks.all() } else { state.breaks.until(start) };
-        let join = if first || known > self.seen { Join::Broken } else { Join::Continuous };
-        self.seen += u64::from(!first && join == Join::Broken);
+        let sequence = self.next;
+        self.next += 1;
         let next = Numbers { media: self.next, discontinuity: state.breaks.all() };
         state.next = state.next.max(next);
         Placed { sequence, join, before }
+    }
+
+    /// Counted: how what begins at `start` joins what is told before it. Of several discontinuities since, it tells
+    /// one, as a segment has one tag, and the next segment another.
+    fn cross(&mut self, state: &State, start: Pts) -> Join {
+        if state.breaks.until(start) <= self.seen {
+            return Join::Continuous;
+        }
+        self.seen += 1;
+        Join::Broken
     }
 
     fn align(
@@ -333,9 +388,14 @@ impl Sequence {
             return Err(Refusal::Taken);
         }
         let Some((last, end)) = self.last.zip(end) else {
-            let before = Before::Nothing(state.breaks.until(here) - 1);
+            let before = Before::Anew { discontinuities: state.breaks.until(here) - 1, gaps: Vec::new() };
             return Ok(self.settle(state, cell, Join::Broken, before));
         };
+        // Of a hole longer than the window its end is told, as if what is listed lasted until there.
+        let (least, cell_len) = (3 * agreement.target.span().ticks(), grid.target().ticks());
+        let told = (least + cell_len - 1).div_euclid(cell_len);
+        let anew = start - end > agreement.length && cell - last > told + 1;
+        let (last, end) = if anew { (cell - told - 1, grid.instant(cell - told)) } else { (last, end) };
         let edges = edges(grid, (last, end), (cell, start), agreement.target);
         if (join == Join::Broken || edges.is_none()) && !state.breaks.contain(here) {
             if state.breaks.all() == state.breaks.until(here) {
@@ -346,17 +406,21 @@ impl Sequence {
                 return Err(Refusal::AwaitsDiscontinuity);
             }
         }
-        let join = if state.breaks.contain(here) { Join::Broken } else { Join::Continuous };
-        if start - end > agreement.length {
-            let before = Before::Nothing(state.breaks.until(here) - u64::from(join == Join::Broken));
-            return Ok(self.settle(state, cell, join, before));
-        }
+        let join_of = |cell| {
+            let breaks = state.breaks.contain(grid.instant(cell));
+            if breaks { Join::Broken } else { Join::Continuous }
+        };
         let edges = edges.unwrap_or_else(|| (last + 1..=cell).map(|cell| grid.instant(cell)).collect());
         let gaps = edges.windows(2).zip(last + 1..cell).map(|(edge, cell)| {
-            let join = if state.breaks.contain(grid.instant(cell)) { Join::Broken } else { Join::Continuous };
-            Segment::gap(self.number(state, cell), edge[0], edge[1] - edge[0], join)
+            Segment::gap(self.number(state, cell), edge[0], edge[1] - edge[0], join_of(cell))
         });
-        let before = Before::Gaps(gaps.collect());
+        let (join, gaps) = (join_of(cell), gaps.collect());
+        let before = if anew {
+            let own = u64::from(join_of(last + 1) == Join::Broken);
+            Before::Anew { discontinuities: state.breaks.until(grid.instant(last + 1)) - own, gaps }
+        } else {
+            Before::Gaps(gaps)
+        };
         Ok(self.settle(state, cell, join, before))
     }
 

@@ -108,27 +108,42 @@ impl Window {
     /// Makes ready for a segment that is to be listed, or begun: lists the gaps before it, or begins anew. Says how
     /// many segments went sooner than time alone would have asked.
     pub fn prepare(&mut self, before: Before, now: Monotonic) -> usize {
-        match before {
-            Before::Gaps(gaps) => gaps.into_iter().map(|gap| self.push(gap, now)).sum(),
-            Before::Nothing(discontinuity_sequence) => {
+        let gaps = match before {
+            Before::Gaps(gaps) => gaps,
+            Before::Anew { discontinuities, gaps } => {
                 self.shown.take();
                 while !self.listed.is_empty() {
                     self.retire_first(now);
                 }
-                self.discontinuity_sequence = discontinuity_sequence;
-                0
+                self.discontinuity_sequence = discontinuities;
+                gaps
             }
+        };
+        gaps.into_iter().map(|gap| self.push(gap, now)).sum()
+    }
+
+    /// Lets go of what lies before `front`, as far as what remains lasts three target durations.
+    pub fn retire_before(&mut self, front: Pts, now: Monotonic) {
+        let lies_before = |it: &Listed| it.segment.start + it.segment.duration <= front;
+        while self.listed.front().is_some_and(lies_before) && self.without_first().is_some() {
+            self.shown.take();
+            self.retire_first(now);
         }
     }
 
-    /// Where what is listed begins.
+    /// Where the list begins.
     pub fn start(&self) -> Option<Pts> {
         self.listed.front().map(|first| first.segment.start)
     }
 
+    /// The newest segment.
+    pub fn last(&self) -> Option<&Segment> {
+        self.listed.back().map(|last| &*last.segment)
+    }
+
     /// Where the media listed so far end.
     pub fn end(&self) -> Option<Pts> {
-        self.listed.back().map(|last| last.segment.start + last.segment.duration)
+        self.last().map(|last| last.start + last.duration)
     }
 
     /// Takes other dates; says whether they are.

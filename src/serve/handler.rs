@@ -243,9 +243,9 @@ impl Handler {
             Route::Segment { folder, sequence } => {
                 let Some((_, rendition)) = self.within(folder, asked) else { return Ok(unknown()) };
                 let shown = rendition.shown();
-                let found = shown.as_ref().and_then(|shown| Some((shown, shown.segment(*sequence)?)));
+                let found = shown.as_ref().and_then(|shown| Some((shown, shown.file(*sequence)?)));
                 found.map_or_else(unknown, |(shown, segment)| {
-                    reply::media(verb, headers, Media::segment(rendition, shown, segment))
+                    reply::media(verb, headers, Media::segment(rendition, shown, &segment))
                 })
             }
             Route::Part { folder, sequence, part } => {

@@ -1,5 +1,6 @@
 //! What is on a rendition's shelf at one moment, and how it is found there.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -34,7 +35,13 @@ impl Shown {
         self.snapshot.listed.last().map_or(0, |newest| newest.sequence)
     }
 
-    /// A segment that is listed, or retired and not yet gone; a gap cannot be fetched.
+    /// What is fetched as a segment: one that is there, or what stands in for a gap.
+    pub(super) fn file(&self, sequence: u64) -> Option<Cow<'_, Segment>> {
+        let there = self.segment(sequence).map(|segment| Cow::Borrowed(&**segment));
+        there.or_else(|| self.known(sequence)?.filled().map(Cow::Owned))
+    }
+
+    /// A segment that is listed, or retired and not yet gone; none that is a gap.
     pub(super) fn segment(&self, sequence: u64) -> Option<&Arc<Segment>> {
         self.known(sequence).filter(|segment| segment.presence == Presence::There)
     }
@@ -117,7 +124,7 @@ mod tests {
     use bytes::Bytes;
 
     #[test]
-    fn listed_and_retired_segments_are_found_and_neither_gaps_nor_others() {
+    fn listed_and_retired_segments_are_found_and_gaps_as_what_stands_in_for_them() {
         let rendition = rendition();
         let gap = Segment { presence: Presence::Gap, ..segment(8) };
         let mut shelf = snapshot(vec![segment(7), gap, segment(9)]);
@@ -127,6 +134,9 @@ mod tests {
         for sequence in 0..12 {
             let found = shown.segment(sequence).map(|segment| segment.sequence);
             assert_eq!(found, [5, 6, 7, 9].contains(&sequence).then_some(sequence));
+            let file = shown.file(sequence).map(|file| (file.sequence, file.presence));
+            let presence = if sequence == 8 { Presence::Gap } else { Presence::There };
+            assert_eq!(file, (5..10).contains(&sequence).then_some((sequence, presence)));
         }
     }
 

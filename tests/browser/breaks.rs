@@ -5,6 +5,7 @@
 //! clocks cannot be had here; what follows from them `tests/hls/agreement.rs` shows on a simulated one.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -26,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(45);
 /// How long they are watched then.
 const WATCHED: Duration = Duration::from_secs(2);
 
-const CASE: Case = Case {
+pub(crate) const CASE: Case = Case {
     path: "/camera/index.m3u8",
     pictures: true,
     low_latency: false,
@@ -88,7 +89,7 @@ const BREAKS: [Break; 5] = [
         what: "it is configured otherwise: encoded here, in another size and in stereo",
         server: Server::Returns,
         happen: |station| {
-            station.configure(&Coding { output: "yu12", flags: "-pix_fmt yuv420p -f rawvideo", channels: 2 });
+            station.configure(&Coding { channels: 2, ..ENCODED });
             station.signal(Signal::SIGTERM);
             station.start_again();
         },
@@ -96,18 +97,22 @@ const BREAKS: [Break; 5] = [
 ];
 
 /// How pictures and sound come.
-struct Coding {
+pub(crate) struct Coding {
     output: &'static str,
     /// Of ffmpeg.
     flags: &'static str,
     channels: u8,
 }
 
-const CODED: Coding = Coding {
+pub(crate) const CODED: Coding = Coding {
     output: "h264",
     flags: "-c:v libx264 -preset ultrafast -tune zerolatency -g 15 -f h264",
     channels: 1,
 };
+
+/// Encoded by the program.
+pub(crate) const ENCODED: Coding =
+    Coding { output: "yu12", flags: "-pix_fmt yuv420p -f rawvideo", channels: 1 };
 
 /// What a source gives, by how often it was changed: the pitch of a tone in Hz, and the brightness of a picture.
 fn tone(phase: usize) -> f64 {
@@ -119,19 +124,23 @@ fn brightness(phase: usize) -> f64 {
 }
 
 /// The program, and two others as its camera and its microphone.
-struct Station {
-    dir: PathBuf,
+pub(crate) struct Station {
+    pub(crate) dir: PathBuf,
     outpost: Outpost,
 }
 
 impl Station {
-    fn start(dir: &Path) -> Self {
+    pub(crate) fn start(dir: &Path, coding: &Coding) -> Self {
         fs::create_dir_all(dir).expect("a folder");
-        configure(dir, &CODED);
+        configure(dir, coding);
         write(dir, "size", "320x180");
         give(dir, 0);
         let outpost = Outpost::start(&["run", dir.join("outpost.toml").to_str().expect("UTF-8")], &[], dir);
         Self { dir: dir.to_owned(), outpost }
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.outpost.address
     }
 
     fn write(&self, name: &str, text: &str) {
@@ -156,7 +165,7 @@ impl Station {
     }
 
     /// Both programs are started again.
-    fn end_sources(&self) {
+    pub(crate) fn end_sources(&self) {
         for name in ["camera", "microphone"] {
             let pid = fs::read_to_string(self.dir.join(name)).expect("it ran");
             // It may have met its end already.
@@ -173,7 +182,7 @@ impl Station {
         fs::remove_file(self.dir.join("away")).expect("it was away");
     }
 
-    fn playlist(&self) -> MediaPlaylist {
+    pub(crate) fn playlist(&self) -> MediaPlaylist {
         let text = fetch(&self.outpost.url("/camera/video/index.m3u8")).expect("a playlist");
         m3u8_rs::parse_media_playlist_res(text.as_bytes()).expect("m3u8-rs reads the playlist")
     }
@@ -183,7 +192,7 @@ fn write(dir: &Path, name: &str, text: &str) {
     fs::write(dir.join(name), text).expect("room for a file");
 }
 
-fn give(dir: &Path, phase: usize) {
+pub(crate) fn give(dir: &Path, phase: usize) {
     let level = brightness(phase) as u8;
     write(dir, "tone", &tone(phase).to_string());
     write(dir, "colour", &format!("0x{level:02x}{level:02x}{level:02x}"));
@@ -274,7 +283,7 @@ async fn until(
 }
 
 /// Waits until all have come to what the sources give now, and go on with it.
-async fn go_on(programs: &mut [Playing], browser: &Browser, phase: usize, what: &str) {
+pub(crate) async fn go_on(programs: &mut [Playing], browser: &Browser, phase: usize, what: &str) {
     let began = Instant::now();
     let there = until(programs, browser, phase, what, |_, it| it.is_there).await;
     println!("{what}: all are there after {:.0} s", began.elapsed().as_secs_f64());
@@ -302,7 +311,7 @@ async fn every_player_goes_on_through_every_break() {
     // Not in the target folder: VLC runs as `nobody`, who cannot enter a home.
     let dir = std::env::temp_dir().join(format!("outpost-breaks-{}", std::process::id()));
     let profile = temporary("breaks-profile");
-    let mut station = Station::start(&dir.join("station"));
+    let mut station = Station::start(&dir.join("station"), &CODED);
     let url = station.outpost.url(CASE.path);
     let browser = Browser::start(&profile).await;
     libraries::open(&browser, &url, &CASE).await;

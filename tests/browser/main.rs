@@ -19,6 +19,7 @@ mod closed;
 mod dates;
 mod eye;
 mod files;
+mod gaps;
 mod heard;
 mod libraries;
 mod lost;

@@ -21,8 +21,8 @@ const WATCHED: Duration = Duration::from_secs(40);
 /// How long a restart counts as bad weather.
 const CALM: Duration = Duration::from_secs(6);
 
-/// What is watched: a scanner, the same enciphered, and a camera in two sizes; all on cables that can be pulled at
-/// once.
+/// What is watched: a scanner, the same enciphered and in HE-AAC, a camera in two sizes, and one whose own H.264 is
+/// passed through; all on cables that can be pulled at once.
 fn streams(dir: &Path) -> String {
     let program = |name: &str, gives: &str| {
         let script = format!(
@@ -43,25 +43,43 @@ fn streams(dir: &Path) -> String {
              [stream.audio]\nkind = \"synth\"\nsound = \"clapper\"\n"
         )
     };
+    let passed = program(
+        "passed",
+        // Key frames where no cut of the sound is, and another profile than the slate's.
+        "testsrc2=size=320x180:rate=15 -c:v libx264 -preset veryfast -tune zerolatency -g 20 -f h264",
+    );
     let short = "window = { segment = \"1s\", length = \"10s\" }\n";
     [
         &format!("[[stream]]\nname = \"radio\"\nlow_latency = {{}}\n{short}{}\n", sound("radio")),
         &format!("[[stream]]\nname = \"closed\"\nencryption.rotate = 3\n{short}{}\n", sound("closed")),
+        &format!(
+            "[[stream]]\nname = \"narrow\"\nlow_latency = {{}}\n{short}{}profile = \"he\"\n",
+            sound("narrow")
+        ),
         "[[stream]]\nname = \"camera\"\nlow_latency = { part = \"300ms\" }\n\
          rendition = [{ size = \"160x90\", bitrate = \"100k\" }]\n",
         "window = { segment = \"2s\", length = \"12s\" }\n",
         &pictures("camera"),
+        &format!(
+            "[[stream]]\nname = \"passed\"\nlow_latency = {{ part = \"300ms\" }}\n{short}[stream.video]\n{passed}\
+             output = \"h264\"\nsize = \"320x180\"\nrate = 15\nbitrate = \"300k\"\n\
+             [stream.audio]\nkind = \"synth\"\nsound = \"clapper\"\n"
+        ),
     ]
     .concat()
 }
 
-const CABLES: [&str; 3] = ["radio", "closed", "camera"];
-const PLAYLISTS: [&str; 5] = [
+const CABLES: [&str; 5] = ["radio", "closed", "narrow", "camera", "passed"];
+const PLAYLISTS: [&str; 9] = [
     "/radio/index.m3u8",
     "/radio/ll/index.m3u8",
     "/closed/index.m3u8",
     "/camera/index.m3u8",
     "/camera/ll/index.m3u8",
+    "/passed/index.m3u8",
+    "/passed/ll/index.m3u8",
+    "/narrow/index.m3u8",
+    "/narrow/ll/index.m3u8",
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

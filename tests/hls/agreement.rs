@@ -6,7 +6,9 @@ use std::time::Duration;
 use outpost::base::{Clock, Pts, SimClock, Span, Sync, WallTime};
 use outpost::container::ts::{Join, Record};
 use outpost::media::CutGrid;
-use outpost::segment::{Agreement, Ledger, Numbering, Presence, Refusal, SegmentConfig, Snapshot};
+use outpost::segment::{
+    Agreement, Before, Ledger, Numbering, Presence, Refusal, SegmentConfig, Sequence, Snapshot,
+};
 use proptest::prelude::*;
 
 use crate::script::{BOOT_HOUR, Bench, NOON, Scratch, begin, clock, segment};
@@ -26,12 +28,22 @@ fn whole(from: i64, to: i64, join: Join) -> Vec<Record> {
 
 /// Renditions of one stream, on one clock.
 fn renditions(count: usize, config: SegmentConfig, scratch: &Scratch) -> (Arc<SimClock>, Vec<Bench>) {
+    let (clock, benches, _) = agreed(count, config, scratch);
+    (clock, benches)
+}
+
+/// The same, and what others would agree on with them.
+fn agreed(
+    count: usize,
+    config: SegmentConfig,
+    scratch: &Scratch,
+) -> (Arc<SimClock>, Vec<Bench>, Arc<Agreement>) {
     let clock = clock();
     let numbering = Numbering::Aligned(CutGrid::new(Span::from_millis(TARGET)));
     let ledger = Ledger::open(scratch.file());
     let agreement = Agreement::new(&ledger, "radio", numbering, &config, &clock.wall(), Span::ZERO);
     let benches = (0..count).map(|_| Bench::with(config, &clock, &agreement)).collect();
-    (clock, benches)
+    (clock, benches, agreement)
 }
 
 /// A list in a line: how many discontinuities came before, then each segment: its number, `!` where it begins with a
@@ -122,12 +134,12 @@ fn holes_become_gaps_and_breaks_discontinuities() {
         (
             "a hole longer than the window",
             vec![whole(0, 2000, Lost), whole(2000, 4000, Continuous), whole(40_000, 42_000, Lost)],
-            "1: 20 40000..42000",
+            "1: 17- 34000..36000, 18- 36000..38000, 19- 38000..40000, 20 40000..42000",
         ),
         (
             "a break after one",
             vec![whole(0, 2000, Lost), whole(40_010, 42_000, Broken), whole(42_000, 44_000, Continuous)],
-            "1: 20! 40010..42000, 21 42000..44000",
+            "1: 17- 34000..36000, 18- 36000..38000, 19- 38000..40010, 20! 40010..42000, 21 42000..44000",
         ),
     ];
     for (case, batches, expected) in table {
@@ -137,6 +149,30 @@ fn holes_become_gaps_and_breaks_discontinuities() {
         renditions[0].play(batches.iter().map(|records| (Duration::from_secs(2), records.clone())));
         assert_eq!(line(&renditions[0].shelf.last()), *expected, "{case}");
     }
+}
+
+#[test]
+fn windows_begin_together_whichever_of_them_lacks_memory() {
+    let scratch = Scratch::new("fronts");
+    let config = SegmentConfig { length: Span::from_millis(60_000), ..SegmentConfig::default() };
+    let (clock, mut renditions, agreement) = agreed(2, config, &scratch);
+    // Room for eight segments or so, and as many that are no longer listed.
+    let little = SegmentConfig { bytes: 20 * 8 * 188, ..config };
+    renditions.insert(1, Bench::with(little, &clock, &agreement));
+    for cell in 0..60 {
+        clock.advance(Duration::from_secs(2));
+        for (rendition, late) in renditions.iter_mut().zip([0, 30, 60]) {
+            let (from, to) = (cell * TARGET + late, (cell + 1) * TARGET + late);
+            rendition.play(now(whole(from, to, Join::Continuous)));
+        }
+        let first: Vec<i64> =
+            renditions.iter().map(|it| it.shelf.last().listed[0].sequence as i64 - FIRST as i64).collect();
+        assert!(first.iter().max().zip(first.iter().min()).is_some_and(|(a, b)| a - b <= 1), "{first:?}");
+    }
+    let listed: Vec<_> = renditions.iter().map(|it| it.shelf.last().listed.len()).collect();
+    assert!(listed.iter().all(|count| (6..=10).contains(count)), "{listed:?}");
+    let evictions: Vec<_> = renditions.iter().map(|it| it.stats.evictions.get() > 0).collect();
+    assert_eq!(evictions, [false, true, false]);
 }
 
 #[test]
@@ -234,7 +270,123 @@ fn turn() -> impl Strategy<Value = Turn> {
     ]
 }
 
+/// A rendition whose segments are counted: where they begin, in milliseconds, and how they join.
+type Cuts = Vec<(i64, Join)>;
+
+/// Cuts at the first units from `own` instants on, and where everything breaks: one break with each unit, of which one
+/// comes each `unit` milliseconds.
+fn cuts(own: impl IntoIterator<Item = i64>, breaks: &[i64], unit: i64) -> Cuts {
+    let first = |at: i64| (at + unit - 1).div_euclid(unit) * unit;
+    let mut cuts: Cuts = own.into_iter().map(|at| (first(at), Join::Continuous)).collect();
+    let mut next = 0;
+    for at in breaks {
+        let at = first(*at).max(next);
+        next = at + unit;
+        cuts.retain(|cut| cut.0 != at);
+        cuts.push((at, Join::Broken));
+    }
+    cuts.sort();
+    cuts.dedup_by_key(|cut| cut.0);
+    cuts
+}
+
+/// The segments of a rendition, as they get their places.
+struct Told {
+    sequence: Sequence,
+    segments: Vec<Heard>,
+}
+
+/// A segment that has its place.
+#[derive(Clone, Copy, Debug)]
+struct Heard {
+    /// In milliseconds.
+    from: i64,
+    number: u64,
+    join: Join,
+    discontinuity: u64,
+    /// When it got it.
+    step: usize,
+}
+
+impl Told {
+    fn new(agreement: &Arc<Agreement>) -> Self {
+        Self { sequence: agreement.sequence("camera"), segments: Vec::new() }
+    }
+
+    fn place(&mut self, step: usize, (from, join): (i64, Join)) {
+        let placed = self.sequence.place(at(from), join, None).expect("all are counted");
+        let (number, lost) = (placed.sequence, join > Join::Continuous);
+        let join = placed.join;
+        assert!(!lost || join == Join::Broken, "{from} does not follow");
+        let before = match (placed.before, self.segments.last()) {
+            (Before::Anew { discontinuities, .. }, None) => discontinuities,
+            (Before::Gaps(gaps), Some(last)) if gaps.is_empty() => last.discontinuity,
+            (before, _) => panic!("what was lost is no gap here: {before:?}"),
+        };
+        let discontinuity = before + u64::from(join == Join::Broken);
+        self.segments.push(Heard { from, number, join, discontinuity, step });
+    }
+
+    fn first_of(&self, discontinuity: u64) -> Option<Heard> {
+        self.segments.iter().find(|it| it.discontinuity == discontinuity).copied()
+    }
+}
+
 proptest! {
+    #[test]
+    fn what_is_counted_breaks_from_the_same_instant_on(
+        key_frames in proptest::collection::btree_set(1i64..30_000, 0..30),
+        breaks in proptest::collection::btree_set(500i64..30_000, 0..8),
+        lost in proptest::collection::btree_set((0usize..4, 1usize..20), 0..6),
+        unit in 1i64..45,
+        order in proptest::collection::vec(0usize..4, 0..60),
+    ) {
+        let scratch = Scratch::new("counted");
+        let config = SegmentConfig { target: Span::from_millis(4000), ..SegmentConfig::default() };
+        let clock = clock();
+        let ledger = Ledger::open(scratch.file());
+        let agreement =
+            Agreement::new(&ledger, "camera", Numbering::Counted, &config, &clock.wall(), Span::ZERO);
+        let breaks: Vec<i64> = breaks.into_iter().collect();
+        // Two renditions of pictures and two of sound, which is cut on a grid; and time enough at the end for all.
+        let pictures = cuts(std::iter::once(0).chain(key_frames).chain((1..60).map(|n| 4000 * n)), &breaks, 1);
+        let sounds = cuts((0..120).map(|n| n * TARGET), &breaks, unit);
+        let all = [&pictures, &sounds, &pictures, &sounds];
+        let mut told = all.map(|_| Told::new(&agreement));
+        let mut done = [0; 4];
+        let mut joins = [Join::Continuous; 4];
+        // One may be behind the others, but has what comes at last when they have.
+        let rest = (0..200).flat_map(|_| 0..4);
+        for (step, rendition) in order.into_iter().chain(rest).enumerate() {
+            let Some((from, join)) = all[rendition].get(done[rendition]).copied() else { continue };
+            joins[rendition] = join.max(joins[rendition]);
+            if lost.contains(&(rendition, done[rendition])) {
+                joins[rendition] = joins[rendition].max(Join::Lost);
+            } else {
+                let join = std::mem::replace(&mut joins[rendition], Join::Continuous);
+                told[rendition].place(step, (from, join));
+            }
+            done[rendition] += 1;
+        }
+        let last = told[0].segments[told[0].segments.len() - 1].discontinuity;
+        for told in &told {
+            prop_assert!(told.segments.windows(2).all(|two| two[1].number == two[0].number + 1));
+            prop_assert_eq!(told.segments[told.segments.len() - 1].discontinuity, last, "all tell all of them");
+        }
+        for discontinuity in told[0].segments[0].discontinuity + 1..=last {
+            let firsts = told.each_ref().map(|it| it.first_of(discontinuity).expect("one after the other"));
+            for (told, own) in told.iter().zip(firsts) {
+                // What begins from there on once another has told it tells it too, if it tells no other.
+                let due = |it: &Heard| {
+                    let heard = firsts.iter().any(|first| first.from <= it.from && first.step < it.step);
+                    heard && it.step < own.step && it.join != Join::Broken
+                };
+                let silent = told.segments.iter().find(|it| due(it));
+                prop_assert!(silent.is_none(), "{silent:?} does not tell {discontinuity}: {firsts:?}");
+            }
+        }
+    }
+
     #[test]
     fn the_same_number_is_the_same_time_and_the_same_discontinuity(
         turns in proptest::collection::vec((turn(), turn(), turn(), any::<bool>()), 1..40),

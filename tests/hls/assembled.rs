@@ -206,7 +206,7 @@ fn sound_is_shown_part_by_part() {
 /// `~` if it is a gap, `/` if it breaks with the one before, and how many of its parts are there and are not.
 fn after_overflow(numbering: Numbering, missed: std::ops::Range<usize>) -> Vec<String> {
     let kind = TrackKind::Video(FrameRate::new(30, 1).expect("a rate"));
-    let instants: Vec<_> = (0..480).map(|n| n * 3000).collect();
+    let instants: Vec<_> = (0..missed.end.max(150) as i64 + 330).map(|n| n * 3000).collect();
     let (target, all) = shown_to(&kind, numbering, &instants, 16, |n| !missed.contains(&n));
     follow(target, &all);
     let last = all.last().expect("shown");
@@ -229,7 +229,9 @@ fn follow(target: Span, all: &[Arc<Snapshot>]) {
     for snapshot in all {
         let mut end = None;
         for segment in snapshot.listed.iter() {
-            assert!(end.is_none_or(|end| end == segment.start), "{} does not follow", segment.sequence);
+            assert!(segment.init.is_some(), "{} has no EXT-X-MAP", segment.sequence);
+            let follows = segment.join == Join::Broken || end.is_none_or(|end| end == segment.start);
+            assert!(follows, "{} does not follow", segment.sequence);
             end = Some(segment.start + segment.duration);
             if !segment.parts.is_empty() {
                 let sum = segment.parts.iter().fold(Span::ZERO, |sum, part| sum + part.duration);
@@ -262,11 +264,24 @@ fn what_a_slow_reader_missed_is_a_gap_and_time_goes_on() {
     // Where segments are counted, too.
     let counted = after_overflow(Numbering::Counted, 122..150);
     assert_eq!(counted[..7], ["/0 10+0", "1 10+0", "~2 3+7", "3 10+0", "4 10+0", "5 10+0", "6 10+0"]);
+    // What is missing then breaks, as no cell says how long it was.
+    assert_eq!(
+        after_overflow(Numbering::Counted, 122..190)[..6],
+        ["/0 10+0", "1 10+0", "2 3+0", "/3 10+0", "4 10+0", "5 10+0"]
+    );
     // The same, and all of the next: of that there is nothing.
     assert_eq!(
         after_overflow(aligned, 122..190)[..7],
         ["/0 10+0", "1 10+0", "~2 3+7", "~3 0+0", "4 10+0", "5 10+0", "6 10+0"]
     );
+    // More than the window: of that the last three target durations.
+    let told = after_overflow(aligned, 122..1290);
+    let (gaps, there) = told.split_at(told.len() - 5);
+    assert!((3..=4).contains(&gaps.len()) && gaps.iter().all(|it| it.starts_with('~')), "{told:?}");
+    assert!(there.iter().all(|it| it.ends_with(" 10+0") && !it.starts_with('/')), "{told:?}");
+    let told = after_overflow(Numbering::Counted, 122..1290);
+    let broken: Vec<_> = told.iter().filter(|it| it.starts_with('/')).collect();
+    assert_eq!(broken, ["/0 10+0", "/3 10+0"], "{told:?}");
     // Whole segments alone.
     assert_eq!(
         after_overflow(aligned, 104..150)[..7],

@@ -31,7 +31,7 @@ impl Story {
         let config = SegmentConfig { length: Span::from_millis(millis), bytes, ..SegmentConfig::default() };
         let clock = clock();
         let mut window = Window::new(&config, Dates::of(&clock.wall()));
-        window.prepare(Before::Nothing(7), clock.now());
+        window.prepare(Before::Anew { discontinuities: 7, gaps: Vec::new() }, clock.now());
         Self { window, clock, next: 100, at: BOOT_HOUR.to_pts() }
     }
 

@@ -31,7 +31,7 @@ impl Numbers {
         let config = SegmentConfig::default();
         let agreement = Agreement::new(ledger, stream, Numbering::Counted, &config, &now, Span::ZERO);
         // What another rendition learns: this one's first segment is not begun yet.
-        let Placed { sequence: media, before: Before::Nothing(discontinuity), .. } =
+        let Placed { sequence: media, before: Before::Anew { discontinuities: discontinuity, .. }, .. } =
             agreement.sequence("other").place(Pts::default(), Join::Lost, None).expect("all are counted")
         else {
             panic!("it is the first");

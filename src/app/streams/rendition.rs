@@ -10,6 +10,8 @@ use crate::base::{Clock, Pulse, Span};
 use crate::container::ts::{PACKET_LEN, Record};
 use crate::media::{CutGrid, Program};
 use crate::playlist::{Format, Latency, Style};
+use crate::pump::breaks::Breaks;
+use crate::pump::outlet::Outlet;
 use crate::pump::segments::Segments;
 use crate::pump::sink::{RecordSink, SinkStats};
 use crate::ring::{self, Audience};
@@ -31,6 +33,8 @@ pub(super) struct Common<'a> {
     pub(super) agreement: Arc<Agreement>,
     pub(super) protection: &'a Protection,
     pub(super) clock: &'a Arc<dyn Clock>,
+    /// Of pictures that are not cut where sound is.
+    breaks: Option<Arc<Breaks>>,
 }
 
 /// One rendition, whose units are written to `segments`.
@@ -61,7 +65,24 @@ impl<'a> Common<'a> {
         let numbering = numbering(stream, coding);
         let agreement =
             Agreement::new(ledger, stream.name.as_str(), numbering, &window, &clock.wall(), delay);
-        Self { stream, coding, agreement, protection, clock }
+        let breaks = (numbering == Numbering::Counted).then(Arc::default);
+        Self { stream, coding, agreement, protection, clock, breaks }
+    }
+
+    /// The way of the first pictures, whose breaks their sound is to follow.
+    pub(super) fn leading(&self, outlet: Outlet) -> Outlet {
+        match &self.breaks {
+            Some(breaks) => outlet.leading(Arc::clone(breaks), self.target().limit()),
+            None => outlet,
+        }
+    }
+
+    /// The way of sound alone, beside the pictures.
+    pub(super) fn following(&self, outlet: Outlet) -> Outlet {
+        match &self.breaks {
+            Some(breaks) => outlet.following(Arc::clone(breaks)),
+            None => outlet,
+        }
     }
 
     /// Makes the rendition `name`, which carries `program` at `bitrate`.
@@ -69,7 +90,7 @@ impl<'a> Common<'a> {
     /// # Errors
     /// If the system has no descriptors left.
     pub(super) fn make(&self, name: &str, bitrate: u32, program: &Program) -> Result<Made, BuildError> {
-        let Self { stream, coding, agreement, protection, clock } = self;
+        let Self { stream, coding, agreement, protection, clock, .. } = self;
         let label = format!("{}/{name}", stream.name);
         let coding = coding.filter(|_| program.video.is_some());
         let (producer, ring) = ring::channel(ring_packets(bitrate, coding))

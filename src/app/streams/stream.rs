@@ -98,7 +98,7 @@ pub(super) fn build(
         if let Some(low) = &mut low {
             outlet = low.sound(outlet, config, settings.bitrate.0)?;
         }
-        parts.outlets.push(outlet);
+        parts.outlets.push(common.following(outlet));
         parts.made.push(Offered { reading, shelf, figures });
     }
 
@@ -167,6 +167,7 @@ impl Parts {
             Some(low) => low.pictures(outlet, name, settings, &info)?,
             None => outlet,
         };
+        let outlet = if self.videos.is_empty() { common.leading(outlet) } else { outlet };
         let (counted, told) = (Arc::clone(&stats), Arc::clone(&info));
         self.videos.push(VideoStream::new(&label, mode, grid, outlet, counted, told, &steps));
         let steps = settings.overload.iter().map(Step::to_string).collect();

@@ -13,7 +13,7 @@ mod psi;
 
 pub use demux::{Demux, Event, Fault};
 pub use mux::{Mux, MuxError, SOUND_DELAY};
-pub use packet::Pid;
+pub use packet::{NULL_PACKET, Pid};
 
 use crate::base::Pts;
 

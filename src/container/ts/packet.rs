@@ -22,6 +22,15 @@ const DISCONTINUITY: u8 = 0x80;
 const RANDOM_ACCESS: u8 = 0x40;
 const HAS_PCR: u8 = 0x10;
 
+/// A packet that carries nothing (2.4.3.3; table 2-3: PID 0x1FFF).
+pub const NULL_PACKET: [u8; PACKET_LEN] = {
+    let mut packet = [STUFFING; PACKET_LEN];
+    packet[0] = SYNC_BYTE;
+    packet[1] = 0x1F;
+    packet[3] = HAS_PAYLOAD;
+    packet
+};
+
 /// A packet identifier, 13 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Pid(u16);

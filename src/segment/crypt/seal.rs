@@ -60,7 +60,7 @@ impl Seal {
             slab.clear();
             *open = None;
         }
-        let open = open.get_or_insert_with(|| Open::new(keys, sequence, first.cloned()));
+        let open = open.get_or_insert_with(|| Open::new(&keys.of(sequence), sequence, first.cloned()));
         for chunk in clear.iter().skip(open.done) {
             open.encipher(chunk, slab);
         }
@@ -79,14 +79,21 @@ impl Seal {
     }
 }
 
+/// All of a segment of this number, enciphered at once.
+pub(in crate::segment) fn enciphered(key: &Key, sequence: u64, clear: &[u8]) -> Body {
+    let (mut open, mut slab) = (Open::new(key, sequence, None), BytesMut::new());
+    open.encipher(clear, &mut slab);
+    open.finish(&mut slab)
+}
+
 impl Open {
-    fn new(keys: &Keyring, sequence: u64, first: Option<Bytes>) -> Self {
+    fn new(key: &Key, sequence: u64, first: Option<Bytes>) -> Self {
         // RFC 8216, 5.2: without an IV attribute it is the media sequence number, big-endian, in 16 bytes.
         let iv = u128::from(sequence).to_be_bytes();
         Self {
             sequence,
             first,
-            encryptor: Encryptor::new(&keys.of(sequence).secret.into(), &iv.into()),
+            encryptor: Encryptor::new(&key.secret.into(), &iv.into()),
             done: 0,
             rest: [0; BLOCK_LEN],
             rest_len: 0,
@@ -164,7 +171,9 @@ impl Open {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::segment::Vault;
+    use crate::base::{Pts, Span};
+    use crate::container::ts::{Join, PACKET_LEN};
+    use crate::segment::{Segment, Vault};
     use cbc::Decryptor;
     use cbc::cipher::BlockModeDecrypt;
     use cbc::cipher::block_padding::Pkcs7;
@@ -195,7 +204,7 @@ mod tests {
         let clear = (0x0001_0203_0405_0607_0809_0a0b_0c0d_0e0f_u128
             ^ 0x6bc1_bee2_2e40_9f96_e93d_7e11_7393_172a_u128)
             .to_be_bytes();
-        let mut open = Open::new(&seal().keys, 0, None);
+        let mut open = Open::new(&seal().keys.of(0), 0, None);
         open.encryptor = Encryptor::new(&key.into(), &[0; 16].into());
         let mut slab = BytesMut::new();
         open.encipher(&clear, &mut slab);
@@ -221,6 +230,23 @@ mod tests {
         let (key, enciphered) = seal.close(9, &second);
         assert_eq!((key.number, decipher(&key, 9, &enciphered)), (9, second.chunks.concat()));
         assert_eq!(decipher(&key, 9, &seal.close(9, &second).1), second.chunks.concat(), "and again");
+    }
+
+    #[test]
+    fn a_gap_that_is_fetched_is_null_packets_under_its_key() {
+        let gap = Segment::gap(7, Pts::default(), Span::from_millis(2000), Join::Continuous);
+        let clear = gap.filled().expect("a gap").body;
+        let packets = clear.chunks.concat();
+        assert!(packets.len() == clear.len && packets.chunks(PACKET_LEN).count() > 50);
+        assert!(
+            packets.chunks(PACKET_LEN).all(|it| it[..3] == [0x47, 0x1F, 0xFF]),
+            "ISO/IEC 13818-1, table 2-3"
+        );
+        let key = seal().keys.of(6);
+        let closed = Segment { key: Some(Arc::new(key.clone())), ..gap.clone() }.filled().expect("a gap");
+        assert_eq!(decipher(&key, 7, &closed.body), packets);
+        let there = Segment::plain(7, gap.start, gap.duration, gap.join, clear);
+        assert!(there.filled().is_none());
     }
 
     proptest! {

@@ -133,6 +133,7 @@ const ORDINARY: &[Case] = &[
         });
     }),
     ("durations_are_those_of_the_media", |it| {
+        it.renditions.truncate(1);
         // PTS, bits 14 to 7: 42 ms with 15 more.
         both(it, "103.ts", |body| body[2 * 188 + 4 + 12] ^= 0x1e);
     }),
@@ -142,7 +143,14 @@ const ORDINARY: &[Case] = &[
         }
         it.renditions.iter_mut().flat_map(|it| &mut it.listings).for_each(|it| it.media.frame = 5.0);
     }),
-    ("numbers_and_dates_agree", |it| {
+    ("numbers_agree", |it| {
+        for at in 0..9 {
+            let media = &mut one(it).listings[at].media;
+            let text = media.text.replace("MEDIA-SEQUENCE:10", "MEDIA-SEQUENCE:20");
+            *media = Media::read(&text);
+        }
+    }),
+    ("dates_agree", |it| {
         for at in 0..9 {
             let media = &mut one(it).listings[at].media;
             *media = Media::read(&media.text.replace(".000Z", ".100Z"));
@@ -174,6 +182,14 @@ const ORDINARY: &[Case] = &[
     ("what_is_told_is_in_it", |it| multivariant(it, "1280x720", "640x360")),
     ("what_is_told_is_in_it", |it| multivariant(it, "FRAME-RATE=30", "FRAME-RATE=25")),
     ("what_is_told_is_in_it", |it| multivariant(it, "avc1.42c01f", "avc1.64001f")),
+    ("what_is_told_is_in_it", |it| {
+        // More may be told where there are several codings, but not less.
+        let last = "#EXTINF:2.000000,\n110.ts";
+        let broken =
+            format!("#EXT-X-DISCONTINUITY\n#EXT-X-PROGRAM-DATE-TIME:2026-11-20T12:00:20.000Z\n{last}");
+        it.renditions.iter_mut().for_each(|rendition| edit_in(rendition, 8, last, &broken));
+        one(it).probe.as_mut().expect("probed").size = Some("1920x1080".to_owned());
+    }),
     ("no_segment_has_two_sounds", |it| one(it).probe.as_mut().expect("probed").sounds = 2),
 ];
 

@@ -82,14 +82,19 @@ fn counters_run_on(rendition: &Rendition) -> Vec<String> {
     found
 }
 
+/// The segments whose bytes came and can be read.
+pub(super) fn looks(rendition: &Rendition) -> Vec<(&Segment, Look)> {
+    let fetched = fetched(rendition).into_iter();
+    fetched.filter_map(|(it, bytes)| Some((it, look(rendition, it, bytes)?))).collect()
+}
+
 fn segments_begin_with_a_key_picture(rendition: &Rendition) -> Vec<String> {
-    let looks =
-        fetched(rendition).into_iter().filter_map(|(it, bytes)| Some((it, look(rendition, it, bytes)?)));
+    let looks = looks(rendition).into_iter();
     looks.filter(|(_, look)| !look.independent).map(|(it, _)| it.uri.clone()).collect()
 }
 
 /// Seconds from one timestamp to another.
-fn apart(from: &Look, to: &Look) -> f64 {
+pub(super) fn apart(from: &Look, to: &Look) -> f64 {
     let plain = to.start - from.start;
     from.wraps.map_or(plain, |wraps| (plain + wraps / 2.0).rem_euclid(wraps) - wraps / 2.0)
 }

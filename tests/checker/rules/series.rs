@@ -105,7 +105,9 @@ fn dates_stay(rendition: &Rendition) -> Vec<String> {
         let new: std::collections::BTreeMap<u64, f64> = after.dates().into_iter().collect();
         // Parts are listed before it is known when the next picture comes: where a segment will begin of which none is
         // there is a guess.
-        let guessed = before.has_parts() && before.edge.parts.is_empty();
+        // So it is where the timeline begins anew.
+        let broken = after.segment(before.next()).is_some_and(|next| next.discontinuity);
+        let guessed = before.has_parts() && before.edge.parts.is_empty() || broken;
         let said = before.dates().into_iter().filter(|(number, _)| !guessed || *number != before.next());
         let moved = said.filter_map(|(number, old)| Some((number, new.get(&number)? - old)));
         let moved: Vec<(u64, f64)> = moved.collect();

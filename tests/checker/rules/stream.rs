@@ -1,7 +1,9 @@
 //! What belongs together: a multivariant playlist and its renditions.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use super::files::{apart, looks};
 use super::media::unless;
 use super::{Rule, rules};
 use crate::seen::{Listing, Rendition, Stream};
@@ -9,7 +11,8 @@ use crate::text::{Media, Multivariant, Variant};
 
 pub(crate) const RULES: &[Rule<Stream>] = rules![
     "bis 6.2.4": settings_agree,
-    "bis 6.2.4": numbers_and_dates_agree,
+    "A 8.22": numbers_agree,
+    "bis 6.2.4": dates_agree,
     "bis 6.2.4": discontinuities_agree,
     "bis 6.2.4": windows_agree,
     "bis B.1": every_other_is_reported,
@@ -46,8 +49,15 @@ fn pairs(stream: &Stream) -> impl Iterator<Item = (&Rendition, &Rendition)> {
     first.into_iter().flat_map(move |first| others.iter().map(move |other| (first, other)))
 }
 
-fn numbers_and_dates_agree(stream: &Stream) -> Vec<String> {
-    let dates = |rendition| {
+/// How far apart two may begin that begin at the same cut: the picture or frame of sound that it falls into, in seconds.
+fn slack(first: &Rendition, other: &Rendition) -> f64 {
+    let listings = [first, other].into_iter().filter_map(|it| it.listings.first());
+    listings.map(|it| it.media.frame).fold(0.0, f64::max) + 0.001
+}
+
+/// Where segments are cut at the same instants. Where key frames decide, each rendition has numbers of its own.
+fn numbers_agree(stream: &Stream) -> Vec<String> {
+    let begun = |rendition| {
         by_number(rendition, |media: &Media| {
             let all = media.dates();
             // Where the timeline begins anew, each begins with the first it has.
@@ -57,39 +67,70 @@ fn numbers_and_dates_agree(stream: &Stream) -> Vec<String> {
     };
     let mut found = Vec::new();
     for (first, other) in pairs(stream) {
-        let (ours, theirs) = (dates(first), dates(other));
-        let frame = [first, other]
-            .iter()
-            .filter_map(|it| it.listings.first())
-            .map(|it| it.media.frame)
-            .fold(0.0, f64::max);
-        let off = ours.iter().filter_map(|(number, at)| Some((number, theirs.get(number)? - at)));
-        let worst = off.max_by(|a, b| a.1.abs().total_cmp(&b.1.abs()));
-        if let Some((number, off)) = worst.filter(|(_, off)| off.abs() > frame + 0.001) {
-            found.push(format!("{number} begins {off:.3} s later in {} than in {}", other.uri, first.uri));
-        }
+        let (ours, theirs) = (begun(first), begun(other));
+        let slack = slack(first, other);
+        let near = |at: f64| theirs.iter().min_by(|a, b| (a.1 - at).abs().total_cmp(&(b.1 - at).abs()));
+        let same = |at: f64| near(at).filter(|(_, their)| (*their - at).abs() <= slack);
+        let cuts: Vec<_> = ours.iter().filter_map(|(number, at)| Some((number, same(*at)?.0))).collect();
+        let together = 2 * cuts.len() > ours.len().min(theirs.len());
+        let differs = cuts.iter().find(|(our, their)| together && our != their);
+        found.extend(differs.map(|(our, their)| format!("{our} is {their} in {}", other.uri)));
     }
     found
 }
 
-fn discontinuities_agree(stream: &Stream) -> Vec<String> {
-    let count = |rendition| {
-        by_number(rendition, |media: &Media| {
-            let mut so_far = media.discontinuity_sequence.unwrap_or(0);
-            let counted = media.segments.iter().map(|segment| {
-                so_far += u64::from(segment.discontinuity);
-                (segment.number, so_far)
-            });
-            counted.collect()
-        })
+/// The same instant of the media has the same date in all. Which instant it is, the media say.
+fn dates_agree(stream: &Stream) -> Vec<String> {
+    let dated = |rendition| {
+        let dates = by_number(rendition, Media::dates);
+        let looks = looks(rendition).into_iter();
+        let dated = looks.filter_map(|(segment, look)| Some((*dates.get(&segment.number)?, look)));
+        dated.collect::<Vec<_>>()
     };
     let mut found = Vec::new();
     for (first, other) in pairs(stream) {
-        let (ours, theirs) = (count(first), count(other));
-        let differs = ours.iter().find(|(number, it)| theirs.get(number).is_some_and(|their| their != *it));
+        let (ours, theirs) = (dated(first), dated(other));
+        let off = ours.iter().filter_map(|(at, look)| {
+            let (near, there) = theirs.iter().min_by(|a, b| (a.0 - at).abs().total_cmp(&(b.0 - at).abs()))?;
+            Some((at, near - at - apart(look, there)))
+        });
+        let worst = off.max_by(|a, b| a.1.abs().total_cmp(&b.1.abs()));
+        let wrong = worst.filter(|(_, off)| off.abs() > slack(first, other));
+        found.extend(wrong.map(|(at, off)| {
+            format!("around {at:.3}, the dates of {} are {off:.3} s beside those of {}", other.uri, first.uri)
+        }));
+    }
+    found
+}
+
+/// So far apart the beginnings of two segments may be that tell the same break, in seconds.
+const TOGETHER: f64 = 0.15;
+
+/// Compared by date: where key frames decide, each rendition has numbers of its own.
+fn discontinuities_agree(stream: &Stream) -> Vec<String> {
+    // When each segment begins and ends, and its discontinuity sequence number.
+    let counted = |rendition| {
+        let counted = by_number(rendition, |media: &Media| {
+            let mut so_far = media.discontinuity_sequence.unwrap_or(0);
+            let counted = media.segments.iter().zip(media.dates()).map(|(segment, (_, begin))| {
+                so_far += u64::from(segment.discontinuity);
+                (segment.number, (begin, begin + segment.duration.unwrap_or(0.0), so_far))
+            });
+            counted.collect()
+        });
+        counted.into_values().collect::<Vec<_>>()
+    };
+    let mut found = Vec::new();
+    for (first, other) in pairs(stream) {
+        let (ours, theirs) = (counted(first), counted(other));
+        let differs = ours.iter().find(|(begin, end, count)| {
+            let at = (begin + end) / 2.0;
+            let there = theirs.iter().find(|(from, to, _)| (from + TOGETHER..to - TOGETHER).contains(&at));
+            there.is_some_and(|(.., their)| their != count)
+        });
         found.extend(
             differs
-                .map(|(number, _)| format!("{} counts otherwise than {} at {number}", other.uri, first.uri)),
+                .map(|(begin, ..)| format!("{} counts otherwise than {} at {begin}", other.uri, first.uri)),
         );
     }
     found
@@ -175,7 +216,10 @@ fn reports_are_true(stream: &Stream) -> Vec<String> {
                 let Some(other) = stream.renditions.iter().find(|it| it.uri == uri) else { continue };
                 let told = (report.number::<u64>("LAST-MSN").unwrap_or(0), report.number::<u64>("LAST-PART"));
                 let least = around(other, &pair[0]).next().map(Media::last);
-                let most = around(other, &pair[1]).last().map(Media::last);
+                // Answers may overtake each other.
+                let late = pair[1].answer.begun + Duration::from_secs_f64(other.delay);
+                let later = other.listings.iter().take_while(|it| it.answer.begun <= late).last();
+                let most = around(other, &pair[1]).chain(later.map(|it| &it.media)).map(Media::last).max();
                 // Past the last one seen, nothing is known.
                 let last = other.listings.last().is_none_or(|it| it.answer.begun <= pair[1].answer.begun);
                 let good =
@@ -255,6 +299,19 @@ fn profile_and_level(codec: &str) -> Option<(u8, u8)> {
     Some((byte(0)?, byte(4)?))
 }
 
+/// `320` of `320x180`.
+fn width(size: &str) -> Option<u32> {
+    size.split('x').next()?.parse().ok()
+}
+
+/// Whether something was seen and told, so that `good` holds of both, or neither.
+fn is_told<T>((seen, told): (Option<T>, Option<T>), good: impl Fn(T, T) -> bool) -> bool {
+    match (seen, told) {
+        (Some(seen), Some(told)) => good(seen, told),
+        (seen, told) => seen.is_none() && told.is_none(),
+    }
+}
+
 fn what_is_told_is_in_it(stream: &Stream) -> Vec<String> {
     let Some((_, last)) = stream.multivariants.last() else { return Vec::new() };
     let mut found = Vec::new();
@@ -267,13 +324,17 @@ fn what_is_told_is_in_it(stream: &Stream) -> Vec<String> {
         let apart = variant.has_pictures() && variant.list.get("AUDIO").is_some() && { members }
             .all(|it| it.list.get("URI").is_some());
         let sound = variant.codecs().any(|codec| codec.starts_with("mp4a"));
-        let wrong = probe.size != variant.list.get("RESOLUTION").map(str::to_owned)
-            || probe.avc != variant.codecs().find_map(profile_and_level)
-            || (probe.sounds > 0) != (sound && !apart)
-            || match (probe.rate, variant.list.number::<f64>("FRAME-RATE")) {
-                (Some(seen), Some(told)) => (seen - told).abs() > 0.05 * told,
-                (seen, told) => seen.is_some() != told.is_some(),
-            };
+        // Behind a discontinuity there may be another coding: what is told suffices for all.
+        let listed = rendition.listings.last().map_or(&[][..], |last| &last.media.segments);
+        let is_one = listed.iter().skip(1).all(|segment| !segment.discontinuity);
+        let profile = (probe.avc, variant.codecs().find_map(profile_and_level));
+        let size = (probe.size.as_deref(), variant.list.get("RESOLUTION"));
+        let rate = (probe.rate, variant.list.number::<f64>("FRAME-RATE"));
+        let wrong =
+            !is_told(profile, |seen, told| seen == told || !is_one && seen.0 <= told.0 && seen.1 <= told.1)
+                || !is_told(size, |seen, told| seen == told || !is_one && width(seen) <= width(told))
+                || !is_told(rate, |seen, told| (seen - told).abs() <= 0.05 * told || !is_one && seen <= told)
+                || (probe.sounds > 0) != (sound && !apart);
         found.extend(unless(!wrong, || {
             format!("line {}: {:?} is told, {probe:?} found", variant.line, variant.list)
         }));
