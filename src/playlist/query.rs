@@ -84,7 +84,7 @@ impl Directives {
             (None, Some(_)) => return Err(QueryError::PartOfNothing),
             (None, None) => None,
         };
-        let extent = match value(query, "_HLS_skip")?.as_deref() {
+        let extent = match parameter(query, "_HLS_skip")?.as_deref() {
             Some("YES" | "v2") => Extent::Delta,
             _ => Extent::Whole,
         };
@@ -130,7 +130,7 @@ impl fmt::Display for Piece {
 }
 
 fn number(query: &str, name: &'static str) -> Result<Option<u64>, QueryError> {
-    let Some(value) = value(query, name)? else { return Ok(None) };
+    let Some(value) = parameter(query, name)? else { return Ok(None) };
     // Digits alone: the standard library would read `+5` as well.
     let digits = value.bytes().all(|byte| byte.is_ascii_digit());
     let number = digits.then(|| value.parse().ok()).flatten();
@@ -139,14 +139,17 @@ fn number(query: &str, name: &'static str) -> Result<Option<u64>, QueryError> {
 
 /// RFC 3339. A plus is a plus, as in every URL that is no form.
 fn date(query: &str, name: &'static str) -> Result<Option<WallTime>, QueryError> {
-    let Some(value) = value(query, name)? else { return Ok(None) };
+    let Some(value) = parameter(query, name)? else { return Ok(None) };
     let nanos = value.parse().ok().and_then(|stamp: Timestamp| i64::try_from(stamp.as_nanosecond()).ok());
     let wall = nanos.map(WallTime::from_unix_nanos);
     wall.map(Some).ok_or_else(|| QueryError::Date { name, value: value.into_owned() })
 }
 
-/// The value of the parameter `name`, if it is there.
-fn value<'a>(query: &'a str, name: &'static str) -> Result<Option<Cow<'a, str>>, QueryError> {
+/// The value of the parameter `name`, if it is there; empty where it has none.
+///
+/// # Errors
+/// If it is there twice, or is no text.
+pub fn parameter<'a>(query: &'a str, name: &'static str) -> Result<Option<Cow<'a, str>>, QueryError> {
     let pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
     let mut values = pairs.filter(|(raw, _)| decode(raw).is_some_and(|read| read == name));
     let Some((_, raw)) = values.next() else { return Ok(None) };

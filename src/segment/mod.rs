@@ -16,11 +16,12 @@ pub mod sequence;
 pub mod window;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
 use crate::base::time::TICKS_PER_SECOND;
-use crate::base::{Pts, Span};
+use crate::base::{Pts, Span, WallTime};
 use crate::container::ts::Join;
 use crate::media::marker::Marker;
 
@@ -201,6 +202,18 @@ impl Snapshot {
 }
 
 impl Snapshot {
+    /// Where in the media that instant of civil time is; what lies before all that is kept is its beginning, what lies
+    /// between two segments or behind all of them the end of the one before. `None` if nothing is kept.
+    pub fn instant(&self, at: WallTime) -> Option<Pts> {
+        let [retired, listed] = self.kept();
+        let mut segments = retired.iter().chain(listed);
+        let since = |it: &&Arc<Segment>| at >= self.dates.at(it.start);
+        let Some(segment) = segments.clone().rfind(since) else { return segments.next().map(|it| it.start) };
+        let nanos = at.as_unix_nanos().saturating_sub(self.dates.at(segment.start).as_unix_nanos());
+        let into = Span::from(Duration::from_nanos(nanos.unsigned_abs()));
+        Some(segment.start + into.min(segment.duration))
+    }
+
     /// What one playlist can name: the segments listed, after those no longer listed that lead up to them without a
     /// number missing. What came before a fresh beginning is not among them.
     pub fn kept(&self) -> [&[Arc<Segment>]; 2] {

@@ -7,6 +7,7 @@
 mod access;
 mod body;
 mod certificate;
+mod clip;
 mod connection;
 mod conversation;
 mod handler;

@@ -17,6 +17,7 @@ use super::text::Text;
 use crate::base::WallTime;
 use crate::playlist::{Latency, Report};
 use crate::segment::Snapshot;
+use crate::timeline::Timeline;
 
 /// A multivariant playlist's text from what the renditions of its lineup have on their shelves, in their order; none
 /// of those that have not begun. The query, without its `?`, is handed on to every playlist in it.
@@ -118,6 +119,7 @@ pub struct Station {
     low_latency: Option<Lineup>,
     snapshots: Snapshots,
     access: Access,
+    timeline: Arc<Timeline>,
     listeners: Mutex<Listeners>,
 }
 
@@ -140,6 +142,7 @@ impl Station {
             low_latency,
             snapshots,
             access: Access::Open,
+            timeline: Timeline::new(0),
             listeners: Mutex::new(Listeners::new(patience.unwrap_or_default())),
         }
     }
@@ -149,7 +152,17 @@ impl Station {
         Self { access, ..self }
     }
 
-    /// Who may have what is guarded of it: keys, the endless streams, photos.
+    /// The same, in which that happened.
+    pub fn with_timeline(self, timeline: Arc<Timeline>) -> Self {
+        Self { timeline, ..self }
+    }
+
+    /// What happened in it.
+    pub(super) fn timeline(&self) -> &Timeline {
+        &self.timeline
+    }
+
+    /// Who may have what is guarded of it: keys, the endless streams, photos, clips.
     pub(super) fn access(&self) -> &Access {
         &self.access
     }

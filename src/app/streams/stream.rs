@@ -269,7 +269,8 @@ fn feed(
         (low_lineup, low_readings, low_figures) = (Some(lineup), readings, figures);
     }
     let station = Station::new(name, &stream.title, lineup, low_lineup, snapshots);
-    let station = Arc::new(station.with_access(common.protection.access.clone()));
+    let station = station.with_access(common.protection.access.clone());
+    let station = Arc::new(station.with_timeline(Arc::clone(common.agreement.timeline())));
     let figures = StreamFigures {
         name: name.to_owned(),
         title: stream.title.clone(),
