@@ -248,6 +248,34 @@ pub trait Shelf: Send + std::marker::Sync {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::{Clock, Monotonic, SimClock};
+    use crate::segment::window::Window;
+
+    #[test]
+    fn civil_time_is_found_in_the_media() {
+        let clock = SimClock::new(Monotonic::default(), WallTime::from_unix_nanos(1_700_000_000_000_000_000));
+        let mut window = Window::new(&SegmentConfig::default(), Dates::of(&clock.wall()));
+        assert_eq!(window.snapshot().instant(WallTime::default()), None);
+        let millis = |millis: i64| Pts::default() + Span::from_millis(millis);
+        // From 10 s to 12 s, and from 14 s to 16 s.
+        for (sequence, begin) in [(7, 10_000), (8, 14_000)] {
+            let (duration, body) = (Span::from_millis(2_000), Body::default());
+            let segment = Segment::plain(sequence, millis(begin), duration, Join::Continuous, body);
+            window.push(segment, Monotonic::default());
+        }
+        let snapshot = window.snapshot();
+        for (at, found) in [
+            (0, 10_000),
+            (10_000, 10_000),
+            (11_250, 11_250),
+            (13_000, 12_000),
+            (15_001, 15_001),
+            (20_000, 16_000),
+        ] {
+            let at = WallTime::from_unix_nanos(1_700_000_000_000_000_000 + at * 1_000_000);
+            assert_eq!(snapshot.instant(at), Some(millis(found)), "{at}");
+        }
+    }
 
     #[test]
     fn no_segment_on_the_grid_exceeds_the_target_duration() {

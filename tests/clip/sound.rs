@@ -56,6 +56,22 @@ fn adts_has_whole_frames_whose_middle_lies_within() {
     assert_eq!(heard(&path).len(), count * 1024);
 }
 
+/// ADTS names the core coder alone, and so does the clip: what is above it, decoders find.
+#[test]
+#[cfg(feature = "fdk-aac")]
+fn he_aac_is_cut_as_exactly() {
+    let scratch = Scratch::new("clip-he");
+    let window = crate::window::thrifty();
+    let path = write(&scratch, &window, (1_333, 5_777), Kind::M4a).expect("a clip");
+    assert_eq!(probe(&path, "a", "stream=codec_name,profile,sample_rate"), ["aac,HE-AAC,48000"]);
+    let heard = heard(&path);
+    let (expected, frame) = (samples(5_777) - samples(1_333), 2048);
+    assert!((expected - 2..expected + frame).contains(&heard.len()), "{} for {expected}", heard.len());
+    let crossings = heard.windows(2).filter(|pair| pair[0] < 0.0 && pair[1] >= 0.0).count() as f64;
+    let hertz = crossings * f64::from(RATE) / heard.len() as f64;
+    assert!((hertz - 440.0).abs() < 1.0, "{hertz} Hz");
+}
+
 #[test]
 fn what_cannot_be_cut_is_refused() {
     let window = radio();

@@ -112,6 +112,37 @@ pub(crate) fn radio() -> Vec<Arc<Segment>> {
     written(&program, frames().map(|(unit, _)| unit).collect())
 }
 
+/// A window with a tone of 440 hertz in HE-AAC.
+#[cfg(feature = "fdk-aac")]
+pub(crate) fn thrifty() -> Vec<Arc<Segment>> {
+    use outpost::encode::{self, AacParams, AacProfile};
+    use outpost::media::{AudioBlock, Channels};
+
+    let params = AacParams { profile: AacProfile::He, channels: Channels::Mono, bitrate: 32_000 };
+    let mut encoder = encode::aac(params).expect("parameters that go together");
+    let mut units: Vec<(Pts, Vec<u8>)> = Vec::new();
+    for block in 0..LENGTH * i64::from(RATE) / 1024 {
+        let tone = |n: i64| ((n as f32) * 440.0 * std::f32::consts::TAU / RATE as f32).sin() / 4.0;
+        let samples: Vec<f32> = (0..1024).map(|n| tone(block * 1024 + n)).collect();
+        let block = AudioBlock {
+            pts: START + Span::from_samples(block * 1024, RATE),
+            channels: 1,
+            samples: &samples,
+        };
+        let mut take = |unit: &Packet<'_>| units.push((unit.pts, unit.data.to_vec()));
+        encoder.encode(&block, &mut take).expect("it encodes");
+    }
+    let packet = |(pts, data): &'static (Pts, Vec<u8>)| Packet {
+        track: Track::Audio,
+        pts: *pts,
+        dts: *pts,
+        entry: Entry::Key,
+        data,
+    };
+    let units: &'static [_] = units.leak();
+    written(&Program::audio_only(encoder.config().clone()), units.iter().map(packet).collect())
+}
+
 /// A window with the sweep and the test card, which from `change` on has another size.
 pub(crate) fn camera(change: Option<Pts>) -> Vec<Arc<Segment>> {
     let config = VideoConfig {

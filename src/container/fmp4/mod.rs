@@ -42,4 +42,4 @@ impl TrackConfig {
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::container) mod tests;

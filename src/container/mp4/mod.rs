@@ -9,3 +9,6 @@ pub(in crate::container) mod header;
 
 pub use file::{Edit, Sample, TooLarge, TrackTable, head};
 pub use header::{Codec, nal_units};
+
+#[cfg(test)]
+mod tests;
