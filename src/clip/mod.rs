@@ -49,11 +49,6 @@ impl Kind {
             Self::Ts => "ts",
         }
     }
-
-    /// Whether it has no place for pictures.
-    pub const fn is_sound(self) -> bool {
-        matches!(self, Self::M4a | Self::Aac)
-    }
 }
 
 impl FromStr for Kind {
@@ -70,7 +65,10 @@ impl FromStr for Kind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// Whoever wants more wants a recording, and can have it in pieces.
-    #[error("a clip has at most {} minutes, and this would have {} s; ask for less, or for a playlist of it", LONGEST.as_secs_f64() / 60.0, .0.as_secs_f64().round())]
+    #[error(
+        "a clip has at most {} minutes, and this would have {} s; ask for less, or for a playlist of it",
+        LONGEST.as_secs_f64() / 60.0, .0.as_secs_f64().round()
+    )]
     TooLong(Span),
     /// The file's tables have no room.
     #[error(transparent)]
@@ -95,13 +93,8 @@ pub struct Clip {
 
 impl Clip {
     /// Bytes of the file.
-    pub fn len(&self) -> usize {
+    pub fn size(&self) -> usize {
         self.head.len() + self.pieces.iter().map(|piece| piece.len).sum::<usize>()
-    }
-
-    /// Whether there is nothing in it; it never is.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 }
 

@@ -190,7 +190,7 @@ pub(crate) fn bytes(clip: &Clip, window: &[Arc<Segment>]) -> Vec<u8> {
         let segment = window.iter().find(|it| it.sequence == piece.sequence).expect("its segment");
         file.extend_from_slice(&piece.bytes(segment).expect("what was cut"));
     }
-    assert_eq!(file.len(), clip.len());
+    assert_eq!(file.len(), clip.size());
     file
 }
 

@@ -37,7 +37,7 @@ enum Next {
 impl Delivery {
     /// All of it. `segments` are those its pieces are cut from; `place` is given back in the end.
     pub(super) fn new(clip: Arc<Clip>, segments: Vec<Arc<Segment>>, place: OwnedSemaphorePermit) -> Self {
-        let left = clip.len();
+        let left = clip.size();
         Self { clip, segments: segments.into(), next: Next::Head, skip: 0, left, _place: place }
     }
 

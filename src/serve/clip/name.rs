@@ -43,7 +43,7 @@ fn name(title: &str, at: WallTime, kind: Kind) -> String {
     let harmless = |c: char| if c.is_control() || "/\\:*?\"<>|".contains(c) { ' ' } else { c };
     let title: String = title.chars().map(harmless).collect();
     let words: Vec<_> = title.split_whitespace().collect();
-    let title: String = words.join(" ").trim_matches('.').chars().take(TITLE_LEN).collect();
+    let title: String = words.join(" ").trim_matches(['.', ' ']).chars().take(TITLE_LEN).collect();
     let stamp = Timestamp::from_nanosecond(at.as_unix_nanos().into()).unwrap_or_default();
     let name = format!("{} {}", title.trim(), stamp.strftime("%Y-%m-%d %H.%M.%S UTC"));
     format!("{}.{}", name.trim(), kind.extension())
