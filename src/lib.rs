@@ -15,6 +15,7 @@ pub mod encode;
 pub mod pump;
 pub mod timeline;
 pub mod segment;
+pub mod clip;
 pub mod playlist;
 pub mod observe;
 pub mod serve;

@@ -2,4 +2,5 @@
 
 pub mod fmp4;
 pub mod id3;
+pub mod mp4;
 pub mod ts;

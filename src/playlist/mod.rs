@@ -12,6 +12,6 @@ pub mod tag;
 
 pub use media::{covered, extent, media, recording};
 pub use multivariant::{Group, Resolution, Variant, multivariant};
-pub use query::{Directives, Piece, QueryError};
+pub use query::{Directives, Piece, QueryError, parameter};
 pub use reload::{Verdict, judge};
 pub use style::{Extent, Format, Latency, Report, Skip, Style};

@@ -141,6 +141,12 @@ pub fn number(query: &str, name: &'static str) -> Result<Option<u64>, QueryError
     number.map(Some).ok_or_else(|| QueryError::Number { name, value: value.into_owned() })
 }
 
+/// What RFC 3339 writes, if it is that.
+pub fn instant(text: &str) -> Option<WallTime> {
+    let stamp: Timestamp = text.parse().ok()?;
+    i64::try_from(stamp.as_nanosecond()).ok().map(WallTime::from_unix_nanos)
+}
+
 /// The date that the parameter `name` has for its value, if it is there: RFC 3339. A plus is a plus, as in every URL
 /// that is no form.
 ///
@@ -151,13 +157,7 @@ pub fn date(query: &str, name: &'static str) -> Result<Option<WallTime>, QueryEr
     instant(&value).map(Some).ok_or_else(|| QueryError::Date { name, value: value.into_owned() })
 }
 
-/// What RFC 3339 writes, if it is that.
-pub fn instant(text: &str) -> Option<WallTime> {
-    let stamp: Timestamp = text.parse().ok()?;
-    i64::try_from(stamp.as_nanosecond()).ok().map(WallTime::from_unix_nanos)
-}
-
-/// The value of the parameter `name`, if it is there.
+/// The value of the parameter `name`, if it is there; empty where it has none.
 ///
 /// # Errors
 /// If it is there twice, or no percent-encoded text.

@@ -1,4 +1,4 @@
-//! Who may fetch what of an enciphered stream is in the clear: its keys, the endless stream, photos.
+//! Who may fetch what of an enciphered stream is in the clear: its keys, the endless stream, photos, clips.
 //!
 //! Whoever shows the token may, and whoever shows a signature made with it, until that expires. Who knows the token
 //! can sign: a website that knows who its guests are needs nothing else of us.

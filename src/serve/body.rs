@@ -1,4 +1,4 @@
-//! The bodies of replies: the bytes in RAM themselves, never a copy of them.
+//! The bodies of replies: the bytes in RAM themselves, never a copy of them but for clips, a segment at a time.
 
 use std::convert::Infallible;
 use std::io::IoSlice;
@@ -11,6 +11,7 @@ use bytes::{Buf, Bytes};
 use http_body::{Frame, SizeHint};
 
 use super::api::Events;
+use super::clip::Delivery;
 use super::live::Live;
 
 /// The body of a reply.
@@ -21,6 +22,7 @@ pub(super) enum Body {
     Chunks(Pieces),
     Live(Live),
     Events(Box<Events>),
+    Clip(Box<Delivery>),
 }
 
 /// What a body gives to the connection.
@@ -137,10 +139,13 @@ impl http_body::Body for Body {
         if let Self::Events(events) = &mut *self {
             return events.poll_next(context).map(|text| text.map(|it| Ok(Frame::data(Data::Whole(it)))));
         }
+        if let Self::Clip(clip) = &mut *self {
+            return clip.poll_next(context).map(|bytes| bytes.map(|it| Ok(Frame::data(Data::Whole(it)))));
+        }
         let data = match std::mem::replace(&mut *self, Self::Empty) {
             Self::Full(bytes) => Some(Data::Whole(bytes)),
             Self::Chunks(pieces) => Some(Data::Pieces(pieces)),
-            Self::Empty | Self::Live(_) | Self::Events(_) => None,
+            Self::Empty | Self::Live(_) | Self::Events(_) | Self::Clip(_) => None,
         };
         Poll::Ready(data.map(|data| Ok(Frame::data(data))))
     }
@@ -154,6 +159,7 @@ impl http_body::Body for Body {
             Self::Empty => SizeHint::with_exact(0),
             Self::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Self::Chunks(pieces) => SizeHint::with_exact(pieces.remaining() as u64),
+            Self::Clip(clip) => SizeHint::with_exact(clip.left() as u64),
             Self::Live(_) | Self::Events(_) => SizeHint::default(),
         }
     }

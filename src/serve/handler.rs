@@ -16,6 +16,7 @@ use hyper::{HeaderMap, Request, StatusCode, Uri, Version};
 
 use super::access::{Denial, Pass};
 use super::body::Body;
+use super::clip::{self, Cutter};
 use super::connection::Busy;
 use super::hold::{Change, Held, Wait};
 use super::live::Live;
@@ -39,6 +40,7 @@ pub(super) struct Handler {
     /// Whose pages may read media and the API.
     pub(super) origin: HeaderValue,
     pub(super) desk: Desk,
+    pub(super) cutter: Cutter,
     /// What the page may load.
     pub(super) policy: HeaderValue,
 }
@@ -148,6 +150,10 @@ impl Handler {
         loop {
             let came = match wait {
                 Wait::Picture(station) => return finish(pictured(station.snapshots()).await),
+                Wait::Clip(order) => {
+                    let verb = question.verb.unwrap_or(Verb::Get);
+                    return finish(self.cutter.cut(&order, verb, &question.headers).await);
+                }
                 Wait::Writing(draft, lasting) => {
                     return finish(written(&draft, &self.desk, &question.headers, lasting).await);
                 }
@@ -290,6 +296,10 @@ impl Handler {
                     Snapshots::Of(_) => return Err(Wait::Picture(station)),
                 }
             }
+            Route::Clip { stream } => {
+                let Some(station) = self.station(stream) else { return Ok(unknown()) };
+                return clip::order(station, asked.query);
+            }
             Route::Health => match self.report.health() {
                 Health::Ok => reply::plain(StatusCode::OK, "ok\n"),
                 Health::Degraded(why) => reply::plain(StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
@@ -306,7 +316,10 @@ impl Handler {
 
     /// Why who asks may not have it, if they may not: what of a stream is in the clear is guarded, where anything is.
     fn denial(&self, route: &Route<'_>, asked: &Asked<'_>) -> Option<Denial> {
-        let (Route::Key { stream, .. } | Route::Live { stream, .. } | Route::Snapshot { stream }) = route
+        let (Route::Key { stream, .. }
+        | Route::Live { stream, .. }
+        | Route::Snapshot { stream }
+        | Route::Clip { stream }) = route
         else {
             return None;
         };
@@ -347,6 +360,7 @@ fn classify(route: &Route<'_>) -> (Kind, Sharing) {
         Route::Key { .. } => (Kind::Key, Sharing::Origin),
         Route::Live { .. } => (Kind::Live, Sharing::Origin),
         Route::Snapshot { .. } => (Kind::Snapshot, Sharing::Origin),
+        Route::Clip { .. } => (Kind::Clip, Sharing::Origin),
         Route::Health => (Kind::Health, Sharing::Own),
         Route::Metrics => (Kind::Metrics, Sharing::Own),
         Route::Status | Route::Levels { .. } | Route::Timeline { .. } => (Kind::Api, Sharing::Origin),

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::clip::Order;
 use super::handler::UNWRITTEN;
 use super::rendition::Rendition;
 use super::reply::{self, Lasting, Reply};
@@ -13,6 +14,7 @@ use super::shown::PartOf;
 use super::station::{Lineup, Station};
 use super::stats::ServeStats;
 use super::texts::Draft;
+use crate::base::Pts;
 use crate::playlist::{self, Directives, Verdict};
 
 /// What a request waits for.
@@ -23,6 +25,8 @@ pub(super) enum Wait<'a> {
     Picture(&'a Arc<Station>),
     /// A long playlist that is being written.
     Writing(Arc<Draft>, Lasting),
+    /// A clip that is being cut.
+    Clip(Box<Order>),
 }
 
 /// What comes with a change.
@@ -35,6 +39,8 @@ pub(super) enum Change<'a> {
     Reload(&'a Rendition, Directives),
     /// The part that was hinted at (rfc8216bis, 6.2.6).
     Part(&'a Rendition, u64, u64),
+    /// Segments up to this instant, which is past.
+    End(&'a Rendition, Pts),
 }
 
 /// It did not come.
@@ -63,6 +69,13 @@ impl Change<'_> {
                 };
                 rendition.until(rendition.patience(), is_decided).await
             }
+            Self::End(rendition, end) => {
+                let reaches = |it: &Rendition| {
+                    let last = it.shown().and_then(|shown| shown.snapshot.listed.last().cloned());
+                    last.is_some_and(|last| last.start + last.duration >= end)
+                };
+                rendition.until(rendition.patience(), reaches).await
+            }
         }
     }
 
@@ -82,6 +95,9 @@ impl Change<'_> {
             Self::Part(rendition, ..) => {
                 reply::not_yet("the part has not come in three target durations", rendition.retry_after())
             }
+            Self::End(rendition, _) => {
+                reply::not_yet("its end has not come in three target durations", rendition.retry_after())
+            }
         }
     }
 }
@@ -92,6 +108,7 @@ impl Wait<'_> {
         match self {
             Self::Change(change) => change.in_vain(),
             Self::Picture(_) => reply::not_yet("no picture came", 1),
+            Self::Clip(order) => reply::not_yet("the clip was not cut", order.rendition.retry_after()),
             Self::Writing(draft, _) => reply::not_yet(UNWRITTEN, draft.rendition.retry_after()),
         }
     }

@@ -8,6 +8,7 @@ mod access;
 mod api;
 mod body;
 mod certificate;
+mod clip;
 mod connection;
 mod conversation;
 mod handler;

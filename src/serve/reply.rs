@@ -1,25 +1,28 @@
 //! Replies: status, header fields, body.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use hyper::header::{
     ACCEPT_RANGES, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ALLOW, CACHE_CONTROL, CONTENT_ENCODING,
-    CONTENT_LENGTH, CONTENT_RANGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderName, HeaderValue,
-    LAST_MODIFIED, REFERRER_POLICY, RETRY_AFTER, VARY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ALLOW, CACHE_CONTROL, CONTENT_DISPOSITION,
+    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderName,
+    HeaderValue, LAST_MODIFIED, REFERRER_POLICY, RETRY_AFTER, VARY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::{HeaderMap, Response, StatusCode};
 use jiff::Timestamp;
 
 use super::access::Denial;
 use super::body::{Body, Pieces};
+use super::clip::Delivery;
 use super::negotiate::{self, Coding, Slice};
 use super::rendition::Rendition;
 use super::route::{METHODS, Verb};
 use super::shown::Shown;
 use super::text::{self, Text};
 use crate::base::WallTime;
+use crate::clip::Kind;
 use crate::observe::metrics;
 use crate::playlist::{Format, Latency};
 use crate::segment::{Part, Segment};
@@ -39,6 +42,8 @@ const METRICS: HeaderValue = HeaderValue::from_static(metrics::CONTENT_TYPE);
 const FOR_GOOD: HeaderValue = HeaderValue::from_static("public, max-age=3600, immutable");
 /// The page may change with the next start of the program: ask, and get 304.
 const REVALIDATE: HeaderValue = HeaderValue::from_static("no-cache");
+/// Nobody else's, and to be asked for again: the same time may have other dates by then.
+const OWN: HeaderValue = HeaderValue::from_static("private, no-cache");
 const NEVER: HeaderValue = HeaderValue::from_static("no-store");
 /// What is not there now may be there soon.
 const BRIEFLY: HeaderValue = HeaderValue::from_static("public, max-age=1");
@@ -129,10 +134,27 @@ pub(super) fn page(asked: &HeaderMap, text_of: &Text, kind: HeaderValue, policy:
 pub(super) struct Media<'a> {
     kind: HeaderValue,
     tag: HeaderValue,
-    chunks: &'a Arc<[Bytes]>,
+    cache: HeaderValue,
+    content: Content<'a>,
     len: usize,
     /// When they were complete.
     completed: Option<Timestamp>,
+    /// What they are called where they are saved.
+    name: Option<HeaderValue>,
+}
+
+enum Content<'a> {
+    Chunks(&'a Arc<[Bytes]>),
+    Clip(Delivery),
+}
+
+impl Content<'_> {
+    fn body(self, range: Range<usize>) -> Body {
+        match self {
+            Self::Chunks(chunks) => Body::Chunks(Pieces::new(chunks.clone(), range)),
+            Self::Clip(clip) => Body::Clip(Box::new(clip.range(range))),
+        }
+    }
 }
 
 impl<'a> Media<'a> {
@@ -146,7 +168,7 @@ impl<'a> Media<'a> {
         // Sequence numbers are never used twice; the media time guards against a lost record of them.
         let tag = formatted(format!("\"{sequence:x}-{:x}-{:x}\"", start.ticks(), body.len));
         let completed = shown.completed(*start + *duration);
-        Self { kind, tag, chunks: &body.chunks, len: body.len, completed }
+        Self { completed, ..Self::chunks(kind, tag, &body.chunks, body.len) }
     }
 
     /// Part number `index` of segment `sequence`.
@@ -160,7 +182,7 @@ impl<'a> Media<'a> {
         let [kind, _] = fragmented(rendition);
         let tag = formatted(format!("\"{sequence:x}.{index:x}-{:x}-{:x}\"", start.ticks(), body.len));
         let completed = shown.completed(*start + *duration);
-        Self { kind, tag, chunks: &body.chunks, len: body.len, completed }
+        Self { completed, ..Self::chunks(kind, tag, &body.chunks, body.len) }
     }
 
     /// An initialisation section, whose bytes are all of `chunks`.
@@ -168,7 +190,27 @@ impl<'a> Media<'a> {
         let (len, bytes) = (chunks.iter().map(Bytes::len).sum(), chunks.first().map_or(&[][..], |it| it));
         let tag = formatted(format!("\"{:016x}\"", text::hash(bytes)));
         let [_, kind] = fragmented(rendition);
-        Self { kind, tag, chunks, len, completed: None }
+        Self::chunks(kind, tag, chunks, len)
+    }
+
+    fn chunks(kind: HeaderValue, tag: HeaderValue, chunks: &'a Arc<[Bytes]>, len: usize) -> Self {
+        let (cache, content) = (FOR_GOOD, Content::Chunks(chunks));
+        Self { kind, tag, cache, content, len, completed: None, name: None }
+    }
+
+    /// A clip, and what it is called.
+    pub(super) fn clip(delivery: Delivery, name: HeaderValue) -> Self {
+        let (clip, len) = (delivery.clip(), delivery.left());
+        let kind = HeaderValue::from_static(match clip.kind {
+            Kind::M4a => "audio/mp4",
+            Kind::Aac => "audio/aac",
+            Kind::Mp4 => "video/mp4",
+            Kind::Ts => "video/mp2t",
+        });
+        let (span, head) = (&clip.span, text::hash(&clip.head));
+        let tag = format!("\"{:x}-{:x}-{len:x}-{head:x}\"", span.start.ticks(), span.end.ticks());
+        let (tag, content) = (formatted(tag), Content::Clip(delivery));
+        Self { kind, tag, cache: OWN, content, len, completed: None, name: Some(name) }
     }
 }
 
@@ -182,18 +224,17 @@ fn fragmented(rendition: &Rendition) -> [HeaderValue; 2] {
 
 /// All of it, or the range that was asked for.
 pub(super) fn media(verb: Verb, asked: &HeaderMap, media: Media<'_>) -> Reply {
-    let Media { kind, tag, chunks, len, completed } = media;
-    let body = |range| Body::Chunks(Pieces::new(chunks.clone(), range));
+    let Media { kind, tag, cache, content, len, completed, name } = media;
     let mut reply = if negotiate::is_unchanged(asked, &tag, completed) {
-        unchanged(FOR_GOOD)
+        unchanged(cache)
     } else {
         // A range has a meaning for GET alone (RFC 9110, 14.2).
         let slice = if verb == Verb::Get { negotiate::part(asked, &tag, len) } else { Slice::Whole };
         match slice {
-            Slice::Whole => reply(StatusCode::OK, kind, FOR_GOOD, body(0..len)),
+            Slice::Whole => reply(StatusCode::OK, kind, cache, content.body(0..len)),
             Slice::Bytes(range) => {
                 let extent = format!("bytes {}-{}/{len}", range.start, range.end - 1);
-                let mut part = reply(StatusCode::PARTIAL_CONTENT, kind, FOR_GOOD, body(range));
+                let mut part = reply(StatusCode::PARTIAL_CONTENT, kind, cache, content.body(range));
                 field(&mut part, CONTENT_RANGE, formatted(extent));
                 part
             }
@@ -206,6 +247,9 @@ pub(super) fn media(verb: Verb, asked: &HeaderMap, media: Media<'_>) -> Reply {
     };
     field(&mut reply, ETAG, tag);
     field(&mut reply, ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    if let Some(name) = name {
+        field(&mut reply, CONTENT_DISPOSITION, name);
+    }
     modified_field(&mut reply, completed);
     reply
 }
@@ -323,6 +367,11 @@ pub(super) fn long_target() -> Reply {
 pub(super) fn no_recording(kept: Option<(WallTime, WallTime)>) -> Reply {
     let kept = kept.map_or_else(String::new, |(first, last)| format!(": there is from {first} to {last}"));
     plain(StatusCode::NOT_FOUND, format!("nothing of that time is kept{kept}\n"))
+}
+
+/// 404: there is no such clip, and why.
+pub(super) fn no_clip(why: &impl std::fmt::Display) -> Reply {
+    plain(StatusCode::NOT_FOUND, format!("{why}\n"))
 }
 
 /// 405, and which methods there are.

@@ -42,6 +42,8 @@ pub(super) enum Route<'a> {
     Live { stream: Cow<'a, str>, rendition: Option<Cow<'a, str>> },
     /// `/{stream}/snapshot.jpg`
     Snapshot { stream: Cow<'a, str> },
+    /// `/{stream}/clip`
+    Clip { stream: Cow<'a, str> },
     /// `/healthz`
     Health,
     /// `/metrics`
@@ -155,6 +157,7 @@ pub(super) fn parse(path: &str) -> Result<Route<'_>, Refusal> {
         (2, _, "index.m3u8", ..) if named => Route::Multivariant { stream: a, latency: Latency::Ordinary },
         (2, _, "live.ts", ..) if named => Route::Live { stream: a, rendition: None },
         (2, _, "snapshot.jpg", ..) if named => Route::Snapshot { stream: a },
+        (2, _, "clip", ..) if named => Route::Clip { stream: a },
         (3, _, LOW_LATENCY, "index.m3u8", ..) if named => {
             Route::Multivariant { stream: a, latency: Latency::Low }
         }
@@ -284,6 +287,7 @@ mod tests {
             ("/radio/live.ts", Route::Live { stream: stream(), rendition: None }),
             ("/radio/audio/live.ts", Route::Live { stream: stream(), rendition: Some("audio".into()) }),
             ("/radio/snapshot.jpg", Route::Snapshot { stream: stream() }),
+            ("/radio/clip", Route::Clip { stream: stream() }),
             ("/healthz", Route::Health),
             ("/metrics", Route::Metrics),
             ("/api/v1/status", Route::Status),

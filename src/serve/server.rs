@@ -15,6 +15,7 @@ use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use tokio_rustls::TlsAcceptor;
 
 use super::certificate::{CertificateError, Keeper};
+use super::clip::Cutter;
 use super::connection::Activity;
 use super::conversation::{Door, HEADER_BLOCK, Shared};
 use super::handler::Handler;
@@ -128,7 +129,15 @@ impl Server {
         let Site { stations, report, stats } = site;
         let renditions = stations.iter().flat_map(|station| station.renditions());
         let policy = page::policy(renditions.map(|rendition| rendition.keys()));
-        let handler = Handler { stations, report, stats, origin, desk: Desk::default(), policy };
+        let handler = Handler {
+            stations,
+            report,
+            stats,
+            origin,
+            desk: Desk::default(),
+            cutter: Cutter::default(),
+            policy,
+        };
         let (max_connections, patience) = (config.max_connections, config.patience);
         Ok(Self { listener, address, https, handler, max_connections, patience })
     }

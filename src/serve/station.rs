@@ -183,7 +183,7 @@ impl Station {
         self.timeline.forget_before(self.extent().oldest);
     }
 
-    /// Who may have what is guarded of it: keys, the endless streams, photos.
+    /// Who may have what is guarded of it: keys, the endless streams, photos, clips.
     pub(super) fn access(&self) -> &Access {
         &self.access
     }

@@ -27,6 +27,8 @@ pub enum Kind {
     Live,
     /// A photo.
     Snapshot,
+    /// A file cut from the window.
+    Clip,
     /// `/healthz`.
     Health,
     /// `/metrics`.
@@ -38,7 +40,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 14] = [
+    const ALL: [Self; 15] = [
         Self::Page,
         Self::Asset,
         Self::Multivariant,
@@ -49,6 +51,7 @@ impl Kind {
         Self::Key,
         Self::Live,
         Self::Snapshot,
+        Self::Clip,
         Self::Health,
         Self::Metrics,
         Self::Api,
@@ -68,6 +71,7 @@ impl Kind {
             Self::Key => "key",
             Self::Live => "live",
             Self::Snapshot => "snapshot",
+            Self::Clip => "clip",
             Self::Health => "health",
             Self::Metrics => "metrics",
             Self::Api => "api",

@@ -15,6 +15,7 @@ mod website;
 
 mod breaks;
 mod camera;
+mod clip;
 mod closed;
 mod dates;
 mod eye;

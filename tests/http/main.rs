@@ -1,6 +1,7 @@
 //! The HTTP server from outside, over real sockets: what clients get, and what bad ones cannot do.
 
 mod access;
+mod clip;
 mod events;
 mod flood;
 mod held;

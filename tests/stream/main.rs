@@ -13,6 +13,7 @@ mod ear;
 mod http;
 mod station;
 
+mod clips;
 mod enciphered;
 mod endless;
 mod heard;

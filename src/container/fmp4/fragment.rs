@@ -2,11 +2,11 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::boxes::{full, plain};
 use super::{TRACK_ID, TrackConfig};
 use crate::base::time::TICKS_PER_SECOND;
 use crate::base::{Pts, Span};
-use crate::media::h264::{self, NalType};
+use crate::container::mp4::boxes::{full, plain};
+use crate::container::mp4::nal_units;
 use crate::media::{Entry, Packet};
 
 /// A greater distance between two units is no gap, but another timeline.
@@ -151,7 +151,12 @@ impl Mux {
         }
         let begun = self.media.len;
         match self.timeline {
-            Timeline::Pictures { .. } => nal_units(unit.data, &mut self.media),
+            Timeline::Pictures { .. } => {
+                for nal in nal_units(unit.data) {
+                    self.media.push(&(nal.len() as u32).to_be_bytes());
+                    self.media.push(nal);
+                }
+            }
             Timeline::Sound { .. } => self.media.push(unit.data),
         }
         let size = self.media.len - begun;
@@ -299,17 +304,6 @@ impl Mux {
             }
         });
         offset
-    }
-}
-
-/// The NAL units of an access unit, each behind its length. Delimiters are not needed where sizes are told, and
-/// parameter sets stand in the initialisation segment (ISO/IEC 14496-15, 5.3.2, 5.4.2).
-fn nal_units(access_unit: &[u8], out: &mut Media) {
-    for nal in h264::nal_units(access_unit) {
-        if !matches!(NalType::of(nal[0]), NalType::Aud | NalType::Sps | NalType::Pps) {
-            out.push(&(nal.len() as u32).to_be_bytes());
-            out.push(nal);
-        }
     }
 }
 

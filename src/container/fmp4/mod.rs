@@ -4,13 +4,13 @@
 //! Belongs here: boxes, what a decoder must know before the first chunk, the chunks and their timeline; all pure.
 //! Does not: where a chunk or a segment ends.
 
-mod boxes;
 mod fragment;
 mod init;
 
 pub use fragment::{Mux, MuxError};
 pub use init::init;
 
+use super::mp4::Codec;
 use crate::media::h264::ParameterSets;
 use crate::media::{AacConfig, FrameRate};
 
@@ -31,5 +31,15 @@ pub enum TrackConfig {
     Audio(AacConfig),
 }
 
+impl TrackConfig {
+    /// How it is coded.
+    pub fn codec(&self) -> Codec<'_> {
+        match self {
+            Self::Video { sets, .. } => Codec::Video(sets),
+            Self::Audio(config) => Codec::Audio(config),
+        }
+    }
+}
+
 #[cfg(test)]
-mod tests;
+pub(in crate::container) mod tests;

@@ -1,15 +1,16 @@
-//! Enciphering a segment while it is written.
+//! Enciphering a segment while it is written, and deciphering a whole one.
 
 use std::sync::Arc;
 
 use aes::Aes128;
 use bytes::{BufMut, Bytes, BytesMut};
-use cbc::Encryptor;
+use cbc::cipher::block_padding::Pkcs7;
 use cbc::cipher::inout::InOutBuf;
-use cbc::cipher::{BlockModeEncrypt, KeyIvInit};
+use cbc::cipher::{BlockModeDecrypt, BlockModeEncrypt, KeyIvInit};
+use cbc::{Decryptor, Encryptor};
 
 use super::Keyring;
-use crate::segment::{Body, Key};
+use crate::segment::{Body, Key, Segment};
 
 /// AES works on blocks of so many bytes (FIPS 197).
 const BLOCK_LEN: usize = 16;
@@ -86,14 +87,28 @@ pub(in crate::segment) fn enciphered(key: &Key, sequence: u64, clear: &[u8]) -> 
     open.finish(&mut slab)
 }
 
+/// The bytes of a segment in the clear: where it is not enciphered, those it has. `None` if its key does not fit.
+pub fn clear(segment: &Segment) -> Option<Arc<[Bytes]>> {
+    let Body { chunks, .. } = &segment.body;
+    let Some(key) = &segment.key else { return Some(chunks.clone()) };
+    let mut bytes = chunks.concat();
+    let decryptor = Decryptor::<Aes128>::new(&key.secret.into(), &iv(segment.sequence).into());
+    let len = decryptor.decrypt_padded::<Pkcs7>(&mut bytes).ok()?.len();
+    bytes.truncate(len);
+    Some(Arc::from([Bytes::from(bytes)]))
+}
+
+/// RFC 8216, 5.2: without an IV attribute it is the media sequence number, big-endian, in 16 bytes.
+fn iv(sequence: u64) -> [u8; BLOCK_LEN] {
+    u128::from(sequence).to_be_bytes()
+}
+
 impl Open {
     fn new(key: &Key, sequence: u64, first: Option<Bytes>) -> Self {
-        // RFC 8216, 5.2: without an IV attribute it is the media sequence number, big-endian, in 16 bytes.
-        let iv = u128::from(sequence).to_be_bytes();
         Self {
             sequence,
             first,
-            encryptor: Encryptor::new(&key.secret.into(), &iv.into()),
+            encryptor: Encryptor::new(&key.secret.into(), &iv(sequence).into()),
             done: 0,
             rest: [0; BLOCK_LEN],
             rest_len: 0,
@@ -173,10 +188,7 @@ mod tests {
     use super::*;
     use crate::base::{Pts, Span};
     use crate::container::ts::{Join, PACKET_LEN};
-    use crate::segment::{Segment, Vault};
-    use cbc::Decryptor;
-    use cbc::cipher::BlockModeDecrypt;
-    use cbc::cipher::block_padding::Pkcs7;
+    use crate::segment::Vault;
     use proptest::prelude::*;
     use std::num::NonZeroU64;
 
@@ -186,10 +198,10 @@ mod tests {
 
     fn decipher(key: &Key, sequence: u64, body: &Body) -> Vec<u8> {
         assert_eq!(body.chunks.iter().map(Bytes::len).sum::<usize>(), body.len);
-        let iv = u128::from(sequence).to_be_bytes();
-        let decryptor = Decryptor::<Aes128>::new(&key.secret.into(), &iv.into());
-        let mut bytes = body.chunks.concat();
-        decryptor.decrypt_padded::<Pkcs7>(&mut bytes).expect("padded as it should be").to_vec()
+        let (start, duration) = (Pts::default(), Span::ZERO);
+        let plain = Segment::plain(sequence, start, duration, Join::Continuous, body.clone());
+        let segment = Segment { key: Some(Arc::new(key.clone())), ..plain };
+        clear(&segment).expect("padded as it should be").concat()
     }
 
     fn body(chunks: &[Vec<u8>]) -> Body {

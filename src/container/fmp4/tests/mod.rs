@@ -1,6 +1,6 @@
 //! The chunks judged by a reader of their own, and by the standard's rules.
 
-mod reader;
+pub(in crate::container) mod reader;
 
 use proptest::prelude::*;
 

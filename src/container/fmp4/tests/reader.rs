@@ -1,7 +1,7 @@
 //! A reader of boxes by the letter of ISO/IEC 14496-12, which shares nothing with the writer.
 
 /// The boxes of `bytes`, one after the other: letters, and what is in each.
-pub(super) fn boxes(bytes: &[u8]) -> Vec<(String, &[u8])> {
+pub(in crate::container) fn boxes(bytes: &[u8]) -> Vec<(String, &[u8])> {
     let (mut rest, mut found) = (bytes, Vec::new());
     while !rest.is_empty() {
         let size = u32::from_be_bytes(*rest.first_chunk().expect("a size")) as usize;
@@ -14,7 +14,7 @@ pub(super) fn boxes(bytes: &[u8]) -> Vec<(String, &[u8])> {
 }
 
 /// What is in the only box at `path`.
-pub(super) fn find<'a>(bytes: &'a [u8], path: &[&str]) -> &'a [u8] {
+pub(in crate::container) fn find<'a>(bytes: &'a [u8], path: &[&str]) -> &'a [u8] {
     let [first, rest @ ..] = path else { return bytes };
     let found: Vec<_> = boxes(bytes).into_iter().filter(|(kind, _)| kind == first).collect();
     assert_eq!(found.len(), 1, "{first}");
@@ -22,9 +22,9 @@ pub(super) fn find<'a>(bytes: &'a [u8], path: &[&str]) -> &'a [u8] {
 }
 
 /// All boxes that hold boxes, written as a tree.
-pub(super) fn tree(bytes: &[u8]) -> String {
+pub(in crate::container) fn tree(bytes: &[u8]) -> String {
     let write = |(kind, content): (String, &[u8])| match kind.as_str() {
-        "moov" | "trak" | "mdia" | "minf" | "dinf" | "stbl" | "mvex" | "moof" | "traf" => {
+        "moov" | "trak" | "edts" | "mdia" | "minf" | "dinf" | "stbl" | "mvex" | "moof" | "traf" => {
             format!("{kind}({})", tree(content))
         }
         // A version and flags, and how many follow.

@@ -3,7 +3,7 @@
 use bytes::{BufMut, BytesMut};
 
 /// Writes a box around what `content` writes.
-pub(super) fn plain(out: &mut BytesMut, kind: &[u8; 4], content: impl FnOnce(&mut BytesMut)) {
+pub(in crate::container) fn plain(out: &mut BytesMut, kind: &[u8; 4], content: impl FnOnce(&mut BytesMut)) {
     let at = out.len();
     out.put_u32(0);
     out.put_slice(kind);
@@ -13,7 +13,7 @@ pub(super) fn plain(out: &mut BytesMut, kind: &[u8; 4], content: impl FnOnce(&mu
 }
 
 /// Writes a box that has a version and 24 bits of flags.
-pub(super) fn full(
+pub(in crate::container) fn full(
     out: &mut BytesMut,
     kind: &[u8; 4],
     version: u8,

@@ -1,0 +1,141 @@
+//! Clips: what is asked for, cutting it on a thread beside, and its bytes on their way.
+
+mod ask;
+mod delivery;
+mod name;
+
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use hyper::HeaderMap;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+pub(super) use ask::order;
+pub(super) use delivery::Delivery;
+pub(super) use name::Disposition;
+
+use super::rendition::Rendition;
+use super::reply::{self, Media, Reply};
+use super::route::Verb;
+use super::shown::Shown;
+use crate::base::Pts;
+use crate::clip::{self, Clip, Kind, Refusal};
+use crate::segment::Segment;
+
+/// How many clips are under way at one time, from their cutting to their last byte: each holds a segment's bytes.
+const UNDER_WAY: usize = 6;
+/// How many of the last are remembered, without their media: players ask for one range after the other.
+const REMEMBERED: usize = 8;
+/// How soon it is worth asking again, in seconds.
+const LATER: u32 = 2;
+
+/// A clip that is wanted.
+pub(super) struct Order {
+    pub(super) rendition: Arc<Rendition>,
+    pub(super) shown: Arc<Shown>,
+    pub(super) span: Range<Pts>,
+    pub(super) kind: Kind,
+    /// The stream's.
+    pub(super) title: String,
+    pub(super) disposition: Disposition,
+}
+
+/// Who cuts clips: one at a time.
+pub(super) struct Cutter {
+    turn: Arc<Semaphore>,
+    under_way: Arc<Semaphore>,
+    last: Mutex<VecDeque<(Wanted, Arc<Clip>)>>,
+}
+
+/// What a clip is known by.
+struct Wanted {
+    rendition: Arc<Rendition>,
+    span: Range<Pts>,
+    kind: Kind,
+}
+
+impl Default for Cutter {
+    fn default() -> Self {
+        let (turn, under_way) = (Arc::new(Semaphore::new(1)), Arc::new(Semaphore::new(UNDER_WAY)));
+        Self { turn, under_way, last: Mutex::default() }
+    }
+}
+
+impl Cutter {
+    /// The answer to an order: the clip, or why there is none.
+    pub(super) async fn cut(&self, order: &Order, verb: Verb, asked: &HeaderMap) -> Reply {
+        let Ok(place) = Arc::clone(&self.under_way).try_acquire_owned() else {
+            return reply::not_yet("too many clips are under way; ask again in a moment", LATER);
+        };
+        let found = match self.remembered(order) {
+            Some(found) => found,
+            None => match tokio::time::timeout(order.rendition.patience(), self.made(order)).await {
+                Ok(Some(Ok(made))) => made,
+                Ok(Some(Err(Refusal::Nothing(what)))) => return reply::no_clip(&Refusal::Nothing(what)),
+                Ok(Some(Err(refusal))) => return reply::bad_query(&refusal),
+                Ok(None) | Err(_) => {
+                    return reply::not_yet("the clip was not cut in three target durations", LATER);
+                }
+            },
+        };
+        order.reply(found, place, verb, asked)
+    }
+
+    /// One that was cut before, and the segments it needs, if all of them are still there.
+    fn remembered(&self, order: &Order) -> Option<(Arc<Clip>, Vec<Arc<Segment>>)> {
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let clip = last.iter().find(|(wanted, _)| wanted.is(order)).map(|(_, clip)| Arc::clone(clip))?;
+        let segment = |piece: &clip::Piece| order.shown.segment(piece.sequence).cloned();
+        let segments: Option<Vec<_>> = clip.pieces.iter().map(segment).collect();
+        Some((clip, segments?))
+    }
+
+    /// Cuts it on another thread when it is its turn. `None` if that work fell down.
+    async fn made(&self, order: &Order) -> Option<Result<(Arc<Clip>, Vec<Arc<Segment>>), Refusal>> {
+        let turn = Arc::clone(&self.turn).acquire_owned().await.ok()?;
+        let (shown, span, kind) = (Arc::clone(&order.shown), order.span.clone(), order.kind);
+        let work = move || {
+            let segments: Vec<_> = shown.snapshot.kept().into_iter().flatten().cloned().collect();
+            let clip = clip::cut(&segments, span, kind);
+            // Whoever asked may be gone by now: the turn is over with the work, not before.
+            drop(turn);
+            clip
+        };
+        let clip = match tokio::task::spawn_blocking(work).await.ok()? {
+            Ok(clip) => Arc::new(clip),
+            Err(refusal) => return Some(Err(refusal)),
+        };
+        let segment = |piece: &clip::Piece| order.shown.segment(piece.sequence).cloned();
+        let segments = clip.pieces.iter().map(segment).collect::<Option<_>>()?;
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.retain(|(wanted, _)| !wanted.is(order));
+        last.truncate(REMEMBERED - 1);
+        last.push_front((Wanted::of(order), Arc::clone(&clip)));
+        Some(Ok((clip, segments)))
+    }
+}
+
+impl Wanted {
+    fn of(order: &Order) -> Self {
+        Self { rendition: Arc::clone(&order.rendition), span: order.span.clone(), kind: order.kind }
+    }
+
+    fn is(&self, order: &Order) -> bool {
+        Arc::ptr_eq(&self.rendition, &order.rendition) && self.span == order.span && self.kind == order.kind
+    }
+}
+
+impl Order {
+    fn reply(
+        &self,
+        (clip, segments): (Arc<Clip>, Vec<Arc<Segment>>),
+        place: OwnedSemaphorePermit,
+        verb: Verb,
+        asked: &HeaderMap,
+    ) -> Reply {
+        let date = self.shown.snapshot.dates.at(clip.span.start);
+        let name = name::field(self.disposition, &self.title, date, clip.kind);
+        reply::media(verb, asked, Media::clip(Delivery::new(clip, segments, place), name))
+    }
+}
