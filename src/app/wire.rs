@@ -10,14 +10,14 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 
-use super::config::Config;
-use super::https::https;
+use super::config::{Config, TokenError};
+use super::https::{https, own_names};
 use super::report::BoxReport;
 use super::streams::{self, BuildError, Card, EventReading, Feed, LowReading, Parts, Reading, Scene};
 use crate::base::{Clock, Stop};
 use crate::pump::{self, weave::Weaver};
 use crate::ring::Reader;
-use crate::serve::{BindError, Report, ServeConfig, ServeStats, Server, Site};
+use crate::serve::{BindError, Report, ServeConfig, ServeStats, Server, Site, Writers};
 use crate::sys::clock::RealClock;
 use crate::sys::memory;
 
@@ -30,6 +30,9 @@ pub enum RunError {
     /// A stream cannot be built as configured.
     #[error(transparent)]
     Build(#[from] BuildError),
+    /// There is no token to write by.
+    #[error("[api]")]
+    Token(#[from] TokenError),
     /// The address cannot be served on.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -83,6 +86,7 @@ pub fn run(config: &Config, serving: &dyn Fn(Serving)) -> Result<(), RunError> {
         listen: config.listen.0,
         https: https(config),
         allowed_origin: config.allowed_origin.as_str().to_owned(),
+        writers: writers(config)?,
         max_connections: config.connections.0,
         ..ServeConfig::default()
     };
@@ -137,6 +141,15 @@ pub fn run(config: &Config, serving: &dyn Fn(Serving)) -> Result<(), RunError> {
     // An SD card that takes seconds for a write does not keep the program from ending.
     runtime.shutdown_background();
     outcome
+}
+
+/// Who may write by the API, and what this machine is called there.
+fn writers(config: &Config) -> Result<Writers, TokenError> {
+    let configured = config.api.names.iter().map(|name| name.as_str().to_owned());
+    Ok(Writers {
+        token: config.api.access.token()?,
+        names: own_names().into_iter().chain(configured).collect(),
+    })
 }
 
 /// When listeners have gone or fallen silent, gives back the memory they took.

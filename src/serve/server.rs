@@ -114,7 +114,8 @@ impl Server {
         let Site { stations, report, stats } = site;
         let renditions = stations.iter().flat_map(|station| station.renditions());
         let policy = page::policy(renditions.map(|rendition| rendition.keys()));
-        let handler = Handler { stations, report, stats, origin, desk: Desk::default(), policy };
+        let (writers, desk) = (config.writers.clone(), Desk::default());
+        let handler = Handler { stations, report, stats, origin, writers, desk, policy };
         let (max_connections, patience) = (config.max_connections, config.patience);
         Ok(Self { listener, address, https, handler, max_connections, patience })
     }

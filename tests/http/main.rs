@@ -1,6 +1,7 @@
 //! The HTTP server from outside, over real sockets: what clients get, and what bad ones cannot do.
 
 mod access;
+mod description;
 mod events;
 mod flood;
 mod held;
@@ -10,3 +11,4 @@ mod replies;
 mod siege;
 mod site;
 mod tls;
+mod writing;

@@ -20,7 +20,7 @@ use bytesize::ByteSize;
 pub use audio::{AudioSettings, SoundSource};
 pub use fault::Fault;
 pub use protection::{AccessSettings, EncryptionSettings, KeyPrefix, TokenError};
-pub use values::{BitRate, Connections, Language, Length, Listen, Name, Origin, Step};
+pub use values::{BitRate, Connections, HostName, Language, Length, Listen, Name, Origin, Step};
 pub use video::{Encoder, PictureSource, Rung, VideoSettings};
 
 use crate::base::Span;
@@ -45,8 +45,19 @@ pub struct Config {
     pub allowed_origin: Origin,
     /// How many connections may be open at the same time.
     pub connections: Connections,
+    /// Who may write by the API.
+    pub api: ApiSettings,
     /// At least one, each with a name of its own.
     pub streams: Vec<StreamConfig>,
+}
+
+/// Writing by the API.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ApiSettings {
+    /// Those who know a token; where there is none, programs on this machine.
+    pub access: AccessSettings,
+    /// What the machine is called, beside the names it gives itself.
+    pub names: Vec<HostName>,
 }
 
 /// HTTPS beside HTTP.

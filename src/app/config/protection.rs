@@ -22,10 +22,11 @@ pub struct EncryptionSettings {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyPrefix(String);
 
-/// Who may have what is in the clear of an enciphered stream.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Who may have what is in the clear of an enciphered stream, or may write by the API.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum AccessSettings {
-    /// Everybody.
+    /// Nobody needs a token.
+    #[default]
     Open,
     /// Those who know this token.
     Token(Token),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::base::time::TICKS_PER_SECOND;
-use crate::base::{Pts, Span};
+use crate::base::{Monotonic, Pts, Span, WallTime};
 use crate::segment::{Dates, Segment, Snapshot};
 use crate::serve::station::Station;
 
@@ -28,6 +28,48 @@ struct Place {
     media_sequence: u64,
     /// From the beginning of that segment.
     offset_seconds: f64,
+}
+
+/// What is further from the clock's zero is no time of any stream: thirty years.
+const FAR: Span = Span::from_ticks(30 * 366 * 86_400 * TICKS_PER_SECOND);
+
+/// One instant, as one clock tells it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Reading {
+    Wall(WallTime),
+    Media(Pts),
+    Monotonic(Monotonic),
+    /// A media sequence number, and how far from the beginning of that segment.
+    Segment(u64, Span),
+}
+
+/// Why there is no such instant.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+pub(super) enum NoInstant {
+    #[error("segment {0} is not listed; it has left the window, or has not come yet")]
+    Unlisted(u64),
+    #[error("segment {0} lasts {seconds} s, and {seconds} s from its beginning is the last there is of it", seconds = .1.as_secs_f64())]
+    Beyond(u64, Span),
+    #[error("that is further away than any stream lasts")]
+    Far,
+}
+
+impl Reading {
+    /// Of seconds as programs write them; what no clock shows becomes the farthest there is.
+    pub(super) fn media(seconds: f64) -> Self {
+        Self::Media(Pts::default() + span(seconds))
+    }
+
+    /// The same from the beginning of a segment.
+    pub(super) fn segment(sequence: u64, seconds: f64) -> Self {
+        Self::Segment(sequence, span(seconds))
+    }
+}
+
+/// Twice as much as is too far stands for all that is more.
+fn span(seconds: f64) -> Span {
+    let far = 2.0 * FAR.ticks() as f64;
+    Span::from_ticks((seconds * TICKS_PER_SECOND as f64).round().clamp(-far, far) as i64)
 }
 
 /// How a stream's clocks stand to each other at one moment.
@@ -66,6 +108,25 @@ impl Clocks {
             monotonic_ns: at.to_monotonic().as_nanos(),
             segment: self.place(at),
         }
+    }
+
+    /// The instant of a reading.
+    pub(super) fn find(&self, reading: Reading) -> Result<Pts, NoInstant> {
+        let at = match reading {
+            Reading::Wall(wall) => self.dates.instant(wall),
+            Reading::Media(at) => at,
+            Reading::Monotonic(at) => at.to_pts(),
+            Reading::Segment(sequence, offset) => {
+                let found = self.listed.binary_search_by_key(&sequence, |it| it.sequence);
+                let segment = &self.listed[found.map_err(|_| NoInstant::Unlisted(sequence))?];
+                if !(Span::ZERO..=segment.duration).contains(&offset) {
+                    return Err(NoInstant::Beyond(sequence, segment.duration));
+                }
+                segment.start + offset
+            }
+        };
+        let far = (at - Pts::default()).abs() > FAR;
+        (!far).then_some(at).ok_or(NoInstant::Far)
     }
 
     fn place(&self, at: Pts) -> Option<Place> {

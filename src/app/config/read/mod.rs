@@ -4,6 +4,7 @@
 //! that we, and not the parser, say what is missing and why.
 
 mod activity;
+mod api;
 mod audio;
 mod ladder;
 mod low_latency;
@@ -18,6 +19,7 @@ use toml::Spanned;
 use toml::de::DeTable;
 
 use self::activity::Activity;
+use self::api::Api;
 use self::audio::Audio;
 use self::ladder::Rendition;
 use self::low_latency::LowLatency;
@@ -45,6 +47,8 @@ struct File {
     allowed_origin: Origin,
     #[serde(default = "File::connections")]
     connections: Connections,
+    #[serde(default)]
+    api: Api,
     #[serde(default)]
     stream: Vec<Stream>,
 }
@@ -137,6 +141,7 @@ pub(super) fn all_keys() -> Vec<String> {
     let tables = [
         ("", keys::of::<File>()),
         ("https.", keys::of::<Https>()),
+        ("api.", keys::of::<Api>()),
         ("stream.", keys::of::<Stream>()),
         ("stream.video.", keys::of::<Video>()),
         ("stream.rendition.", keys::of::<Rendition>()),
@@ -166,6 +171,7 @@ pub(super) fn read(text: &str) -> Result<Config, Wrong> {
         return Err(Wrong::at("state_dir", what.to_owned(), &root));
     }
     let https = file.https.map(|https| check_https(https, file.listen, &root)).transpose()?;
+    let api = file.api.check(&root)?;
     let mut streams: Vec<StreamConfig> = Vec::with_capacity(file.stream.len());
     for (index, stream) in file.stream.into_iter().enumerate() {
         let check = Check { root: &root, index };
@@ -182,6 +188,7 @@ pub(super) fn read(text: &str) -> Result<Config, Wrong> {
         state_dir: file.state_dir,
         allowed_origin: file.allowed_origin,
         connections: file.connections,
+        api,
         streams,
     })
 }
