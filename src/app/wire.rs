@@ -10,7 +10,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 
-use super::config::{Config, TokenError};
+use super::config::Config;
 use super::https::{https, own_names};
 use super::report::BoxReport;
 use super::streams::{self, BuildError, Card, EventReading, Feed, LowReading, Parts, Reading, Scene};
@@ -30,9 +30,6 @@ pub enum RunError {
     /// A stream cannot be built as configured.
     #[error(transparent)]
     Build(#[from] BuildError),
-    /// There is no token to write by.
-    #[error("[api]")]
-    Token(#[from] TokenError),
     /// The address cannot be served on.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -86,7 +83,7 @@ pub fn run(config: &Config, serving: &dyn Fn(Serving)) -> Result<(), RunError> {
         listen: config.listen.0,
         https: https(config),
         allowed_origin: config.allowed_origin.as_str().to_owned(),
-        writers: writers(config)?,
+        writers: writers(config),
         max_connections: config.connections.0,
         ..ServeConfig::default()
     };
@@ -144,12 +141,9 @@ pub fn run(config: &Config, serving: &dyn Fn(Serving)) -> Result<(), RunError> {
 }
 
 /// Who may write by the API, and what this machine is called there.
-fn writers(config: &Config) -> Result<Writers, TokenError> {
+fn writers(config: &Config) -> Writers {
     let configured = config.api.names.iter().map(|name| name.as_str().to_owned());
-    Ok(Writers {
-        token: config.api.access.token()?,
-        names: own_names().into_iter().chain(configured).collect(),
-    })
+    Writers { token: config.api.token.clone(), names: own_names().into_iter().chain(configured).collect() }
 }
 
 /// When listeners have gone or fallen silent, gives back the memory they took.

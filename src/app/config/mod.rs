@@ -25,6 +25,7 @@ pub use video::{Encoder, PictureSource, Rung, VideoSettings};
 
 use crate::base::Span;
 use crate::segment::SegmentConfig;
+use crate::serve::Token;
 
 /// Where `outpost run` looks when it is told no file, in this order.
 pub const PLACES: [&str; 2] = ["outpost.toml", "/etc/outpost/outpost.toml"];
@@ -54,8 +55,8 @@ pub struct Config {
 /// Writing by the API.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ApiSettings {
-    /// Those who know a token; where there is none, programs on this machine.
-    pub access: AccessSettings,
+    /// What those know who may; where there is none, programs on this machine may.
+    pub token: Option<Token>,
     /// What the machine is called, beside the names it gives itself.
     pub names: Vec<HostName>,
 }

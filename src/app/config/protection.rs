@@ -22,11 +22,10 @@ pub struct EncryptionSettings {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyPrefix(String);
 
-/// Who may have what is in the clear of an enciphered stream, or may write by the API.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// Who may have what is in the clear of an enciphered stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AccessSettings {
-    /// Nobody needs a token.
-    #[default]
+    /// Everybody.
     Open,
     /// Those who know this token.
     Token(Token),

@@ -137,3 +137,52 @@ impl Clocks {
         within.then(|| Place { media_sequence: segment.sequence, offset_seconds: offset.as_secs_f64() })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::serve::live::tests::{segment, snapshot};
+    use proptest::prelude::*;
+
+    #[test]
+    fn what_no_segment_has_is_told_in_words() {
+        let clocks = Clocks::at(&snapshot([7, 8].map(segment).to_vec()));
+        let table = [
+            (Reading::segment(6, 0.0), "segment 6 is not listed"),
+            (Reading::segment(9, 0.0), "segment 9 is not listed"),
+            (Reading::segment(7, -0.1), "segment 7 lasts 2 s"),
+            (Reading::segment(7, 2.1), "segment 7 lasts 2 s"),
+            (Reading::media(1e300), "further away"),
+            (Reading::Wall(WallTime::from_unix_nanos(i64::MIN)), "further away"),
+            (Reading::Monotonic(Monotonic::from_nanos(i64::MAX)), "further away"),
+        ];
+        for (reading, words) in table {
+            let why = clocks.find(reading).expect_err("no such instant").to_string();
+            assert!(why.contains(words), "{reading:?}: {why}");
+        }
+        assert_eq!(clocks.find(Reading::segment(7, 2.0)), clocks.find(Reading::segment(8, 0.0)));
+    }
+
+    proptest! {
+        // Segments that are missing leave time out: a discontinuity.
+        #[test]
+        fn what_is_told_leads_back(
+            listed in proptest::collection::btree_set(0u64..30, 1..20), ticks in -900_000i64..7_000_000,
+        ) {
+            let clocks = Clocks::at(&snapshot(listed.iter().copied().map(segment).collect()));
+            let at = Pts::from_ticks(ticks);
+            let told = clocks.tell(at);
+            prop_assert_eq!(clocks.find(Reading::media(told.media_seconds)), Ok(at));
+            let nanos = Monotonic::from_nanos(told.monotonic_ns);
+            prop_assert_eq!(clocks.find(Reading::Monotonic(nanos)), Ok(at));
+            let wall = crate::playlist::query::instant(&told.wall).expect("a date");
+            let apart = at - clocks.find(Reading::Wall(wall)).expect("an instant");
+            prop_assert!((Span::ZERO..=Span::from_millis(1)).contains(&apart), "{:?}", apart);
+            let within = ticks >= 0 && listed.contains(&(ticks as u64 / 180_000));
+            prop_assert_eq!(told.segment.is_some(), within);
+            if let Some(Place { media_sequence, offset_seconds }) = told.segment {
+                prop_assert_eq!(clocks.find(Reading::segment(media_sequence, offset_seconds)), Ok(at));
+            }
+        }
+    }
+}

@@ -171,7 +171,6 @@ pub(super) fn read(text: &str) -> Result<Config, Wrong> {
         return Err(Wrong::at("state_dir", what.to_owned(), &root));
     }
     let https = file.https.map(|https| check_https(https, file.listen, &root)).transpose()?;
-    let api = file.api.check(&root)?;
     let mut streams: Vec<StreamConfig> = Vec::with_capacity(file.stream.len());
     for (index, stream) in file.stream.into_iter().enumerate() {
         let check = Check { root: &root, index };
@@ -188,7 +187,7 @@ pub(super) fn read(text: &str) -> Result<Config, Wrong> {
         state_dir: file.state_dir,
         allowed_origin: file.allowed_origin,
         connections: file.connections,
-        api,
+        api: file.api.into(),
         streams,
     })
 }
