@@ -18,11 +18,16 @@ pub(super) fn https(config: &Config) -> Option<Https> {
         }
         Certificate::Own => Identity::Own {
             path: config.state_dir.join(KEPT),
-            names: names(gethostname().ok().and_then(|name| name.into_string().ok())),
+            names: own_names(),
             addresses: address::own_addresses(),
         },
     };
     Some(Https { listen: listen.0, identity })
+}
+
+/// What this machine is called, by itself and in its network.
+pub(super) fn own_names() -> Vec<String> {
+    names(gethostname().ok().and_then(|name| name.into_string().ok()))
 }
 
 /// What a machine of this name is called in its network: `.local` is what mDNS answers to (RFC 6762).

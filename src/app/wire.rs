@@ -11,7 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 
 use super::config::Config;
-use super::https::https;
+use super::https::{https, own_names};
 use super::report::BoxReport;
 use super::service::attend;
 use super::streams::{self, BuildError, Card, EventReading, Feed, LowReading, Parts, Reading, Scene};
@@ -19,7 +19,7 @@ use crate::base::{Clock, Stop};
 use crate::observe::service;
 use crate::pump::{self, weave::Weaver};
 use crate::ring::Reader;
-use crate::serve::{BindError, ServeConfig, ServeStats, Server, Site};
+use crate::serve::{BindError, ServeConfig, ServeStats, Server, Site, Writers};
 use crate::sys::clock::RealClock;
 use crate::sys::{handed, memory};
 
@@ -85,6 +85,7 @@ pub fn run(config: &Config, serving: &dyn Fn(Serving)) -> Result<(), RunError> {
         listen: config.listen.0,
         https: https(config),
         allowed_origin: config.allowed_origin.as_str().to_owned(),
+        writers: writers(config),
         max_connections: config.connections.0,
         ..ServeConfig::default()
     };
@@ -142,6 +143,12 @@ pub fn run(config: &Config, serving: &dyn Fn(Serving)) -> Result<(), RunError> {
     // An SD card that takes seconds for a write does not keep the program from ending.
     runtime.shutdown_background();
     outcome
+}
+
+/// Who may write by the API, and what this machine is called there.
+fn writers(config: &Config) -> Writers {
+    let configured = config.api.names.iter().map(|name| name.as_str().to_owned());
+    Writers { token: config.api.token.clone(), names: own_names().into_iter().chain(configured).collect() }
 }
 
 /// When listeners have gone or fallen silent, gives back the memory they took.

@@ -1,4 +1,4 @@
-//! What every room stands on: time, clocks, stopping, waiting again, meters, filters, error chains.
+//! What every room stands on: time, clocks, stopping, waiting again, meters, filters, error chains, words nearly right.
 //!
 //! Belongs here: small types without a word of audio, video, HLS or HTTP in them.
 //! Does not: anything that opens a device or a socket.
@@ -8,6 +8,7 @@ pub mod clock;
 pub mod error;
 pub mod filter;
 pub mod meter;
+pub mod near;
 pub mod pulse;
 pub mod stop;
 pub mod time;

@@ -64,7 +64,7 @@ impl Eq for Token {}
 
 impl Token {
     /// Takes as long whatever the difference is; how long the token is may be found out.
-    fn is(&self, given: &[u8]) -> bool {
+    pub(super) fn is(&self, given: &[u8]) -> bool {
         self.0.as_bytes().ct_eq(given).into()
     }
 
@@ -195,7 +195,7 @@ impl Access {
     /// Whether who sends these may have what is guarded of the stream `stream`.
     pub(super) fn judge(&self, stream: &str, headers: &HeaderMap, query: &str) -> Result<(), Denial> {
         let Self::Token(token, clock) = self else { return Ok(()) };
-        if let Some(given) = headers.get(AUTHORIZATION).and_then(|value| bearer(value.as_bytes())) {
+        if let Some(given) = bearer(headers) {
             return token.is(given).then_some(()).ok_or(Denial::WrongToken);
         }
         match Pass::parse(query) {
@@ -210,8 +210,7 @@ impl Access {
     /// When the right of who sends these ends, if it does: a pass has an end, the token has none.
     pub(super) fn expiry(&self, headers: &HeaderMap, query: &str) -> Option<Expiry> {
         let Self::Token(_, clock) = self else { return None };
-        let shown = headers.get(AUTHORIZATION).is_some_and(|value| bearer(value.as_bytes()).is_some());
-        let pass = Pass::parse(query).filter(|_| !shown)?;
+        let pass = Pass::parse(query).filter(|_| bearer(headers).is_none())?;
         Some(Expiry { at: pass.expires, clock: clock.clone() })
     }
 
@@ -236,8 +235,8 @@ impl fmt::Debug for Access {
 }
 
 /// What follows the scheme Bearer, which is written in any case (RFC 9110, 11.1).
-fn bearer(credentials: &[u8]) -> Option<&[u8]> {
-    let (scheme, token) = credentials.split_at_checked(b"Bearer ".len())?;
+pub(super) fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
+    let (scheme, token) = headers.get(AUTHORIZATION)?.as_bytes().split_at_checked(b"Bearer ".len())?;
     scheme.eq_ignore_ascii_case(b"Bearer ").then(|| token.trim_ascii())
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
+use hyper::body::Incoming;
 use hyper::header::{
     ACCEPT_ENCODING, AUTHORIZATION, HOST, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH,
     IF_RANGE, RANGE, USER_AGENT,
@@ -22,7 +23,7 @@ use super::hold::{Change, Held, Wait};
 use super::live::Live;
 use super::rendition::Rendition;
 use super::reply::{self, Lasting, Media, Reply};
-use super::route::{self, Folder, Refusal, Route, Verb};
+use super::route::{self, Folder, METHODS, Refusal, Route, Verb};
 use super::shown::PartOf;
 use super::snapshot::Snapshots;
 use super::station::{Lineup, Station};
@@ -39,6 +40,8 @@ pub(super) struct Handler {
     pub(super) stats: Arc<ServeStats>,
     /// Whose pages may read media and the API.
     pub(super) origin: HeaderValue,
+    /// Who may write by the API.
+    pub(super) writers: api::Writers,
     pub(super) desk: Desk,
     pub(super) cutter: Cutter,
     /// What the page may load.
@@ -123,10 +126,16 @@ struct Attempt<'a> {
 
 impl Handler {
     /// Answers at once, unless what is asked for is about to come: that is waited for, within bounds.
-    pub(super) fn answer<B>(&self, client: IpAddr, request: Request<B>, busy: Busy) -> Answer<'_> {
-        let (Parts { method, uri, version, headers, .. }, _) = request.into_parts();
+    pub(super) fn answer(&self, client: IpAddr, request: Request<Incoming>, busy: Busy) -> Answer<'_> {
+        let (Parts { method, uri, version, headers, .. }, body) = request.into_parts();
         if version == Version::HTTP_11 && !headers.contains_key(HOST) {
             return Answer::Ready(Some(self.count(Kind::Refused, reply::no_host())));
+        }
+        if let Ok(Route::Timeline { stream, about }) = route::parse(uri.path())
+            && let Some(task) = api::Task::of(&method, about)
+        {
+            let station = self.station(&stream);
+            return Answer::Waiting(Box::pin(self.write(station, task, client, (uri, headers), body)));
         }
         let question = Question { client, verb: Verb::of(&method), uri, headers, round: Round::First };
         let Attempt { kind, reply, wait } = self.attempt(&question, &busy);
@@ -138,6 +147,23 @@ impl Handler {
                 Answer::Ready(Some(self.count(kind, reply)))
             }
         }
+    }
+
+    /// The reply to a request that changes something. Pages from elsewhere may not read it.
+    async fn write(
+        &self,
+        station: Option<&Arc<Station>>,
+        task: api::Task,
+        address: IpAddr,
+        (uri, headers): (Uri, HeaderMap),
+        body: Incoming,
+    ) -> Reply {
+        let sender = api::Sender { address, uri: &uri, headers: &headers };
+        let reply = api::write(&self.writers, station, task, sender, body).await;
+        if matches!(reply.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+            self.stats.denied.increment();
+        }
+        self.count(Kind::Api, reply)
     }
 
     /// The reply to a request that waits.
@@ -182,8 +208,11 @@ impl Handler {
                 // A player on another page is to see that there is nothing, not that it may not know.
                 let first = route::first_piece(path);
                 let (sharing, reply) = match first.and_then(|name| self.station(&name)) {
-                    Some(_) if *verb == Some(Verb::Options) => (Sharing::Origin, reply::options()),
+                    Some(_) if *verb == Some(Verb::Options) => (Sharing::Origin, reply::options(METHODS)),
                     Some(_) => (Sharing::Origin, refuse(refusal)),
+                    None if route::is_api(path) && refusal == Refusal::Unknown => {
+                        (Sharing::Origin, api::Fault::unknown().reply())
+                    }
                     None => (Sharing::Own, refuse(refusal)),
                 };
                 return refused(self.finish(Verb::Get, sharing, reply));
@@ -191,7 +220,12 @@ impl Handler {
         };
         let (kind, sharing) = classify(&route);
         let Some(verb) = *verb else {
-            return refused(self.finish(Verb::Get, sharing, reply::wrong_method()));
+            let methods = route.methods();
+            let reply = match kind {
+                Kind::Api => reply::allowing(api::Fault::wrong_method(methods).reply(), methods),
+                _ => reply::wrong_method(),
+            };
+            return refused(self.finish(Verb::Get, sharing, reply));
         };
         let query = uri.query().unwrap_or_default();
         let asked = Asked { verb, client: *client, query, headers, round: *round, busy };
@@ -215,7 +249,7 @@ impl Handler {
 
     fn find(&self, route: &Route<'_>, asked: &Asked<'_>) -> Result<Reply, Wait<'_>> {
         if asked.verb == Verb::Options {
-            return Ok(reply::options());
+            return Ok(reply::options(route.methods()));
         }
         let (verb, headers) = (asked.verb, asked.headers);
         if let Some(denial) = self.denial(route, asked) {
@@ -306,10 +340,14 @@ impl Handler {
             },
             Route::Metrics => reply::metrics(self.report.metrics()),
             Route::Status => reply::json(self.report.status()),
-            Route::Levels { stream } => self.report.levels(stream).map_or_else(unknown, reply::json),
-            Route::Timeline { stream, about } => {
-                self.station(stream).map_or_else(unknown, |it| api::read(it, about, headers, asked.query))
+            Route::Description => reply::json(api::DESCRIPTION.to_owned()),
+            Route::Levels { stream } => {
+                self.report.levels(stream).map_or_else(|| api::Fault::unknown().reply(), reply::json)
             }
+            Route::Timeline { stream, about } => match self.station(stream) {
+                Some(station) => api::read(station, about, headers, asked.query),
+                None => api::Fault::unknown().reply(),
+            },
         };
         Ok(reply)
     }
@@ -363,7 +401,9 @@ fn classify(route: &Route<'_>) -> (Kind, Sharing) {
         Route::Clip { .. } => (Kind::Clip, Sharing::Origin),
         Route::Health => (Kind::Health, Sharing::Own),
         Route::Metrics => (Kind::Metrics, Sharing::Own),
-        Route::Status | Route::Levels { .. } | Route::Timeline { .. } => (Kind::Api, Sharing::Origin),
+        Route::Status | Route::Description | Route::Levels { .. } | Route::Timeline { .. } => {
+            (Kind::Api, Sharing::Origin)
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Belongs here: which path means what, replies and their headers, the shelf from which requests are
 //! answered, the embedded page, limits on what a client may cost. Does not: how a playlist is written, what
-//! the status says, or anything that changes the appliance: every request only reads.
+//! the status says, or anything that changes the appliance: requests only read, but for markers (`api`).
 
 mod access;
 mod api;
@@ -34,6 +34,7 @@ use std::net::{Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 pub use access::{Access, Pass, Token};
+pub use api::Writers;
 pub use certificate::{CertificateError, Identity};
 pub use rendition::Rendition;
 pub use route::{RESERVED, is_rendition_name, is_stream_name};
@@ -51,6 +52,8 @@ pub struct ServeConfig {
     pub https: Option<Https>,
     /// Which web pages may read media and status: an origin such as `https://example.org`, or `*` for all.
     pub allowed_origin: String,
+    /// Who may write by the API.
+    pub writers: Writers,
     /// Connections open at the same time. Beyond it the longest idle one makes room.
     pub max_connections: usize,
     /// How long a client may take.
@@ -84,6 +87,7 @@ impl Default for ServeConfig {
             listen: SocketAddr::from((Ipv6Addr::UNSPECIFIED, 8080)),
             https: None,
             allowed_origin: "*".to_owned(),
+            writers: Writers::default(),
             max_connections: 1000,
             patience: Patience::default(),
         }

@@ -8,7 +8,7 @@ use hyper::header::{
     ACCEPT_RANGES, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ALLOW, CACHE_CONTROL, CONTENT_DISPOSITION,
     CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderName,
-    HeaderValue, LAST_MODIFIED, REFERRER_POLICY, RETRY_AFTER, VARY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+    HeaderValue, LAST_MODIFIED, LOCATION, REFERRER_POLICY, RETRY_AFTER, VARY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::{HeaderMap, Response, StatusCode};
 use jiff::Timestamp;
@@ -293,11 +293,8 @@ pub(super) fn key(secret: [u8; 16]) -> Reply {
 /// 401 where nothing was shown that could be judged (RFC 9110, 11.6.1), 403 where it was not good enough.
 pub(super) fn denied(denial: Denial) -> Reply {
     let status = if denial == Denial::Missing { StatusCode::UNAUTHORIZED } else { StatusCode::FORBIDDEN };
-    let mut reply = plain(status, format!("{denial}\n"));
-    if status == StatusCode::UNAUTHORIZED {
-        field(&mut reply, WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-    }
-    reply
+    let reply = plain(status, format!("{denial}\n"));
+    if status == StatusCode::UNAUTHORIZED { challenge(reply) } else { reply }
 }
 
 /// The endless transport stream.
@@ -313,6 +310,39 @@ pub(super) fn json(text: String) -> Reply {
 /// An answer of the API, good or bad.
 pub(super) fn api(status: StatusCode, text: String) -> Reply {
     reply(status, JSON, NEVER, Body::Full(Bytes::from(text)))
+}
+
+/// 201: it is there now, and where.
+pub(super) fn created(text: String, place: &str) -> Reply {
+    let mut reply = api(StatusCode::CREATED, text);
+    field(&mut reply, LOCATION, formatted(place.to_owned()));
+    reply
+}
+
+/// 204: it is gone.
+pub(super) fn removed() -> Reply {
+    let mut reply = Response::new(Body::Empty);
+    *reply.status_mut() = StatusCode::NO_CONTENT;
+    field(&mut reply, CACHE_CONTROL, NEVER);
+    reply
+}
+
+/// The same, saying that a token is wanted (RFC 9110, 11.6.1).
+pub(super) fn challenge(mut reply: Reply) -> Reply {
+    field(&mut reply, WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    reply
+}
+
+/// The same, saying in how many seconds to try again.
+pub(super) fn again(mut reply: Reply, seconds: u32) -> Reply {
+    field(&mut reply, RETRY_AFTER, seconds);
+    reply
+}
+
+/// The same, saying which methods there are.
+pub(super) fn allowing(mut reply: Reply, methods: &'static str) -> Reply {
+    field(&mut reply, ALLOW, HeaderValue::from_static(methods));
+    reply
 }
 
 /// Events as they come.
@@ -332,9 +362,7 @@ pub(super) fn no_snapshots(why: &str) -> Reply {
 
 /// 503: no picture came in time; ask again in so many seconds.
 pub(super) fn no_snapshot_now(why: &str, seconds: u32) -> Reply {
-    let mut reply = plain(StatusCode::SERVICE_UNAVAILABLE, format!("no snapshot now: {why}\n"));
-    field(&mut reply, RETRY_AFTER, seconds);
-    reply
+    again(plain(StatusCode::SERVICE_UNAVAILABLE, format!("no snapshot now: {why}\n")), seconds)
 }
 
 /// The metrics.
@@ -376,27 +404,23 @@ pub(super) fn no_clip(why: &impl std::fmt::Display) -> Reply {
 
 /// 405, and which methods there are.
 pub(super) fn wrong_method() -> Reply {
-    let mut reply = plain(StatusCode::METHOD_NOT_ALLOWED, "this server is only read: GET, HEAD or OPTIONS\n");
-    field(&mut reply, ALLOW, HeaderValue::from_static(METHODS));
-    reply
+    let reply = plain(StatusCode::METHOD_NOT_ALLOWED, "this is only read: GET, HEAD or OPTIONS\n");
+    allowing(reply, METHODS)
 }
 
 /// 503: it did not come while it was waited for, and what that is; ask again in so many seconds.
 pub(super) fn not_yet(what: &str, seconds: u32) -> Reply {
-    let mut reply = plain(StatusCode::SERVICE_UNAVAILABLE, format!("{what}\n"));
-    field(&mut reply, RETRY_AFTER, seconds);
-    reply
+    again(plain(StatusCode::SERVICE_UNAVAILABLE, format!("{what}\n")), seconds)
 }
 
-/// The answer to OPTIONS. For what may be read from elsewhere, [`allow_origin`] adds the rest.
-pub(super) fn options() -> Reply {
+/// The answer to OPTIONS: what may be done. For what may be read from elsewhere, [`allow_origin`] adds the rest.
+pub(super) fn options(methods: &'static str) -> Reply {
     let mut reply = Response::new(Body::Empty);
     *reply.status_mut() = StatusCode::NO_CONTENT;
-    field(&mut reply, ALLOW, HeaderValue::from_static(METHODS));
-    reply
+    allowing(reply, methods)
 }
 
-/// Lets web pages of this origin read the reply.
+/// Lets web pages of this origin read the reply. They may not write, whatever the methods are.
 pub(super) fn allow_origin(reply: &mut Reply, origin: &HeaderValue) {
     field(reply, ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
     if reply.status() == StatusCode::NO_CONTENT {

@@ -52,6 +52,8 @@ pub(super) enum Route<'a> {
     Status,
     /// `/api/v1/streams/{stream}/levels`
     Levels { stream: Cow<'a, str> },
+    /// `/api/v1/openapi.json`
+    Description,
     /// Below `/api/v1/streams/{stream}/`.
     Timeline { stream: Cow<'a, str>, about: About },
 }
@@ -63,6 +65,10 @@ pub(super) enum About {
     Markers,
     /// `markers/events`
     Events,
+    /// `markers/{id}`
+    Marker(String),
+    /// `time`
+    Time,
 }
 
 /// A rendition's place.
@@ -92,6 +98,22 @@ pub(super) enum Refusal {
 
 /// The methods every path takes: the value of Allow.
 pub(super) const METHODS: &str = "GET, HEAD, OPTIONS";
+
+impl Route<'_> {
+    /// The methods it takes.
+    pub(super) fn methods(&self) -> &'static str {
+        match self {
+            Self::Timeline { about: About::Markers, .. } => "GET, HEAD, OPTIONS, POST",
+            Self::Timeline { about: About::Marker(_), .. } => "GET, HEAD, OPTIONS, PATCH, DELETE",
+            _ => METHODS,
+        }
+    }
+}
+
+/// Whether a path is one of the API's, which is for programs.
+pub(super) fn is_api(path: &str) -> bool {
+    path.starts_with("/api/")
+}
 
 /// Whether a stream can have this name: lower-case letters, digits, `-` and `_`, beginning with a letter or
 /// digit, 63 characters at most, and no word the server uses itself.
@@ -146,12 +168,17 @@ pub(super) fn parse(path: &str) -> Result<Route<'_>, Refusal> {
         (1, "metrics", ..) => Route::Metrics,
         (2, "assets", ..) => Route::Asset { name: b },
         (3, "api", "v1", "status", ..) => Route::Status,
+        (3, "api", "v1", "openapi.json", ..) => Route::Description,
         (5, "api", "v1", "streams", name, "levels", _) if is_stream_name(name) => Route::Levels { stream: d },
-        (5, "api", "v1", "streams", name, "markers", _) if is_stream_name(name) => {
-            Route::Timeline { stream: d, about: About::Markers }
-        }
-        (6, "api", "v1", "streams", name, "markers", "events") if is_stream_name(name) => {
-            Route::Timeline { stream: d, about: About::Events }
+        (5 | 6, "api", "v1", "streams", name, what, which) if is_stream_name(name) => {
+            let about = match (count, what, which) {
+                (5, "markers", _) => About::Markers,
+                (5, "time", _) => About::Time,
+                (6, "markers", "events") => About::Events,
+                (6, "markers", id) if !id.is_empty() => About::Marker(id.to_owned()),
+                _ => return Err(Refusal::Unknown),
+            };
+            Route::Timeline { stream: d, about }
         }
         (1, ..) | (2, _, "", ..) if named => Route::Page { stream: Some(a) },
         (2, _, "index.m3u8", ..) if named => Route::Multivariant { stream: a, latency: Latency::Ordinary },
@@ -357,6 +384,9 @@ mod tests {
             "/radio%00",
             "/api/v1/streams/api/levels",
             "/api/v1/streams/radio/levels/",
+            "/api/v1/streams/radio/markers/",
+            "/api/v1/streams/radio/markers/1/2",
+            "/api/v1/streams/radio/time/1",
             "/a/b/c/d/e/f/g",
         ];
         for path in unknown {

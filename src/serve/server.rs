@@ -134,6 +134,7 @@ impl Server {
             report,
             stats,
             origin,
+            writers: config.writers.clone(),
             desk: Desk::default(),
             cutter: Cutter::default(),
             policy,

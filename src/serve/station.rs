@@ -9,6 +9,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::access::Access;
+use super::api::Pace;
 use super::hold::InVain;
 use super::listeners::Listeners;
 use super::rendition::Rendition;
@@ -122,6 +123,7 @@ pub struct Station {
     access: Access,
     timeline: Arc<Timeline>,
     clock: Arc<dyn Clock>,
+    pace: Pace,
     listeners: Mutex<Listeners>,
 }
 
@@ -146,6 +148,7 @@ impl Station {
             access: Access::Open,
             timeline: Timeline::new(0),
             clock: Arc::new(RealClock),
+            pace: Pace::default(),
             listeners: Mutex::new(Listeners::new(patience.unwrap_or_default())),
         }
     }
@@ -168,6 +171,11 @@ impl Station {
     /// What time it is.
     pub(super) fn clock(&self) -> &dyn Clock {
         &*self.clock
+    }
+
+    /// How fast it may be written to.
+    pub(super) fn pace(&self) -> &Pace {
+        &self.pace
     }
 
     /// Of what time something can be said: of what can be fetched in any rendition, and what will be.

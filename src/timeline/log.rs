@@ -58,7 +58,7 @@ pub enum Refusal {
     #[error("no marker is called {0:?}; it may have left the window")]
     Unknown(String),
     /// It is one of ours.
-    #[error("{0:?} is a kind that Outpost alone sets; choose another word")]
+    #[error("{0:?} is a kind that Outpost alone sets and changes; choose another word for yours")]
     Ours(String),
     /// It has ended already, and ends do not move back.
     #[error("it has ended already, {} s later than that", .0.as_secs_f64())]
@@ -154,28 +154,28 @@ impl Log {
         Ok(self.insert(draft))
     }
 
-    /// Ends a marker at `to`, or lets it last longer; tells other words of it, if there are some.
+    /// Ends somebody's marker at `to`, or lets it last longer; tells other words of it, if there are some.
     ///
     /// # Errors
-    /// If there is no such marker, it began or ended later, or `to` has not come yet.
-    pub fn end(
+    /// If there is no such marker, it is ours, it began or ended later, or `to` has not come yet.
+    pub fn amend(
         &mut self,
         id: &str,
-        to: Pts,
+        to: Option<Pts>,
         label: Option<Label>,
         extent: Extent,
     ) -> Result<Arc<Marker>, Refusal> {
-        let at = self.find(id)?;
+        let at = self.find_foreign(id)?;
         let known = &self.markers[at];
-        let to = past(to, extent)?;
-        if to < known.from {
+        let to = to.map(|to| past(to, extent)).transpose()?;
+        if let Some(to) = to.filter(|to| *to < known.from) {
             return Err(Refusal::Backwards(known.from - to));
         }
-        if let Some(end) = known.to.filter(|end| *end > to) {
+        if let Some((end, to)) = known.to.zip(to).filter(|(end, to)| end > to) {
             return Err(Refusal::Ended(end - to));
         }
         let label = label.or_else(|| known.label.clone());
-        Ok(self.replace(at, Marker { to: Some(to), label, ..(**known).clone() }))
+        Ok(self.replace(at, Marker { to: to.or(known.to), label, ..(**known).clone() }))
     }
 
     /// Says how one of ours ended.
@@ -193,10 +193,7 @@ impl Log {
     /// # Errors
     /// If there is none, or it is ours.
     pub fn remove(&mut self, id: &str) -> Result<Arc<Marker>, Refusal> {
-        let at = self.find(id)?;
-        if self.markers[at].kind.is_ours() {
-            return Err(Refusal::Ours(self.markers[at].kind.to_string()));
-        }
+        let at = self.find_foreign(id)?;
         Ok(self.take(at))
     }
 
@@ -228,6 +225,12 @@ impl Log {
     fn find(&self, id: &str) -> Result<usize, Refusal> {
         let found = self.markers.iter().position(|it| it.id.as_str() == id);
         found.ok_or_else(|| Refusal::Unknown(id.to_owned()))
+    }
+
+    fn find_foreign(&self, id: &str) -> Result<usize, Refusal> {
+        let at = self.find(id)?;
+        let kind = &self.markers[at].kind;
+        if kind.is_ours() { Err(Refusal::Ours(kind.to_string())) } else { Ok(at) }
     }
 
     fn insert(&mut self, draft: Draft) -> Arc<Marker> {
@@ -332,7 +335,7 @@ mod tests {
         let id = log.add(draft("door", 10_000, None), extent(0, 20_000)).expect("added").id.clone();
         let mut end = |to, label: Option<&str>, now| {
             let label = label.map(|it| it.parse().expect("a label"));
-            let found = log.end(id.as_str(), at(to), label, extent(0, now));
+            let found = log.amend(id.as_str(), Some(at(to)), label, extent(0, now));
             found.map(|it| (it.to, it.label.as_ref().map(|it| it.as_str().to_owned())))
         };
         assert_eq!(end(9_000, None, 20_000), Err(Refusal::Backwards(Span::from_millis(1_000))));
@@ -341,10 +344,15 @@ mod tests {
         assert_eq!(end(16_000, None, 20_000), Err(Refusal::Ended(Span::from_millis(2_000))));
         assert_eq!(end(19_000, None, 20_000), Ok((Some(at(19_000)), Some("open".to_owned()))));
         assert!(matches!(end(30_000, None, 20_000), Err(Refusal::Future(_))));
+        let shut = log.amend(id.as_str(), None, Some("shut".parse().expect("a label")), extent(0, 20_000));
+        let shut = shut.map(|it| (it.to, it.label.as_ref().map(|it| it.as_str().to_owned())));
+        assert_eq!(shut, Ok((Some(at(19_000)), Some("shut".to_owned()))), "the words alone");
         assert_eq!(log.remove(id.as_str()).expect("there").id, id);
         assert_eq!(log.remove(id.as_str()), Err(Refusal::Unknown(id.to_string())));
         let ours = log.add_ours(draft("gap", 1_000, Some(2_000)));
         assert!(matches!(log.remove(ours.id.as_str()), Err(Refusal::Ours(_))));
+        let end = log.amend(ours.id.as_str(), Some(at(3_000)), None, extent(0, 20_000));
+        assert!(matches!(end, Err(Refusal::Ours(_))));
     }
 
     #[test]
@@ -383,7 +391,7 @@ mod tests {
         assert_eq!(ids(&log, 7).as_deref(), Some(""));
         let marker = log.add(draft("door", 1_000, None), extent(0, 9_000)).expect("added");
         log.add_ours(draft("gap", 2_000, Some(3_000)));
-        log.end(marker.id.as_str(), at(4_000), None, extent(0, 9_000)).expect("ended");
+        log.amend(marker.id.as_str(), Some(at(4_000)), None, extent(0, 9_000)).expect("ended");
         log.forget_before(at(5_000));
         let table = [
             (6, None),

@@ -216,7 +216,19 @@ fn faults_are_told_with_place_and_remedy() {
         (
             "[server]\nlisten = 8080".to_owned(),
             "outpost.toml:1: server: unknown key; what can stand here: `listen`, `https`, `state_dir`, `allowed_origin`, \
-             `connections`, `stream`\n  1 | [server]\n    |  ^^^^^^",
+             `connections`, `api`, `stream`\n  1 | [server]\n    |  ^^^^^^",
+        ),
+        (
+            "[api]\nnames = [\"https://box.example.org\"]".to_owned(),
+            "outpost.toml:2: api.names: \"https://box.example.org\" is no name of a machine; write it alone, as \
+             \"radio.example.org\"\n\
+             \x20 2 | names = [\"https://box.example.org\"]\n    |          ^^^^^^^^^^^^^^^^^^^^^^^^^",
+        ),
+        (
+            "[api]\ntoken = \"too short\"".to_owned(),
+            "outpost.toml:2: api.token: 9 characters are out of range; a token has from 16 to 512; `openssl rand -hex 16` \
+             makes one\n\
+             \x20 2 | token = \"*** *****\"\n    |         ^^^^^^^^^^^",
         ),
         (
             "connections = 9".to_owned(),

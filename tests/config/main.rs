@@ -153,6 +153,9 @@ fn every_default_is_what_the_documentation_spells_out() {
         [https]
         certificate = "/etc/outpost/fullchain.pem"
         key = "/etc/outpost/privkey.pem"
+        [api]
+        token = "0123456789abcdef"
+        names = ["radio.example.org"]
         [[stream]]
         name = "radio"
         audio = { kind = "alsa", device = "usb:1-1.2" }

@@ -2,6 +2,7 @@
 
 mod access;
 mod clip;
+mod description;
 mod events;
 mod flood;
 mod held;
@@ -11,3 +12,4 @@ mod replies;
 mod siege;
 mod site;
 mod tls;
+mod writing;

@@ -18,7 +18,7 @@ use outpost::segment::{
 };
 use outpost::serve::{
     Access, Health, Lineup, Photos, Rendition, Report, ServeConfig, ServeStats, Server, Site, Snapshots,
-    Station,
+    Station, Writers,
 };
 use outpost::timeline::Timeline;
 use tokio::sync::oneshot;
@@ -129,7 +129,8 @@ impl Running {
         let guarded = Station::new("closed", "Closed", lineup, None, snapshots)
             .with_access(Access::Token(TOKEN.parse().expect("a token"), clock.clone()));
         let stats = Arc::new(ServeStats::default());
-        let mut config = ServeConfig { listen: ANY_PORT, ..ServeConfig::default() };
+        let writers = Writers { token: None, names: vec!["test".to_owned()] };
+        let mut config = ServeConfig { listen: ANY_PORT, writers, ..ServeConfig::default() };
         adjust(&mut config);
         let site = Site {
             stations: vec![station.clone(), deaf, Arc::new(guarded)],

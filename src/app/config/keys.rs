@@ -3,9 +3,9 @@
 use serde::de::value::Error;
 use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
 
-/// Names at least this similar (Jaro-Winkler, 0 to 1) are offered as what was meant.
-const SIMILAR: f64 = 0.8;
-/// Those of another table must be more than similar: it is the table that is wrong, and hardly the name.
+use crate::base::near::{SIMILAR, nearest};
+
+/// Names of another table must be more than similar: it is the table that is wrong, and hardly the name.
 const NEARLY_SAME: f64 = 0.95;
 
 /// The keys of `T`, a struct that is read from a table.
@@ -73,13 +73,6 @@ pub(super) fn choice(name: &str, possible: &[&str]) -> String {
         Some(near) => format!("did you mean \"{near}\"?"),
         None => format!("what can stand here: {}", listed(possible, '"')),
     }
-}
-
-fn nearest<'a>(name: &str, known: &[&'a str], least: f64) -> Option<&'a str> {
-    let name = name.to_lowercase();
-    let likeness = |other: &str| strsim::jaro_winkler(&name, other);
-    let nearest = known.iter().copied().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
-    nearest.filter(|nearest| likeness(nearest) >= least)
 }
 
 fn listed(names: &[&str], quote: char) -> String {

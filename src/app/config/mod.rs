@@ -20,11 +20,12 @@ use bytesize::ByteSize;
 pub use audio::{AudioSettings, SoundSource};
 pub use fault::Fault;
 pub use protection::{AccessSettings, EncryptionSettings, KeyPrefix, TokenError};
-pub use values::{BitRate, Connections, Language, Length, Listen, Name, Origin, Step};
+pub use values::{BitRate, Connections, HostName, Language, Length, Listen, Name, Origin, Step};
 pub use video::{Encoder, PictureSource, Rung, VideoSettings};
 
 use crate::base::Span;
 use crate::segment::SegmentConfig;
+use crate::serve::Token;
 
 /// Where `outpost run` looks when it is told no file, in this order.
 pub const PLACES: [&str; 2] = ["outpost.toml", "/etc/outpost/outpost.toml"];
@@ -45,8 +46,19 @@ pub struct Config {
     pub allowed_origin: Origin,
     /// How many connections may be open at the same time.
     pub connections: Connections,
+    /// Who may write by the API.
+    pub api: ApiSettings,
     /// At least one, each with a name of its own.
     pub streams: Vec<StreamConfig>,
+}
+
+/// Writing by the API.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ApiSettings {
+    /// What those know who may; where there is none, programs on this machine may.
+    pub token: Option<Token>,
+    /// What the machine is called, beside the names it gives itself.
+    pub names: Vec<HostName>,
 }
 
 /// HTTPS beside HTTP.

@@ -49,6 +49,10 @@ pub struct Connections(pub usize);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin(String);
 
+/// What a machine is called, in small letters: `radio.example.org`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostName(String);
+
 /// A language as BCP 47 (RFC 5646, 2.1) names it: `de`, `pt-BR`, `gsw-CH`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Language(String);
@@ -87,6 +91,33 @@ impl FromStr for Name {
             ));
         }
         Ok(Self(text.to_owned()))
+    }
+}
+
+impl HostName {
+    /// As it is written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for HostName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        // RFC 1123, 2.1.
+        let is_label = |label: &str| {
+            matches!(label.len(), 1..=63)
+                && label.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'-')
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+        };
+        if text.len() > 253 || !text.split('.').all(is_label) {
+            return Err(format!(
+                "{text:?} is no name of a machine; write it alone, as \"radio.example.org\""
+            ));
+        }
+        Ok(Self(text.to_ascii_lowercase()))
     }
 }
 
@@ -325,7 +356,21 @@ macro_rules! written {
     )*};
 }
 
-written!(Listen, Name, BitRate, Rate, Step, Length, Connections, Origin, Memory, KeyPrefix, Token, Language);
+written!(
+    Listen,
+    Name,
+    BitRate,
+    Rate,
+    Step,
+    Length,
+    Connections,
+    Origin,
+    Memory,
+    KeyPrefix,
+    Token,
+    Language,
+    HostName
+);
 
 /// An amount of memory: `64MiB`, `64MB`, or bytes.
 #[derive(Clone, Copy, Debug)]

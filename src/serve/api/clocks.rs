@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::base::time::TICKS_PER_SECOND;
-use crate::base::{Pts, Span};
+use crate::base::{Monotonic, Pts, Span, WallTime};
 use crate::segment::{Dates, Segment, Snapshot};
 use crate::serve::station::Station;
 
@@ -28,6 +28,48 @@ struct Place {
     media_sequence: u64,
     /// From the beginning of that segment.
     offset_seconds: f64,
+}
+
+/// What is further from the clock's zero is no time of any stream: thirty years.
+const FAR: Span = Span::from_ticks(30 * 366 * 86_400 * TICKS_PER_SECOND);
+
+/// One instant, as one clock tells it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Reading {
+    Wall(WallTime),
+    Media(Pts),
+    Monotonic(Monotonic),
+    /// A media sequence number, and how far from the beginning of that segment.
+    Segment(u64, Span),
+}
+
+/// Why there is no such instant.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+pub(super) enum NoInstant {
+    #[error("segment {0} is not listed; it has left the window, or has not come yet")]
+    Unlisted(u64),
+    #[error("segment {0} lasts {seconds} s, and {seconds} s from its beginning is the last there is of it", seconds = .1.as_secs_f64())]
+    Beyond(u64, Span),
+    #[error("that is further away than any stream lasts")]
+    Far,
+}
+
+impl Reading {
+    /// Of seconds as programs write them; what no clock shows becomes the farthest there is.
+    pub(super) fn media(seconds: f64) -> Self {
+        Self::Media(Pts::default() + span(seconds))
+    }
+
+    /// The same from the beginning of a segment.
+    pub(super) fn segment(sequence: u64, seconds: f64) -> Self {
+        Self::Segment(sequence, span(seconds))
+    }
+}
+
+/// Twice as much as is too far stands for all that is more.
+fn span(seconds: f64) -> Span {
+    let far = 2.0 * FAR.ticks() as f64;
+    Span::from_ticks((seconds * TICKS_PER_SECOND as f64).round().clamp(-far, far) as i64)
 }
 
 /// How a stream's clocks stand to each other at one moment.
@@ -68,11 +110,79 @@ impl Clocks {
         }
     }
 
+    /// The instant of a reading.
+    pub(super) fn find(&self, reading: Reading) -> Result<Pts, NoInstant> {
+        let at = match reading {
+            Reading::Wall(wall) => self.dates.instant(wall),
+            Reading::Media(at) => at,
+            Reading::Monotonic(at) => at.to_pts(),
+            Reading::Segment(sequence, offset) => {
+                let found = self.listed.binary_search_by_key(&sequence, |it| it.sequence);
+                let segment = &self.listed[found.map_err(|_| NoInstant::Unlisted(sequence))?];
+                if !(Span::ZERO..=segment.duration).contains(&offset) {
+                    return Err(NoInstant::Beyond(sequence, segment.duration));
+                }
+                segment.start + offset
+            }
+        };
+        let far = (at - Pts::default()).abs() > FAR;
+        (!far).then_some(at).ok_or(NoInstant::Far)
+    }
+
     fn place(&self, at: Pts) -> Option<Place> {
         let index = self.listed.partition_point(|it| it.start <= at).checked_sub(1)?;
         let segment = &self.listed[index];
         let offset = at - segment.start;
         let within = (Span::ZERO..segment.duration).contains(&offset);
         within.then(|| Place { media_sequence: segment.sequence, offset_seconds: offset.as_secs_f64() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::serve::live::tests::{segment, snapshot};
+    use proptest::prelude::*;
+
+    #[test]
+    fn what_no_segment_has_is_told_in_words() {
+        let clocks = Clocks::at(&snapshot([7, 8].map(segment).to_vec()));
+        let table = [
+            (Reading::segment(6, 0.0), "segment 6 is not listed"),
+            (Reading::segment(9, 0.0), "segment 9 is not listed"),
+            (Reading::segment(7, -0.1), "segment 7 lasts 2 s"),
+            (Reading::segment(7, 2.1), "segment 7 lasts 2 s"),
+            (Reading::media(1e300), "further away"),
+            (Reading::Wall(WallTime::from_unix_nanos(i64::MIN)), "further away"),
+            (Reading::Monotonic(Monotonic::from_nanos(i64::MAX)), "further away"),
+        ];
+        for (reading, words) in table {
+            let why = clocks.find(reading).expect_err("no such instant").to_string();
+            assert!(why.contains(words), "{reading:?}: {why}");
+        }
+        assert_eq!(clocks.find(Reading::segment(7, 2.0)), clocks.find(Reading::segment(8, 0.0)));
+    }
+
+    proptest! {
+        // Segments that are missing leave time out: a discontinuity.
+        #[test]
+        fn what_is_told_leads_back(
+            listed in proptest::collection::btree_set(0u64..30, 1..20), ticks in -900_000i64..7_000_000,
+        ) {
+            let clocks = Clocks::at(&snapshot(listed.iter().copied().map(segment).collect()));
+            let at = Pts::from_ticks(ticks);
+            let told = clocks.tell(at);
+            prop_assert_eq!(clocks.find(Reading::media(told.media_seconds)), Ok(at));
+            let nanos = Monotonic::from_nanos(told.monotonic_ns);
+            prop_assert_eq!(clocks.find(Reading::Monotonic(nanos)), Ok(at));
+            let wall = crate::playlist::query::instant(&told.wall).expect("a date");
+            let apart = at - clocks.find(Reading::Wall(wall)).expect("an instant");
+            prop_assert!((Span::ZERO..=Span::from_millis(1)).contains(&apart), "{:?}", apart);
+            let within = ticks >= 0 && listed.contains(&(ticks as u64 / 180_000));
+            prop_assert_eq!(told.segment.is_some(), within);
+            if let Some(Place { media_sequence, offset_seconds }) = told.segment {
+                prop_assert_eq!(clocks.find(Reading::segment(media_sequence, offset_seconds)), Ok(at));
+            }
+        }
     }
 }

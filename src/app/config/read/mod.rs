@@ -4,6 +4,7 @@
 //! that we, and not the parser, say what is missing and why.
 
 mod activity;
+mod api;
 mod audio;
 mod ladder;
 mod low_latency;
@@ -18,6 +19,7 @@ use toml::Spanned;
 use toml::de::DeTable;
 
 use self::activity::Activity;
+use self::api::Api;
 use self::audio::Audio;
 use self::ladder::Rendition;
 use self::low_latency::LowLatency;
@@ -45,6 +47,8 @@ struct File {
     allowed_origin: Origin,
     #[serde(default = "File::connections")]
     connections: Connections,
+    #[serde(default)]
+    api: Api,
     #[serde(default)]
     stream: Vec<Stream>,
 }
@@ -137,6 +141,7 @@ pub(super) fn all_keys() -> Vec<String> {
     let tables = [
         ("", keys::of::<File>()),
         ("https.", keys::of::<Https>()),
+        ("api.", keys::of::<Api>()),
         ("stream.", keys::of::<Stream>()),
         ("stream.video.", keys::of::<Video>()),
         ("stream.rendition.", keys::of::<Rendition>()),
@@ -182,6 +187,7 @@ pub(super) fn read(text: &str) -> Result<Config, Wrong> {
         state_dir: file.state_dir,
         allowed_origin: file.allowed_origin,
         connections: file.connections,
+        api: file.api.into(),
         streams,
     })
 }
