@@ -136,7 +136,8 @@ function renderPast() {
   $("wider").disabled = timeline.widest;
   $("whole").setAttribute("aria-pressed", timeline.widest);
   $("closer").disabled = timeline.closest;
-  write("past-span", words.span(timeline.span));
+  write("past-title", words.view(timeline.view));
+  write("log-title", words.happened(station));
   renderSession(heard);
 }
 

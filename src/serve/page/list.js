@@ -38,7 +38,7 @@ export class List {
     const version = [log.version, Math.floor(now / 60_000)].join();
     if (log !== this.#log || version !== this.#version) {
       [this.#log, this.#version] = [log, version];
-      this.#arrange(rows(log.listed, oldest, now));
+      this.#arrange(log.version ? rows(log.listed, oldest, now) : []);
     }
     this.#show(true);
   }
@@ -132,7 +132,7 @@ export class List {
     row.setAttribute("aria-posinset", i + 1);
     if (!marker) {
       put("b", words.heading(from, to, this.#now));
-      put("span", words.tally(counts, to >= this.#now));
+      put("span", words.tally(counts, to === null));
       return;
     }
     const { heard, playing } = this.#state;

@@ -29,7 +29,7 @@ function after(sorted, time) {
 }
 
 export class Log {
-  /** Changes with every change. */
+  /** Changes with every change; 0 until the list has come. */
   version = 0;
   /** All markers, by their beginnings. */
   markers = [];
@@ -135,8 +135,8 @@ function hour(time) {
  */
 export function rows(listed, oldest, now) {
   const found = [];
-  let until = now; // what is above is told already
-  const quiet = (from) => from < until && found.push({ from, to: until, counts: {}, marker: null });
+  let until = null; // what is above is told already; null: it goes on
+  const quiet = (from) => from < (until ?? now) && found.push({ from, to: until, counts: {}, marker: null });
   for (let i = listed.length; i > 0; ) {
     const from = hour(listed[i - 1].from);
     const end = i;

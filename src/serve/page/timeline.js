@@ -1,5 +1,7 @@
 // The window as a picture: what happened in it, and where in it one listens; to drag, to widen and to tap on.
 
+import { clock, time } from "./words.js";
+
 const LEAST = 30_000; // ms shown at most closely
 const FIRST = 300_000; // ms shown before anybody chose
 const FINGER = 14; // CSS pixels a tap may miss by
@@ -91,8 +93,14 @@ export class Timeline {
     return this.#span <= LEAST;
   }
 
+  /** What is shown: from when to when, and whether that is live. */
+  get view() {
+    const to = this.#edge();
+    return { from: to - this.#reach, to, live: to === this.#scene.live };
+  }
+
   /** Milliseconds shown. */
-  get span() {
+  get #reach() {
     return Math.min(this.#span, this.#whole());
   }
 
@@ -103,17 +111,17 @@ export class Timeline {
   /** The date at the right edge: live if where one listens can be seen then, too. */
   #edge() {
     const { live, oldest, playhead } = this.#scene;
-    const span = this.span;
+    const span = this.#reach;
     if (this.#end !== null) return Math.min(Math.max(this.#end, oldest + span), live);
     return playhead !== null && playhead < live - span * 0.9 ? Math.max(playhead + span / 3, oldest + span) : live;
   }
 
   #dateAt(x) {
-    return this.#edge() - (1 - x / this.#canvas.clientWidth) * this.span;
+    return this.#edge() - (1 - x / this.#canvas.clientWidth) * this.#reach;
   }
 
   #near(date) {
-    return this.#scene.log.nearest(date, (FINGER * this.span) / this.#canvas.clientWidth);
+    return this.#scene.log.nearest(date, (FINGER * this.#reach) / this.#canvas.clientWidth);
   }
 
   #touch({ pointerId, offsetX, button }) {
@@ -136,7 +144,7 @@ export class Timeline {
       this.#end ??= this.#edge();
       this.zoom(apart(before) / apart(offsetX), this.#dateAt(other.x));
     } else {
-      this.#pan(((before - offsetX) * this.span) / this.#canvas.clientWidth);
+      this.#pan(((before - offsetX) * this.#reach) / this.#canvas.clientWidth);
     }
   }
 
@@ -149,7 +157,7 @@ export class Timeline {
 
   #pan(by) {
     const edge = this.#edge() + by;
-    this.#end = edge >= this.#scene.live ? null : Math.max(edge, this.#scene.oldest + this.span);
+    this.#end = edge >= this.#scene.live ? null : Math.max(edge, this.#scene.oldest + this.#reach);
     // At live it would jump back to where one listens, away from the thumb.
     if (this.#end === null && this.#edge() < this.#scene.live) this.#end = this.#scene.live;
     this.draw();
@@ -162,7 +170,7 @@ export class Timeline {
       this.#end ??= this.#edge();
       this.zoom(1.01 ** event.deltaY, this.#dateAt(event.offsetX));
     } else {
-      this.#pan((event.deltaX * this.span) / this.#canvas.clientWidth);
+      this.#pan((event.deltaX * this.#reach) / this.#canvas.clientWidth);
     }
   }
 
@@ -171,8 +179,8 @@ export class Timeline {
     const { live, oldest, playhead } = this.#scene;
     const at = this.#cursor ?? playhead ?? live;
     const to = {
-      ArrowLeft: () => at - this.span / 30, ArrowRight: () => at + this.span / 30,
-      PageUp: () => at - this.span / 2, PageDown: () => at + this.span / 2,
+      ArrowLeft: () => at - this.#reach / 30, ArrowRight: () => at + this.#reach / 30,
+      PageUp: () => at - this.#reach / 2, PageDown: () => at + this.#reach / 2,
       Home: () => oldest, End: () => live,
     }[event.key];
     if (to) this.#point(Math.min(Math.max(to(), oldest), live));
@@ -188,8 +196,8 @@ export class Timeline {
     this.#cursor = date;
     if (date !== null) {
       const edge = this.#edge();
-      if (date > edge) this.#end = date + this.span / 10;
-      else if (date < edge - this.span) this.#end = date + this.span * 0.9;
+      if (date > edge) this.#end = date + this.#reach / 10;
+      else if (date < edge - this.#reach) this.#end = date + this.#reach * 0.9;
       this.#canvas.setAttribute("aria-valuetext", this.#describe(date, this.#near(date)));
     }
     this.draw();
@@ -200,7 +208,7 @@ export class Timeline {
     if (!this.#scene || !this.#canvas.width) return;
     const { log, live, oldest, playhead } = this.#scene;
     const { width, height } = this.#canvas;
-    const [edge, span] = [this.#edge(), this.span];
+    const [edge, span] = [this.#edge(), this.#reach];
     const pixel = span / width;
     const state = [edge, playhead, this.#cursor, oldest].map((date) => date && Math.round(date / pixel));
     const drawn = [log.version, span, ...state].join();
@@ -276,7 +284,7 @@ export class Timeline {
       c.fillStyle = this.#colours.line;
       c.fillRect(x(at), height - 20 * dot, dot, 5 * dot);
       c.fillStyle = this.#colours.soft;
-      const text = new Date(at).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: step < 60_000 ? "2-digit" : undefined, hourCycle: "h23" });
+      const text = step < 60_000 ? time(at) : clock(at);
       const half = c.measureText(text).width / 2;
       if (x(at) > half && x(at) < c.canvas.width - half) c.fillText(text, x(at), height - 3 * dot);
     }
