@@ -126,8 +126,7 @@ export class List {
       const element = row.querySelector(where);
       if (element.textContent !== text) element.textContent = text;
     };
-    const place = `translateY(${this.#tops[i]}px)`;
-    if (row.style.transform !== place) row.style.transform = place;
+    row.style.transform = `translateY(${this.#tops[i]}px)`;
     row.setAttribute("aria-setsize", this.#rows.length);
     row.setAttribute("aria-posinset", i + 1);
     if (!marker) {
@@ -140,24 +139,18 @@ export class List {
     const seconds = ((marker.to ?? this.#now) - marker.from) / 1000;
     row.dataset.kind = marker.kind;
     row.dataset.on = on ? "yes" : "no";
-    row.dataset.heard = heard !== marker.id ? "no" : playing ? "yes" : "paused";
+    if (heard === marker.id) row.dataset.heard = playing ? "yes" : "paused";
+    else delete row.dataset.heard;
     put(".when", words.time(marker.from));
     put(".long", on ? "now" : words.length(Math.max(1, seconds)));
     put(".what", words.what(marker));
-    const bar = row.querySelector(".loud i");
-    const share = Math.round(100 * Math.min(1, Math.max(0.04, 1 + (marker.level ?? -60) / 50)));
-    if (bar.dataset.share !== String(share)) {
-      bar.dataset.share = share;
-      bar.style.width = `${share}%`;
-    }
+    row.querySelector(".loud i").style.width = `${Math.min(100, Math.max(4, 100 + 2 * (marker.level ?? -60)))}%`;
     const button = row.querySelector(".hear");
-    const name = words.row(marker, seconds, this.#now);
-    if (button.getAttribute("aria-label") !== name) button.setAttribute("aria-label", name);
+    button.setAttribute("aria-label", words.row(marker, seconds));
     if (heard === marker.id) button.setAttribute("aria-current", "true");
     else button.removeAttribute("aria-current");
     const link = row.querySelector("a");
-    const address = this.#link(marker);
-    if (link.getAttribute("href") !== address) link.setAttribute("href", address);
+    link.href = this.#link(marker);
     link.hidden = on; // what is not over cannot be cut out yet
   }
 }

@@ -77,11 +77,6 @@ export class Log {
     return this.#played.length > 0;
   }
 
-  /** The first moment from which all that still goes on must be asked for again. */
-  get open() {
-    return this.markers.reduce((first, { from, to }) => (to === null ? Math.min(first, from) : first), Infinity);
-  }
-
   /** What is heard at `time`, or null where it is quiet. */
   heard(time) {
     for (let i = after(this.#played, time + LEAD), least = i - DEEP; i > 0 && i > least; i -= 1) {

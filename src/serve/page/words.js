@@ -80,7 +80,7 @@ export function what({ kind, level: loud, label }) {
 }
 
 /** A row of the list, as it is read aloud. */
-export function row(marker, seconds, now) {
+export function row(marker, seconds) {
   const { kind, from, to } = marker;
   const name = KINDS[kind] ?? kind;
   const lasts = to === null ? "going on now" : `${Math.max(1, Math.round(seconds))} seconds`;
