@@ -159,7 +159,9 @@ function renderPlace() {
 
 function renderLamp(level) {
   const known = server.status && server.reachable && station;
-  const [air, text] = known ? words.air(station, level ? level.onAir : null) : ["unknown", server.reachable ? "Looking for the station" : "Out of reach"];
+  // Older than the levels we have: the log knows it, too.
+  const logged = log.version && player.state === "playing" ? listening.heard !== null : null;
+  const [air, text] = known ? words.air(station, level?.onAir ?? logged) : ["unknown", server.reachable ? "Looking for the station" : "Out of reach"];
   if ($("air").dataset.air !== air) $("air").dataset.air = air;
   write("air-words", text);
 }
@@ -282,7 +284,7 @@ function find(text) {
   if (date === null) return tell("Write a time of day as 14:05");
   if (date < oldest() - 60_000) return tell(words.gone(date, oldest()));
   timeline.centre(date);
-  list.scrollTo(date);
+  list.scrollTo(date + 999);
 }
 
 function skip() {

@@ -78,10 +78,10 @@ export class List {
     return i < 0 ? null : { id: this.#rows[i].marker.id, top: this.#tops[i] };
   }
 
-  /** Brings the row of the marker nearest to `time` into sight. */
+  /** Brings the row of the marker before `time` into sight, or the oldest. */
   scrollTo(time) {
-    const i = this.#rows.findIndex(({ marker, from }) => marker && from <= time);
-    if (i < 0) return;
+    const earlier = this.#rows.findIndex(({ marker, from }) => marker && from <= time);
+    const i = earlier < 0 ? this.#rows.length - 1 : earlier;
     const [from, to] = this.#seen();
     const top = this.#tops[i] - from - (to - from) / 3;
     this.#scroller.scrollBy({ top, behavior: "instant" });
