@@ -31,7 +31,7 @@ const listening = new Listening(player, () => log);
 listening.skipping = choices.get("skip") === "yes";
 const timeline = new Timeline($("timeline"), { act: hear, describe: words.pointed });
 const list = new List($("list"), $("rows"), {
-  act: (what, marker) => (what === "share" ? share(marker.from - LEAD) : listening.hear(marker)),
+  act: (what, marker) => (what === "share" ? share(marker.from - LEAD) : go(() => listening.hear(marker))),
   link: (marker) => address.clip(station, marker, location.search),
 });
 let asked = address.momentIn(location.search); // the moment one was sent to, until something is played
@@ -97,7 +97,7 @@ function renderNotice(status, reachable) {
 /** The picture, if the station has one, and what lies upon it. */
 function renderScreen() {
   const picture = station?.picture ?? null;
-  document.documentElement.dataset.picture = picture ? "yes" : "no";
+  document.documentElement.toggleAttribute("data-picture", picture !== null);
   if (picture) document.documentElement.style.setProperty("--shape", (picture.width / picture.height).toFixed(4));
   $("screen").hidden = !picture;
   $("sound").hidden = station !== null && !station.level;
@@ -136,7 +136,8 @@ function renderPast() {
   $("wider").disabled = timeline.widest;
   $("whole").setAttribute("aria-pressed", timeline.widest);
   $("closer").disabled = timeline.closest;
-  write("past-span", words.span(timeline.span));
+  write("past-title", words.view(timeline.view));
+  write("log-title", words.happened(station));
   renderSession(heard);
 }
 
@@ -158,7 +159,9 @@ function renderPlace() {
 
 function renderLamp(level) {
   const known = server.status && server.reachable && station;
-  const [air, text] = known ? words.air(station, level ? level.onAir : null) : ["unknown", server.reachable ? "Looking for the station" : "Out of reach"];
+  // Older than the levels we have: the log knows it, too.
+  const logged = log.version && player.state === "playing" ? listening.heard !== null : null;
+  const [air, text] = known ? words.air(station, level?.onAir ?? logged) : ["unknown", server.reachable ? "Looking for the station" : "Out of reach"];
   if ($("air").dataset.air !== air) $("air").dataset.air = air;
   write("air-words", text);
 }
@@ -281,7 +284,7 @@ function find(text) {
   if (date === null) return tell("Write a time of day as 14:05");
   if (date < oldest() - 60_000) return tell(words.gone(date, oldest()));
   timeline.centre(date);
-  list.scrollTo(date + 59_999); // all of that minute
+  list.scrollTo(date + 999);
 }
 
 function skip() {
@@ -328,7 +331,7 @@ function draw(time) {
   meter.draw(level, time);
   renderLamp(level);
   const live = Math.min(server.now() - UNHEARD, (levels.newest ?? Infinity) + 1000);
-  const edge = trace.draw(levels, live, behind() === null ? null : player.date);
+  trace.draw(levels, live, behind() === null ? null : player.date);
   if (time - numbered > 250) {
     numbered = time;
     write("level", words.level(level?.rms ?? null));
@@ -340,9 +343,6 @@ function draw(time) {
   if (time - described < 1000) return;
   described = time;
   meter.describe(level);
-  const old = (server.now() - edge) / 1000;
-  write("edge-new", old < 5 ? "now" : `${words.length(old)} ago`);
-  write("edge-old", `${words.length(old < 5 ? 60 : old + 60)} ago`);
   renderPosition();
 }
 

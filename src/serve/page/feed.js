@@ -104,7 +104,7 @@ export class Levels {
   }
 }
 
-const RECENT = 30_000; // ms: while nobody tells, what is this old is asked for each time, and all of it as seldom
+const RECENT = 30_000; // ms: while nobody tells, what is not older than this is asked for each time
 
 /** Keeps a log as the server's: it tells what changes, and is asked each second while it does not. */
 export class Follower {
@@ -115,7 +115,6 @@ export class Follower {
   #stale = true; // all of it is to be asked for
   #heard = 0; // how often something was told
   #revision = null; // of what was asked for
-  #whole = { revision: null, at: -Infinity }; // when all of it last came (performance.now)
 
   constructor(stream, log) {
     this.#path = `/api/v1/streams/${stream}/markers`;
@@ -163,19 +162,17 @@ export class Follower {
   /** Asks for what may have been missed; `now` is the server's clock, ms. */
   async poll(now = Date.now()) {
     if (this.#told && !this.#stale) return;
-    const { at, revision } = this.#whole;
-    const whole = this.#stale || (revision !== this.#revision && performance.now() - at > RECENT);
-    const from = new Date(Math.min(this.#log.open, now - RECENT)).toISOString();
+    const whole = this.#stale;
+    const from = new Date(now - RECENT).toISOString();
     const heard = this.#heard;
     try {
       const list = await json(whole ? this.#path : `${this.#path}?from=${from}`);
       this.#revision = list.revision;
       if (!whole) return this.#log.add(list.markers);
       this.#log.replace(list.markers);
-      this.#whole = { revision: list.revision, at: performance.now() };
       this.#stale = heard !== this.#heard; // what was told meanwhile may be newer
     } catch {
-      // The status poll says when the server does not answer.
+      this.#stale = true; // the status poll says when the server does not answer
     }
   }
 }

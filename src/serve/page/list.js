@@ -38,7 +38,7 @@ export class List {
     const version = [log.version, Math.floor(now / 60_000)].join();
     if (log !== this.#log || version !== this.#version) {
       [this.#log, this.#version] = [log, version];
-      this.#arrange(rows(log.listed, oldest, now));
+      this.#arrange(log.version ? rows(log.listed, oldest, now) : []);
     }
     this.#show(true);
   }
@@ -78,10 +78,10 @@ export class List {
     return i < 0 ? null : { id: this.#rows[i].marker.id, top: this.#tops[i] };
   }
 
-  /** Brings the row of the marker nearest to `time` into sight. */
+  /** Brings the row of the marker before `time` into sight, or the oldest. */
   scrollTo(time) {
-    const i = this.#rows.findIndex(({ marker, from }) => marker && from <= time);
-    if (i < 0) return;
+    const earlier = this.#rows.findIndex(({ marker, from }) => marker && from <= time);
+    const i = earlier < 0 ? this.#rows.length - 1 : earlier;
     const [from, to] = this.#seen();
     const top = this.#tops[i] - from - (to - from) / 3;
     this.#scroller.scrollBy({ top, behavior: "instant" });
@@ -126,13 +126,12 @@ export class List {
       const element = row.querySelector(where);
       if (element.textContent !== text) element.textContent = text;
     };
-    const place = `translateY(${this.#tops[i]}px)`;
-    if (row.style.transform !== place) row.style.transform = place;
+    row.style.transform = `translateY(${this.#tops[i]}px)`;
     row.setAttribute("aria-setsize", this.#rows.length);
     row.setAttribute("aria-posinset", i + 1);
     if (!marker) {
       put("b", words.heading(from, to, this.#now));
-      put("span", words.tally(counts, to >= this.#now));
+      put("span", words.tally(counts, to === null));
       return;
     }
     const { heard, playing } = this.#state;
@@ -140,24 +139,18 @@ export class List {
     const seconds = ((marker.to ?? this.#now) - marker.from) / 1000;
     row.dataset.kind = marker.kind;
     row.dataset.on = on ? "yes" : "no";
-    row.dataset.heard = heard !== marker.id ? "no" : playing ? "yes" : "paused";
+    if (heard === marker.id) row.dataset.heard = playing ? "yes" : "paused";
+    else delete row.dataset.heard;
     put(".when", words.time(marker.from));
     put(".long", on ? "now" : words.length(Math.max(1, seconds)));
     put(".what", words.what(marker));
-    const bar = row.querySelector(".loud i");
-    const share = Math.round(100 * Math.min(1, Math.max(0.04, 1 + (marker.level ?? -60) / 50)));
-    if (bar.dataset.share !== String(share)) {
-      bar.dataset.share = share;
-      bar.style.width = `${share}%`;
-    }
+    row.querySelector(".loud i").style.width = `${Math.min(100, Math.max(4, 100 + 2 * (marker.level ?? -60)))}%`;
     const button = row.querySelector(".hear");
-    const name = words.row(marker, seconds, this.#now);
-    if (button.getAttribute("aria-label") !== name) button.setAttribute("aria-label", name);
+    button.setAttribute("aria-label", words.row(marker, seconds));
     if (heard === marker.id) button.setAttribute("aria-current", "true");
     else button.removeAttribute("aria-current");
     const link = row.querySelector("a");
-    const address = this.#link(marker);
-    if (link.getAttribute("href") !== address) link.setAttribute("href", address);
+    link.href = this.#link(marker);
     link.hidden = on; // what is not over cannot be cut out yet
   }
 }

@@ -29,7 +29,7 @@ function after(sorted, time) {
 }
 
 export class Log {
-  /** Changes with every change. */
+  /** Changes with every change; 0 until the list has come. */
   version = 0;
   /** All markers, by their beginnings. */
   markers = [];
@@ -75,11 +75,6 @@ export class Log {
   /** There is something to go to. */
   get playable() {
     return this.#played.length > 0;
-  }
-
-  /** The first moment from which all that still goes on must be asked for again. */
-  get open() {
-    return this.markers.reduce((first, { from, to }) => (to === null ? Math.min(first, from) : first), Infinity);
   }
 
   /** What is heard at `time`, or null where it is quiet. */
@@ -135,8 +130,8 @@ function hour(time) {
  */
 export function rows(listed, oldest, now) {
   const found = [];
-  let until = now; // what is above is told already
-  const quiet = (from) => from < until && found.push({ from, to: until, counts: {}, marker: null });
+  let until = null; // what is above is told already; null: it goes on
+  const quiet = (from) => from < (until ?? now) && found.push({ from, to: until, counts: {}, marker: null });
   for (let i = listed.length; i > 0; ) {
     const from = hour(listed[i - 1].from);
     const end = i;

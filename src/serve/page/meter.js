@@ -72,7 +72,7 @@ export class Trace {
 
   /**
    * Draws the minute that ends at `live`; if `playhead` (or null) lies further back, the minute around it.
-   * Times are milliseconds on the server's clock. Returns the time at the right edge.
+   * Times are milliseconds on the server's clock.
    */
   draw(levels, live, playhead) {
     const edge = playhead !== null && playhead < live - SPAN * 0.9 ? playhead + SPAN / 4 : live;
@@ -100,6 +100,5 @@ export class Trace {
       c.fillStyle = this.#colours.text;
       c.fillRect(x(playhead) - devicePixelRatio, 0, 2 * devicePixelRatio, height);
     }
-    return edge;
   }
 }

@@ -57,7 +57,7 @@ export class Player {
       for (const media of [audio, video]) media.addEventListener(event, () => media === this.#media && act());
     };
     on("timeupdate", () => this.#advance());
-    on("durationchange", () => !this.#hls && this.#media.seekable.length && this.#arrive());
+    for (const event of ["durationchange", "canplay", "timeupdate"]) on(event, () => !this.#hls && this.#arrive());
     on("waiting", () => this.#still());
     on("pause", () => this.#outsidePause());
     on("ended", () => this.#wanted && this.#again());
@@ -95,9 +95,7 @@ export class Player {
   preview(date = null) {
     if (this.#wanted) return;
     this.#media.muted = true;
-    this.#wanted = true;
-    this.#interrupted = false;
-    this.#connect(date);
+    this.#begin(date);
   }
 
   /** There is sound, and it is not to be heard yet. */
@@ -122,10 +120,8 @@ export class Player {
     this.#media.muted = false;
     const waits = !this.active;
     if ((!waits || this.#held) && this.jump(date)) return waits && this.#resume();
-    this.#wanted = true;
-    this.#interrupted = false;
     this.delay = "ordinary"; // the other window is short
-    this.#connect(date);
+    this.#begin(date);
   }
 
   /** Goes to a moment within what is at hand; says whether it is. */
@@ -137,6 +133,12 @@ export class Player {
     if (position > place.end && !this.active) return false; // it came while we asked for nothing
     this.goTo(position);
     return true;
+  }
+
+  #begin(date = null) {
+    this.#wanted = true;
+    this.#interrupted = false;
+    this.#connect(date);
   }
 
   #resume() {
@@ -203,11 +205,7 @@ export class Player {
 
   /** Returns to the live edge, and plays. */
   live() {
-    if (!this.active) {
-      this.#wanted = true;
-      this.#interrupted = false;
-      return this.#connect();
-    }
+    if (!this.active) return this.#begin();
     this.#following = true;
     const edge = this.#edge();
     if (edge !== null) this.#seek(edge);
@@ -342,7 +340,7 @@ export class Player {
   /** Begins at the moment that was asked for, now that its place can be told. */
   #arrive() {
     const position = this.#aim === null ? null : this.positionOf(this.#aim);
-    if (position === null) return;
+    if (position === null || this.#edge() === null) return;
     this.#aim = null;
     const first = this.#hls?.latestLevelDetails.fragmentStart ?? this.#media.seekable.start(0);
     if (position >= this.#edge()) return; // live, which it is about to be

@@ -1,7 +1,10 @@
 // The window as a picture: what happened in it, and where in it one listens; to drag, to widen and to tap on.
 
+import { clock, time } from "./words.js";
+
 const LEAST = 30_000; // ms shown at most closely
 const FIRST = 300_000; // ms shown before anybody chose
+const CROWD = 10_000; // ms: with so much in a column of three pixels, transmissions are not told apart
 const FINGER = 14; // CSS pixels a tap may miss by
 const STEPS = [5, 10, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 28_800, 86_400]; // seconds between ticks
 const COLOURS = ["accent", "quiet", "text", "soft", "line", "motion", "mark", "ground"];
@@ -29,7 +32,7 @@ export class Timeline {
       this.#colours = Object.fromEntries(COLOURS.map((name) => [name, style.getPropertyValue(`--${name}`)]));
       this.#drawn = "";
     };
-    for (const query of ["(prefers-color-scheme: dark)", "(prefers-contrast: more)"]) matchMedia(query).addEventListener("change", read);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", read);
     read();
     new ResizeObserver(() => {
       canvas.width = canvas.clientWidth * devicePixelRatio;
@@ -37,13 +40,13 @@ export class Timeline {
       this.#drawn = "";
       this.draw();
     }).observe(canvas);
-    canvas.addEventListener("pointerdown", (event) => this.#touch(event));
-    canvas.addEventListener("pointermove", (event) => this.#drag(event));
-    canvas.addEventListener("pointerup", (event) => this.#lift(event));
-    canvas.addEventListener("pointercancel", (event) => this.#fingers.delete(event.pointerId));
-    canvas.addEventListener("wheel", (event) => this.#wheel(event), { passive: false });
-    canvas.addEventListener("keydown", (event) => this.#key(event));
-    canvas.addEventListener("blur", () => this.#point(null));
+    const on = (event, act) => canvas.addEventListener(event, act);
+    on("pointerdown", (event) => this.#touch(event));
+    on("pointermove", (event) => this.#drag(event));
+    on("pointerup", (event) => this.#lift(event));
+    on("pointercancel", (event) => this.#fingers.delete(event.pointerId));
+    on("keydown", (event) => this.#key(event));
+    on("blur", () => this.#point(null));
   }
 
   /**
@@ -91,8 +94,14 @@ export class Timeline {
     return this.#span <= LEAST;
   }
 
+  /** What is shown: from when to when, and whether that is live. */
+  get view() {
+    const to = this.#edge();
+    return { from: to - this.#reach, to, live: to === this.#scene.live };
+  }
+
   /** Milliseconds shown. */
-  get span() {
+  get #reach() {
     return Math.min(this.#span, this.#whole());
   }
 
@@ -103,21 +112,21 @@ export class Timeline {
   /** The date at the right edge: live if where one listens can be seen then, too. */
   #edge() {
     const { live, oldest, playhead } = this.#scene;
-    const span = this.span;
+    const span = this.#reach;
     if (this.#end !== null) return Math.min(Math.max(this.#end, oldest + span), live);
     return playhead !== null && playhead < live - span * 0.9 ? Math.max(playhead + span / 3, oldest + span) : live;
   }
 
   #dateAt(x) {
-    return this.#edge() - (1 - x / this.#canvas.clientWidth) * this.span;
+    return this.#edge() - (1 - x / this.#canvas.clientWidth) * this.#reach;
   }
 
   #near(date) {
-    return this.#scene.log.nearest(date, (FINGER * this.span) / this.#canvas.clientWidth);
+    return this.#scene.log.nearest(date, (FINGER * this.#reach) / this.#canvas.clientWidth);
   }
 
   #touch({ pointerId, offsetX, button }) {
-    if (!this.#scene || button > 0) return;
+    if (!this.#scene || button) return;
     this.#canvas.setPointerCapture(pointerId);
     if (!this.#fingers.size) this.#moved = false;
     this.#fingers.set(pointerId, { x: offsetX, first: offsetX });
@@ -136,7 +145,7 @@ export class Timeline {
       this.#end ??= this.#edge();
       this.zoom(apart(before) / apart(offsetX), this.#dateAt(other.x));
     } else {
-      this.#pan(((before - offsetX) * this.span) / this.#canvas.clientWidth);
+      this.#pan(((before - offsetX) * this.#reach) / this.#canvas.clientWidth);
     }
   }
 
@@ -149,21 +158,10 @@ export class Timeline {
 
   #pan(by) {
     const edge = this.#edge() + by;
-    this.#end = edge >= this.#scene.live ? null : Math.max(edge, this.#scene.oldest + this.span);
+    this.#end = edge >= this.#scene.live ? null : Math.max(edge, this.#scene.oldest + this.#reach);
     // At live it would jump back to where one listens, away from the thumb.
     if (this.#end === null && this.#edge() < this.#scene.live) this.#end = this.#scene.live;
     this.draw();
-  }
-
-  #wheel(event) {
-    if (!this.#scene || (!event.ctrlKey && Math.abs(event.deltaX) <= Math.abs(event.deltaY))) return; // the page scrolls
-    event.preventDefault();
-    if (event.ctrlKey) {
-      this.#end ??= this.#edge();
-      this.zoom(1.01 ** event.deltaY, this.#dateAt(event.offsetX));
-    } else {
-      this.#pan((event.deltaX * this.span) / this.#canvas.clientWidth);
-    }
   }
 
   #key(event) {
@@ -171,8 +169,7 @@ export class Timeline {
     const { live, oldest, playhead } = this.#scene;
     const at = this.#cursor ?? playhead ?? live;
     const to = {
-      ArrowLeft: () => at - this.span / 30, ArrowRight: () => at + this.span / 30,
-      PageUp: () => at - this.span / 2, PageDown: () => at + this.span / 2,
+      ArrowLeft: () => at - this.#reach / 30, ArrowRight: () => at + this.#reach / 30,
       Home: () => oldest, End: () => live,
     }[event.key];
     if (to) this.#point(Math.min(Math.max(to(), oldest), live));
@@ -186,12 +183,14 @@ export class Timeline {
 
   #point(date) {
     this.#cursor = date;
-    if (date !== null) {
-      const edge = this.#edge();
-      if (date > edge) this.#end = date + this.span / 10;
-      else if (date < edge - this.span) this.#end = date + this.span * 0.9;
-      this.#canvas.setAttribute("aria-valuetext", this.#describe(date, this.#near(date)));
-    }
+    if (!this.#scene) return;
+    const edge = this.#edge();
+    if (date > edge) this.#end = date + this.#reach / 10;
+    else if (date !== null && date < edge - this.#reach) this.#end = date + this.#reach * 0.9;
+    const { live, oldest, playhead } = this.#scene;
+    const at = date ?? playhead ?? live;
+    this.#canvas.setAttribute("aria-valuenow", Math.round((100 * (at - oldest)) / this.#whole()));
+    this.#canvas.setAttribute("aria-valuetext", this.#describe(at, this.#near(at)));
     this.draw();
   }
 
@@ -200,7 +199,7 @@ export class Timeline {
     if (!this.#scene || !this.#canvas.width) return;
     const { log, live, oldest, playhead } = this.#scene;
     const { width, height } = this.#canvas;
-    const [edge, span] = [this.#edge(), this.span];
+    const [edge, span] = [this.#edge(), this.#reach];
     const pixel = span / width;
     const state = [edge, playhead, this.#cursor, oldest].map((date) => date && Math.round(date / pixel));
     const drawn = [log.version, span, ...state].join();
@@ -216,32 +215,28 @@ export class Timeline {
     c.fillStyle = colour.line;
     c.fillRect(Math.max(0, x(oldest)), floor, Math.min(width, x(live)) - Math.max(0, x(oldest)), dot);
     this.#ticks(c, start, edge, x, height);
-    let taken = -1; // the pixel drawn last: what falls on it as well is not drawn
-    for (const marker of log.between(start, edge)) {
+    const shown = log.between(start, edge);
+    const column = 3 * dot * pixel;
+    if (column > CROWD) this.#columns(c, shown, start, column, [top, floor]);
+    for (const marker of shown) {
       const left = x(marker.from);
-      const right = x(marker.to ?? live);
+      const wide = Math.max(x(marker.to ?? live) - left, 2 * dot);
+      const block = (name, y, tall) => {
+        c.fillStyle = colour[name];
+        c.fillRect(left, y, wide, tall);
+      };
       if (marker.kind === "transmission") {
-        const wide = Math.max(right - left, 2 * dot);
-        if (left + wide < taken) continue;
-        taken = left + wide;
-        const share = marker.level === null ? 0.8 : Math.min(1, Math.max(0.2, 1 + marker.level / 50));
-        const tall = (floor - top) * share;
-        c.fillStyle = colour.accent;
+        if (column > CROWD) continue;
+        const tall = (floor - top) * (marker.level === null ? 0.8 : Math.min(1, Math.max(0.2, 1 + marker.level / 50)));
         c.globalAlpha = playhead !== null && marker.from > playhead ? 0.55 : 1; // not heard yet
-        c.beginPath();
-        c.roundRect(left, floor - tall, wide, tall, Math.min(3 * dot, wide / 2));
-        c.fill();
+        block("accent", floor - tall, tall);
         c.globalAlpha = 1;
       } else if (marker.kind === "motion") {
-        c.fillStyle = colour.motion;
-        c.fillRect(left, floor + 2 * dot, Math.max(right - left, 2 * dot), 4 * dot);
+        block("motion", floor + 2 * dot, 4 * dot);
       } else if (marker.kind === "gap") {
-        c.fillStyle = colour.quiet;
-        for (let at = left; at < Math.max(right, left + 2 * dot); at += 4 * dot) c.fillRect(at, top, dot, floor - top);
+        block("line", top, floor - top);
       } else if (marker.kind === "health") {
-        if (marker.label === "well") continue;
-        c.fillStyle = colour.mark;
-        c.fillRect(left, 2 * dot, Math.max(right - left, 2 * dot), 3 * dot);
+        block("mark", 2 * dot, 3 * dot);
       } else {
         c.fillStyle = colour.mark;
         c.beginPath();
@@ -255,6 +250,24 @@ export class Timeline {
     }
     if (this.#cursor !== null) this.#line(c, x(this.#cursor), colour.soft, floor, dot);
     if (playhead !== null) this.#line(c, x(playhead), colour.text, floor, 2 * dot);
+  }
+
+  /** Where transmissions stand too close to be told apart: how much of the time somebody spoke. */
+  #columns(c, shown, start, column, [top, floor]) {
+    const spoken = new Float64Array(Math.ceil(this.#canvas.width / (3 * devicePixelRatio)) + 1);
+    const live = this.#scene.live;
+    for (const { from, to } of shown.filter(({ kind }) => kind === "transmission")) {
+      for (let at = Math.max(from, start), next; at < (to ?? live); at = next) {
+        const i = Math.floor((at - start) / column);
+        next = Math.min(to ?? live, start + (i + 1) * column + 1);
+        spoken[i] += next - at;
+      }
+    }
+    c.fillStyle = this.#colours.accent;
+    spoken.forEach((ms, i) => {
+      const tall = ms && Math.max(0.06, Math.min(1, ms / column)) * (floor - top);
+      c.fillRect(3 * devicePixelRatio * i, floor - tall, 2 * devicePixelRatio, tall);
+    });
   }
 
   #line(c, x, colour, floor, wide) {
@@ -276,7 +289,7 @@ export class Timeline {
       c.fillStyle = this.#colours.line;
       c.fillRect(x(at), height - 20 * dot, dot, 5 * dot);
       c.fillStyle = this.#colours.soft;
-      const text = new Date(at).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: step < 60_000 ? "2-digit" : undefined, hourCycle: "h23" });
+      const text = step < 60_000 ? time(at) : clock(at);
       const half = c.measureText(text).width / 2;
       if (x(at) > half && x(at) < c.canvas.width - half) c.fillText(text, x(at), height - 3 * dot);
     }

@@ -22,16 +22,19 @@ function lasting(seconds) {
 /** "since 14:03", or with the day if that was not today. Both times are milliseconds on the server's clock. */
 function since(then, now) {
   const date = new Date(then);
-  const time = date.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
-  if (date.toDateString() === new Date(now).toDateString()) return `since ${time}`;
+  if (date.toDateString() === new Date(now).toDateString()) return `since ${clock(date)}`;
   const day = date.toLocaleDateString([], { day: "numeric", month: "short" });
-  return `since ${day}, ${time}`;
+  return `since ${day}, ${clock(date)}`;
 }
 
+const SECONDS = new Intl.DateTimeFormat([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+const MINUTES = new Intl.DateTimeFormat([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+
 /** "14:03:25": a time of day. */
-export function time(date) {
-  return new Date(date).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
-}
+export const time = (date) => SECONDS.format(date);
+
+/** "14:03": the same without seconds. */
+export const clock = (date) => MINUTES.format(date);
 
 /** A place in the window: when that was, if the time of day is known, and how far behind live it is. */
 export function place(date, behind) {
@@ -39,13 +42,12 @@ export function place(date, behind) {
   return date === null ? back : `${time(date)} · ${back}`;
 }
 
-/** "14:00", or with the day if that is not today: the heading of an hour, or of quiet hours. */
+/** "14:00", or with the day if that is not today: the heading of an hour, or of quiet hours; `to` is null for now. */
 export function heading(from, to, now) {
-  const clock = (date) => time(date).slice(0, 5);
   const day = new Date(from).toDateString() === new Date(now).toDateString()
     ? "" : `${new Date(from).toLocaleDateString([], { day: "numeric", month: "short" })}, `;
-  const long = to - from > 3_600_000 || new Date(from).getMinutes() > 0;
-  return `${day}${clock(from)}${long && to < now ? `–${clock(to)}` : long ? "–now" : ""}`;
+  const long = (to ?? now) - from > 3_600_000 || new Date(from).getMinutes() > 0;
+  return `${day}${clock(from)}${!long ? "" : to === null ? "–now" : `–${clock(to)}`}`;
 }
 
 /** How much happened under a heading: a number by kind. */
@@ -56,11 +58,17 @@ export function tally(counts, goesOn) {
   return told.join(" · ") || (goesOn ? "nothing was said yet" : "nothing was said");
 }
 
-/** "the last 5 minutes" without its first words. */
-export function span(ms) {
-  const minutes = ms / 60_000;
-  if (minutes < 1.5) return `${Math.round(ms / 1000)} seconds`;
-  return minutes < 90 ? `${Math.round(minutes)} minutes` : `${(minutes / 60).toFixed(1).replace(".0", "")} hours`;
+/** "The last 5 minutes", or from when to when: what of the window is shown. */
+export function view({ from, to, live }) {
+  if (!live) return to - from < 180_000 ? `${time(from)} – ${time(to)}` : `${clock(from)} – ${clock(to)}`;
+  const minutes = (to - from) / 60_000;
+  if (minutes < 1.5) return `The last ${Math.round(60 * minutes)} seconds`;
+  return `The last ${minutes < 90 ? `${Math.round(minutes)} minutes` : `${(minutes / 60).toFixed(1).replace(".0", "")} hours`}`;
+}
+
+/** The heading of the list. */
+export function happened({ picture }) {
+  return picture ? "What happened" : "Transmissions";
 }
 
 const KINDS = { transmission: "Transmission", motion: "Motion" };
@@ -72,7 +80,7 @@ export function what({ kind, level: loud, label }) {
 }
 
 /** A row of the list, as it is read aloud. */
-export function row(marker, seconds, now) {
+export function row(marker, seconds) {
   const { kind, from, to } = marker;
   const name = KINDS[kind] ?? kind;
   const lasts = to === null ? "going on now" : `${Math.max(1, Math.round(seconds))} seconds`;
