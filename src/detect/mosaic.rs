@@ -27,7 +27,7 @@ pub(super) struct Mosaic {
 impl Mosaic {
     pub(super) fn new(size: Size) -> Self {
         let (width, height) = (size.width(), size.height());
-        let side = width.max(height).div_ceil(CELLS).max(SMALLEST);
+        let side = width.max(height).div_ceil(CELLS).max(SMALLEST).min(width.min(height));
         let (columns, rows) = (width / side, height / side);
         Self { size, side, columns, rows, sums: vec![0; columns * side] }
     }

@@ -161,7 +161,7 @@ fn faults_are_told_with_place_and_remedy() {
             ladder("bitrate = \"1M\"").replace("synth", "command\"\ncommand = [\"cat\"]\noutput = \"h264"),
             "outpost.toml:7: stream.rendition: what is passed through is not decoded, so nothing else can be made of \
              it; remove it, or have raw pictures encoded\n\
-             \x20 7 | [[stream.rendition]]\n    | ^^^^^^",
+             \x20 7 | [[stream.rendition]]\n    | ^^^^^^^^^^^^^^^^^^^^",
         ),
         (
             ladder("size = \"1920x1080\"\nbitrate = \"1M\""),
@@ -181,7 +181,7 @@ fn faults_are_told_with_place_and_remedy() {
         (
             ladder("size = \"640x360\""),
             "outpost.toml:5: stream.rendition.bitrate: missing; say how much it may use, less than the 2M of \
-             [stream.video]\n  5 | [[stream.rendition]]\n    | ^^^^^^",
+             [stream.video]\n  5 | [[stream.rendition]]\n    | ^^^^^^^^^^^^^^^^^^^^",
         ),
         (
             ladder("bitrate = \"64k\""),
@@ -196,7 +196,7 @@ fn faults_are_told_with_place_and_remedy() {
         (
             ladder("bitrate = \"1M\"\n[[stream.rendition]]\nbitrate = \"500k\""),
             "outpost.toml:7: stream.rendition.name: another rendition is called 720p already; give one a name = \
-             \"…\"\n  7 | [[stream.rendition]]\n    | ^^^^^^",
+             \"…\"\n  7 | [[stream.rendition]]\n    | ^^^^^^^^^^^^^^^^^^^^",
         ),
         (
             sound("bitrat = \"64k\""),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use outpost::base::{Monotonic, Pts, SimClock, Span, WallTime};
 use outpost::detect::motion::{Settings, Share};
 use outpost::detect::{Happening, Motion, Watcher};
-use outpost::media::{FrameRate, Size};
+use outpost::media::{FrameRate, Picture, Size};
 use outpost::source::video::synth::{CardOptions, TestCard};
 use outpost::source::video::{Glimpse, Image, VideoDevice, Wanted};
 
@@ -65,6 +65,9 @@ fn hold(name: &str, moved: &[(f64, f64)], found: &[Motion]) -> Result<(), String
     Ok(())
 }
 
+/// A scene by its name, how bright it is, and what moves in it, in seconds.
+type Case = (&'static str, Vec<Thing>, Light, Grain, f32, &'static [(f64, f64)]);
+
 /// Somebody at ten paces, from the 20th to the 24th second.
 const WALKER: Thing = Thing::Walker { from: 20.0, to: 24.0, height: 0.5, width: 0.08, luma: 25.0 };
 
@@ -78,7 +81,7 @@ fn what_moves_is_found_and_nothing_else() {
     let far = Thing::Walker { from: 20.0, to: 32.0, height: 0.2, width: 0.035, luma: 160.0 };
     let bird = Thing::Walker { from: 20.0, to: 21.0, height: 0.03, width: 0.015, luma: 10.0 };
     let lorry = Thing::Walker { from: 20.0, to: 23.0, height: 0.7, width: 0.5, luma: 20.0 };
-    let table: Vec<(&str, Vec<Thing>, Light, Grain, f32, &[(f64, f64)])> = vec![
+    let table: Vec<Case> = vec![
         ("nothing", vec![], Steady, calm, 1.0, &[]),
         ("somebody", vec![WALKER], Steady, calm, 1.0, WALKED),
         ("somebody far away", vec![far], Steady, calm, 1.0, &[(20.0, 32.0)]),
@@ -119,6 +122,7 @@ fn what_moves_is_found_and_nothing_else() {
         ("a small lamp", vec![], Spot { from: 10.0, to: 20.0 }, calm, 0.7, &[]),
         ("a cloud", vec![], Cloud { from: 10.0, to: 20.0 }, calm, 1.0, &[]),
         ("its edge", vec![], Shadow { from: 10.0, to: 20.0 }, calm, 1.0, &[]),
+        ("its edge, without noise", vec![], Shadow { from: 10.0, to: 20.0 }, Grain::Fine(0.0), 1.0, &[]),
         ("somebody under it", vec![WALKER], Shadow { from: 10.0, to: 22.0 }, calm, 1.0, WALKED),
         ("rain", vec![Thing::Rain], Steady, calm, 1.0, &[]),
         ("somebody in it", vec![WALKER, Thing::Rain], Steady, calm, 1.0, WALKED),
@@ -206,6 +210,32 @@ fn a_camera_that_went_ends_it_and_one_that_comes_is_learned_anew() {
         let happened = watcher.see(at, &picture.planes());
         assert!(happened.is_none() || number > 20, "{number}: {happened:?}");
         at += Span::from_millis(100);
+    }
+}
+
+#[test]
+fn pictures_of_any_size_are_looked_at() {
+    // In a few cells, or a row of them, nothing can lie together.
+    let sizes =
+        [("16x16", false), ("16x8192", false), ("8192x16", false), ("322x242", true), ("1920x1080", true)];
+    for (size, is_seen) in sizes {
+        let mut picture = Picture::black(size.parse().expect("a size"));
+        let (mut watcher, mut told) = (Watcher::new(Settings::default(), picture.size()), None);
+        for number in 0..60i64 {
+            // After three seconds of grey, stripes as wide as a tenth of it move on in its upper quarter.
+            let (width, stripe) = (picture.size().width(), picture.size().width().div_ceil(10));
+            let shade =
+                |x: usize| if number < 30 || (x / stripe + number as usize) % 3 > 0 { 90 } else { 140 };
+            let [luma, ..] = picture.planes_mut();
+            let upper = luma.len() / width / 4;
+            luma.fill(90);
+            luma.chunks_exact_mut(width)
+                .take(upper)
+                .for_each(|row| (0..width).for_each(|x| row[x] = shade(x)));
+            let pts = Pts::from_ticks(0) + Span::from_millis(100 * number);
+            told = told.or(watcher.see(pts, &picture.planes()));
+        }
+        assert_eq!(matches!(told, Some(Happening::Began { .. })), is_seen, "{size}");
     }
 }
 

@@ -112,7 +112,7 @@ impl Scene {
         for (n, sample) in luma.iter_mut().enumerate() {
             let (x, y) = (n % width, n / width);
             let place = ((x as f32 + 0.5) / width as f32, (y as f32 + 0.5) / height as f32);
-            let shade = self.things.iter().filter_map(|thing| thing.luma(t, place, number)).last();
+            let shade = self.things.iter().rev().find_map(|thing| thing.luma(t, place, number));
             let shade = shade.unwrap_or_else(|| wall(x, y)) * self.day * self.light.on(t, place);
             let seen = match self.grain {
                 Grain::Fine(deviation) => shade + noise(&mut random) * deviation,
