@@ -9,6 +9,7 @@ mod camera;
 mod chromium;
 mod copy;
 mod crowd;
+mod detect;
 mod lines;
 mod load;
 #[path = "../../tests/support/outpost.rs"]
@@ -55,9 +56,10 @@ const WINDOW_BYTES: &str = "outpost_window_bytes";
 type Measure = fn(&Path) -> Result<Vec<Row>, Box<dyn Error>>;
 
 /// What is measured, in this order; words on the command line choose among them.
-const GROUPS: [(&str, Measure); 10] = [
+const GROUPS: [(&str, Measure); 11] = [
     ("mux", lines::mux),
     ("playlist", lines::playlist),
+    ("detect", detect::rows),
     ("overhead", overhead::rows),
     ("camera", camera::rows),
     ("copy", copy::rows),

@@ -173,7 +173,8 @@ fn plan<'a>(
     reach: &Reach,
     out: &mut impl Write,
 ) -> io::Result<Verdict> {
-    let StreamConfig { name, title, video, ladder, audio, window, low_latency, encryption, access } = stream;
+    let StreamConfig { name, title, video, ladder, audio, window, low_latency, encryption, access, .. } =
+        stream;
     writeln!(out, "\n{name}: {title}")?;
     if let Some(video) = video {
         let VideoSettings { source, size, rate, bitrate, .. } = video;

@@ -67,10 +67,10 @@ pub fn run(config: &Config, serving: &dyn Fn(Serving)) -> Result<(), RunError> {
     let stations = feeds.iter().map(|feed| Arc::clone(&feed.figures.station)).collect();
     let (mut figures, mut renditions) = (Vec::new(), Vec::new());
     let mut low_latency = Vec::new();
-    let mut heard = Vec::new();
+    let mut told = Vec::new();
     for Feed { figures: stream, readings, low_latency: low, events } in feeds {
         low_latency.extend(low);
-        heard.extend(events.map(|events| (stream.name.clone(), events)));
+        told.extend(events.into_iter().map(|events| (stream.name.clone(), events)));
         let names = stream.renditions.iter().map(|rendition| format!("{}/{}", stream.name, rendition.name));
         renditions.extend(names.zip(readings));
         figures.push(stream);
@@ -105,7 +105,7 @@ pub fn run(config: &Config, serving: &dyn Fn(Serving)) -> Result<(), RunError> {
             let mut units = Reader::new(ring)?;
             tasks.spawn(async move { (name, segmenter.drive(&mut units).await) });
         }
-        for (name, EventReading { mut scribe, ring }) in heard {
+        for (name, EventReading { mut scribe, ring }) in told {
             let mut events = Reader::new(ring)?;
             tasks.spawn(async move { (name, scribe.drive(&mut events).await) });
         }

@@ -9,7 +9,7 @@
 //! Belongs here: the judgement, step by step, in media time. Does not: arithmetic on samples (`sound`).
 
 use super::floor::{Floor, HUM_DB, Levels, Smoother};
-use super::{STEP, Step, dbfs, steps};
+use super::{Happening, STEP, Step, dbfs, steps};
 use crate::base::{Pts, Span};
 
 /// Louder than the floor by so much, in dB, may be a transmission, and is one until it is louder by less than that.
@@ -72,18 +72,6 @@ impl Default for Settings {
             shortest: Span::from_millis(250),
         }
     }
-}
-
-/// What was found.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Happening {
-    /// A transmission is going on since then. It is told of when it is sure, a little later.
-    Began {
-        /// Its beginning.
-        from: Pts,
-    },
-    /// It is over.
-    Ended(Transmission),
 }
 
 /// Somebody has spoken.

@@ -5,19 +5,36 @@
 pub mod activity;
 mod floor;
 pub mod health;
+mod mosaic;
+pub mod motion;
 pub mod sound;
 
-pub use activity::{Detector, Happening, Settings, Threshold, Transmission};
+pub use activity::{Detector, Settings, Threshold, Transmission};
 pub use health::{Health, Monitor};
+pub use motion::{Motion, Watcher};
 pub use sound::{Ear, STEP, Step};
 
 use crate::base::{Pts, Span};
+
+/// What was found.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Happening<T = Transmission> {
+    /// It is going on since then. It is told of when it is sure, a little later.
+    Began {
+        /// Its beginning.
+        from: Pts,
+    },
+    /// It is over.
+    Ended(T),
+}
 
 /// What is told of a stream.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Event {
     /// Somebody speaks, or has spoken.
     Activity(Happening),
+    /// Something moves, or has moved.
+    Motion(Happening<Motion>),
     /// The receiver is now so.
     Health {
         /// Since when.

@@ -118,19 +118,15 @@ impl AudioStream {
     }
 }
 
-/// Hands on an event; what ails the receiver is said to whoever reads the log, too. Nobody waits for a timeline that
-/// does not keep up: then it lacks this.
+/// Hands on an event; what ails the receiver is said to whoever reads the log, too.
 fn tell(stream: &str, event: Event, events: &mut Option<Producer<Event>>) {
     match event {
         Event::Health { health: Health::Well, .. } => tracing::info!(stream, "the receiver is well again"),
         Event::Health { health, .. } => tracing::warn!(stream, "{}", health.advice()),
-        Event::Activity(_) => {}
+        Event::Activity(_) | Event::Motion(_) => {}
     }
-    if let Some(events) = events
-        && let Some(slot) = events.slot()
-    {
-        *slot = event;
-        events.publish();
+    if let Some(events) = events {
+        super::tell(event, events);
     }
 }
 

@@ -182,10 +182,17 @@ impl Log {
     ///
     /// # Errors
     /// If it has left the window.
-    pub fn end_ours(&mut self, id: &MarkerId, to: Pts, level: Option<f32>) -> Result<Arc<Marker>, Refusal> {
+    pub fn end_ours(
+        &mut self,
+        id: &MarkerId,
+        to: Pts,
+        level: Option<f32>,
+        label: Option<Label>,
+    ) -> Result<Arc<Marker>, Refusal> {
         let at = self.find(id.as_str())?;
         let known = &self.markers[at];
-        Ok(self.replace(at, Marker { to: Some(to.max(known.from)), level, ..(**known).clone() }))
+        let label = label.or_else(|| known.label.clone());
+        Ok(self.replace(at, Marker { to: Some(to.max(known.from)), level, label, ..(**known).clone() }))
     }
 
     /// Removes a marker that is not ours.

@@ -1,4 +1,4 @@
-//! What was heard becomes markers.
+//! What was heard and seen becomes markers.
 
 use std::io;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{Draft, Log, Timeline};
 use crate::base::Pts;
 use crate::detect::{Event, Happening, Health};
-use crate::media::marker::{Marker, MarkerId, MarkerKind};
+use crate::media::marker::{Label, Marker, MarkerId, MarkerKind};
 use crate::ring::{Reader, Supply};
 
 /// Writes one stream's events into its timeline.
@@ -14,13 +14,14 @@ use crate::ring::{Reader, Supply};
 pub struct Scribe {
     timeline: Arc<Timeline>,
     transmission: Option<MarkerId>,
+    motion: Option<MarkerId>,
     ailment: Option<MarkerId>,
 }
 
 impl Scribe {
     /// With nothing to write yet.
     pub fn new(timeline: Arc<Timeline>) -> Self {
-        Self { timeline, transmission: None, ailment: None }
+        Self { timeline, transmission: None, motion: None, ailment: None }
     }
 
     /// Writes what comes until nothing will.
@@ -39,7 +40,7 @@ impl Scribe {
 
     /// Writes an event.
     pub fn write(&mut self, event: Event) {
-        let Self { timeline, transmission, ailment } = self;
+        let Self { timeline, transmission, motion, ailment } = self;
         timeline.write(|log| match event {
             Event::Activity(Happening::Began { from }) => {
                 *transmission = Some(begin(log, MarkerKind::TRANSMISSION, from, None));
@@ -49,20 +50,28 @@ impl Scribe {
                 let id = transmission
                     .take()
                     .unwrap_or_else(|| begin(log, MarkerKind::TRANSMISSION, it.from, None));
-                let _gone = log.end_ours(&id, it.to, Some(it.level));
+                let _gone = log.end_ours(&id, it.to, Some(it.level), None);
+            }
+            Event::Motion(Happening::Began { from }) => {
+                *motion = Some(begin(log, MarkerKind::MOTION, from, None));
+            }
+            Event::Motion(Happening::Ended(it)) => {
+                let id = motion.take().unwrap_or_else(|| begin(log, MarkerKind::MOTION, it.from, None));
+                let share = format!("{} of the picture", it.share).parse().ok();
+                let _gone = log.end_ours(&id, it.to, None, share);
             }
             Event::Health { at, health } => {
                 if let Some(id) = ailment.take() {
-                    let _gone = log.end_ours(&id, at, None);
+                    let _gone = log.end_ours(&id, at, None, None);
                 }
-                *ailment = (health != Health::Well).then(|| begin(log, MarkerKind::HEALTH, at, Some(health)));
+                let label = health.name().parse().ok();
+                *ailment = (health != Health::Well).then(|| begin(log, MarkerKind::HEALTH, at, label));
             }
         });
     }
 }
 
-fn begin(log: &mut Log, kind: MarkerKind, from: Pts, health: Option<Health>) -> MarkerId {
-    let label = health.and_then(|health| health.name().parse().ok());
+fn begin(log: &mut Log, kind: MarkerKind, from: Pts, label: Option<Label>) -> MarkerId {
     let draft = Draft { kind, from, to: None, level: None, label };
     let marker: Arc<Marker> = log.add_ours(draft);
     marker.id.clone()
@@ -72,7 +81,8 @@ fn begin(log: &mut Log, kind: MarkerKind, from: Pts, health: Option<Health>) -> 
 mod tests {
     use super::*;
     use crate::base::Span;
-    use crate::detect::Transmission;
+    use crate::detect::motion::Share;
+    use crate::detect::{Motion, Transmission};
 
     #[test]
     fn what_was_heard_stands_in_the_timeline() {
@@ -92,6 +102,12 @@ mod tests {
             ended(10, 12),
             Event::Health { at: at(11), health: Health::Well },
             Event::Activity(Happening::Began { from: at(14) }),
+            Event::Motion(Happening::Began { from: at(15) }),
+            Event::Motion(Happening::Ended(Motion {
+                from: at(15),
+                to: at(17),
+                share: Share::thousandths(25),
+            })),
         ];
         events.into_iter().for_each(|event| scribe.write(event));
         let told: Vec<_> = timeline.shown().markers.iter().map(|it| told(it)).collect();
@@ -102,11 +118,12 @@ mod tests {
                 "health 7 9 dead",
                 "health 9 11 hum",
                 "transmission 10 12 -20",
-                "transmission 14 - -"
+                "transmission 14 - -",
+                "motion 15 17 2.5% of the picture"
             ]
         );
         timeline.forget_before(at(10));
-        assert_eq!(timeline.shown().markers.len(), 3);
+        assert_eq!(timeline.shown().markers.len(), 4);
     }
 
     fn told(marker: &Marker) -> String {

@@ -21,6 +21,7 @@ mod commands;
 mod ending;
 mod exact;
 mod ladder;
+mod moved;
 mod overload;
 mod pauses;
 mod snapshot;

@@ -14,6 +14,7 @@ fn faults_are_told_with_place_and_remedy() {
         )
     };
     let card = |lines: &str| format!("[[stream]]\nname = \"camera\"\n[stream.video]\n{lines}");
+    let seen = |line: &str| format!("[[stream]]\nname = \"camera\"\nvideo = {{ kind = \"synth\" }}\n{line}");
     let table: &[(String, &str)] = &[
         (
             String::new(),
@@ -577,6 +578,36 @@ fn faults_are_told_with_place_and_remedy() {
             synth("activity.hang = \"1min\""),
             "outpost.toml:4: stream.activity.hang: 1m is out of range; it lasts from 100ms to 30s\n\
              \x20 4 | activity.hang = \"1min\"\n    |                 ^^^^^^",
+        ),
+        (
+            synth("motion.attack = \"1s\""),
+            "outpost.toml:4: stream.motion: there are no pictures to find motion in; add [stream.video], or remove \
+             this\n\
+             \x20 4 | motion.attack = \"1s\"\n    | ^^^^^^",
+        ),
+        (
+            seen("motion.threshold = 3"),
+            "outpost.toml:4: stream.motion.threshold: \"3\" is no threshold; write how much of the picture must move, \
+             from \"0.1%\" to \"30%\", or \"off\"\n\
+             \x20 4 | motion.threshold = 3\n    |                    ^",
+        ),
+        (
+            seen("motion.attack = \"100ms\""),
+            "outpost.toml:4: stream.motion.attack: 100ms is out of range; it lasts from 500ms to 10s\n\
+             \x20 4 | motion.attack = \"100ms\"\n    |                 ^^^^^^^",
+        ),
+        (
+            seen("motion.ignore = [\"0,0 10x10\", \"90,0 20x10\"]"),
+            "outpost.toml:4: stream.motion.ignore: \"90,0 20x10\" is no part of a picture; write its place and its \
+             size in percent, as \"50,0 50x30\" for the right half of the upper 30 %\n\
+             \x20 4 | motion.ignore = [\"0,0 10x10\", \"90,0 20x10\"]\n    |                               ^^^^^^^^^^^^",
+        ),
+        (
+            "[[stream]]\nname = \"camera\"\nvideo = { kind = \"command\", command = [\"cat\"], output = \"h264\" }\n\
+             motion = {}"
+                .to_owned(),
+            "outpost.toml:4: stream.motion: what is passed through is not decoded, so no motion is found in it; remove \
+             this, or have raw pictures encoded\n  4 | motion = {}\n    |          ^^",
         ),
         (
             synth("low_latency.part = \"50ms\""),

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use outpost::app::Config;
 use outpost::app::config::{self, EXAMPLE, Encoder, PictureSource, SoundSource, Step, VideoSettings};
+use outpost::detect::motion::{self, Share};
 use outpost::encode::AacProfile;
 use outpost::media::Pick;
 use outpost::source::command::VideoOutput;
@@ -142,6 +143,26 @@ fn a_camera_is_shared_by_streams_that_want_the_same_of_it() {
         let found = self::refused(&text);
         assert!(found.starts_with(&format!("outpost.toml:6: stream.{expected}")), "{found}");
     }
+}
+
+#[test]
+fn motion_is_looked_for_where_there_are_pictures_unless_it_is_not_wanted() {
+    let motion =
+        |lines: &str| parse(&format!("[[stream]]\nname = \"camera\"\n{lines}")).streams[0].motion.clone();
+    let usual = motion::Settings::default();
+    assert_eq!(motion("audio = { kind = \"synth\" }"), None);
+    for lines in ["", "motion = {}", "motion.threshold = \"0.5%\""] {
+        assert_eq!(
+            motion(&format!("video = {{ kind = \"synth\" }}\n{lines}")),
+            Some(usual.clone()),
+            "{lines}"
+        );
+    }
+    assert_eq!(motion("video = { kind = \"synth\" }\nmotion.threshold = \"off\""), None);
+    let some =
+        motion("video = { kind = \"synth\" }\nmotion = { threshold = \"3 %\", ignore = [\"0,0 10x10\"] }");
+    let ignore = vec!["0,0 10x10".parse().expect("a region")];
+    assert_eq!(some, Some(motion::Settings { threshold: Share::thousandths(30), ignore, ..usual }));
 }
 
 #[test]

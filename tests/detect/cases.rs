@@ -1,10 +1,10 @@
 //! Every kind of receiver, and what is to be found.
 
-use outpost::base::{Pts, Span};
+use outpost::base::{Pts, Random, Span};
 use outpost::detect::{Detector, Ear, Happening, Settings, Threshold, Transmission};
 use outpost::media::AudioBlock;
 
-use crate::synth::{Call, Idle, RATE, Random, Receiver, Speaker};
+use crate::synth::{Call, Idle, RATE, Receiver, Speaker};
 
 /// How far from the truth a beginning or an end may be.
 const EXACT: f64 = 0.15;
@@ -114,12 +114,12 @@ fn what_was_said_is_found_and_nothing_else() {
 #[test]
 fn two_hundred_in_noise_are_all_found_and_none_is_invented() {
     for (seed, floor) in [(1, -50.0), (2, -30.0)] {
-        let mut random = Random(seed);
+        let mut random = Random::new(seed);
         let (mut calls, mut at) = (Vec::new(), 2.0);
         for _ in 0..100 {
-            let (lasts, pitch) = (random.within(0.6, 9.0), random.within(90.0, 240.0));
+            let (lasts, pitch) = (random.within(0.6..9.0), random.within(90.0..240.0));
             calls.push(call(at, at + lasts, floor + 10.0, Speaker::Voice(pitch), 0.0));
-            at += lasts + random.within(1.5, 12.0);
+            at += lasts + random.within(1.5..12.0);
         }
         let receiver = Receiver::new(Idle::Hiss(floor), calls.clone(), seed);
         hold("in noise", &calls, &found(receiver, at + 2.0, Settings::default()));

@@ -1,5 +1,7 @@
-//! What is found in sound: transmissions of every kind of receiver, and what ails it, beside what was put there.
+//! What is found in sound and pictures, with scenes of which it is known what happens.
 
 mod cases;
 mod health;
+mod motions;
+mod scene;
 mod synth;

@@ -2,31 +2,15 @@
 
 use std::f32::consts::{PI, TAU};
 
+use outpost::base::Random;
 use outpost::base::filter::Section;
 use outpost::base::filter::Side::{High, Low};
 
 pub(crate) const RATE: u32 = 48_000;
 
-/// SplitMix64 (Steele, Lea, Flood, 2014).
-pub(crate) struct Random(pub(crate) u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    pub(crate) fn within(&mut self, low: f32, high: f32) -> f32 {
-        low + (high - low) * (self.next() >> 40) as f32 / (1u32 << 24) as f32
-    }
-
-    /// Of unit power, and nearly normal.
-    fn noise(&mut self) -> f32 {
-        (self.within(-1.0, 1.0) + self.within(-1.0, 1.0) + self.within(-1.0, 1.0) + self.within(-1.0, 1.0))
-            * 0.866
-    }
+/// Noise of unit power, and nearly normal.
+fn noise(random: &mut Random) -> f32 {
+    (0..4).map(|_| random.within(-1.0..1.0)).sum::<f32>() * 0.866
 }
 
 pub(crate) fn amplitude(dbfs: f32) -> f32 {
@@ -97,7 +81,7 @@ impl Receiver {
         let rate = RATE as f32;
         let low = Section::pass(Low, 3_000.0, rate);
         Self {
-            random: Random(seed),
+            random: Random::new(seed),
             idle,
             calls,
             n: 0,
@@ -117,14 +101,12 @@ impl Receiver {
         let sound = match call {
             Some(call) if t >= call.to => {
                 // A little louder than who spoke: 3 kHz of noise.
-                self.filtered(Random::noise) * amplitude(call.level) * 2.8
+                self.filtered() * amplitude(call.level) * 2.8
             }
             Some(Call { level, speaker: Speaker::Tone(frequency), .. }) => {
                 amplitude(level) * 2f32.sqrt() * (TAU * frequency * t).sin()
             }
-            Some(Call { level, speaker: Speaker::Noise, .. }) => {
-                self.filtered(Random::noise) * amplitude(level) * 2.8
-            }
+            Some(Call { level, speaker: Speaker::Noise, .. }) => self.filtered() * amplitude(level) * 2.8,
             Some(Call { level, speaker: Speaker::Voice(pitch), from, to, .. }) => {
                 let voice = self.voice(t - from, to - t, pitch);
                 let voice = self.passband.iter_mut().fold(voice, |sound, section| section.run(sound));
@@ -135,14 +117,14 @@ impl Receiver {
         (idle + sound).clamp(-1.0, 1.0)
     }
 
-    fn filtered(&mut self, noise: fn(&mut Random) -> f32) -> f32 {
+    fn filtered(&mut self) -> f32 {
         let noise = noise(&mut self.random);
         self.passband.iter_mut().fold(noise, |sound, section| section.run(sound))
     }
 
     fn idle(&mut self, t: f32, carrier: bool) -> f32 {
         let mut hiss = |level: f32| {
-            let noise = self.random.noise();
+            let noise = noise(&mut self.random);
             // 4.5 kHz of 24 are let through.
             self.hiss.iter_mut().fold(noise, |sound, section| section.run(sound)) * amplitude(level) * 2.3
         };
@@ -163,11 +145,11 @@ impl Receiver {
         let t = self.n as f32 / RATE as f32;
         if t >= self.syllable.1 || since < 1.0 / RATE as f32 {
             let random = &mut self.random;
-            let pause = self.syllable.0 > 0.0 && since > 0.5 && left > 0.8 && random.within(0.0, 1.0) < 0.2;
+            let pause = self.syllable.0 > 0.0 && since > 0.5 && left > 0.8 && random.chance(0.2);
             let lasts =
-                if pause { random.within(0.1, 0.5) } else { random.within(0.12, 0.28).min(left.max(0.05)) };
-            let (vowel, gain) = VOWELS[(random.next() % 5) as usize];
-            let loudness = if pause { 0.0 } else { gain * random.within(0.8, 1.2) };
+                if pause { random.within(0.1..0.5) } else { random.within(0.12..0.28).min(left.max(0.05)) };
+            let (vowel, gain) = VOWELS[(random.bits() % 5) as usize];
+            let loudness = if pause { 0.0 } else { gain * random.within(0.8..1.2) };
             self.syllable = (loudness, t + lasts);
             for ((section, formant), width) in self.resonances.iter_mut().zip(vowel).zip([70.0, 100.0, 140.0])
             {

@@ -98,9 +98,9 @@ fn what_comes_changes_and_goes_is_told_with_its_revision() {
         serde_json::from_slice(&server.get("/api/v1/streams/radio/markers", &[]).body).expect("JSON");
     assert_eq!((&list["revision"], &list["markers"][1]), (&9.into(), &marker), "as in the list");
 
-    let ended = server
-        .timeline
-        .write(|log| log.end_ours(&log.markers()[1].id.clone(), at(20), None).expect("there").id.to_string());
+    let ended = server.timeline.write(|log| {
+        log.end_ours(&log.markers()[1].id.clone(), at(20), None, None).expect("there").id.to_string()
+    });
     assert_eq!(reader.told(), format!("marker 10 {ended}"));
     // Two segments later the first one cannot be heard any more, which who lists finds out.
     server.list(&[9, 10, 11].map(|sequence| segment(sequence, 10)));

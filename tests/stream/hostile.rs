@@ -6,6 +6,8 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use outpost::base::Random;
+
 use crate::http::{End, connect, harass};
 use crate::station::{Station, after_last, until};
 
@@ -14,19 +16,12 @@ const CLIENTS: usize = 8;
 const SEED: u64 = 20_261_120;
 const MEBI: f64 = 1_048_576.0;
 
-/// SplitMix64 (Steele, Lea, Flood 2014): the same dice on every machine.
-struct Dice(u64);
+/// The same dice on every machine.
+struct Dice(Random);
 
 impl Dice {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
     fn below(&mut self, limit: usize) -> usize {
-        (self.next() % limit as u64) as usize
+        (self.0.bits() % limit as u64) as usize
     }
 
     fn one<'a>(&mut self, of: &[&'a str]) -> &'a str {
@@ -34,7 +29,7 @@ impl Dice {
     }
 
     fn bytes(&mut self, most: usize) -> Vec<u8> {
-        (0..self.below(most)).map(|_| self.next() as u8).collect()
+        (0..self.below(most)).map(|_| self.0.bits() as u8).collect()
     }
 
     /// A request that is more or less HTTP.
@@ -103,7 +98,7 @@ impl Dice {
 fn attack(address: SocketAddr, segment: &str, count: usize, seed: u64) {
     std::thread::scope(|scope| {
         for client in 0..CLIENTS {
-            let mut dice = Dice(seed + client as u64);
+            let mut dice = Dice(Random::new(seed + client as u64));
             scope.spawn(move || {
                 for _ in 0..count / CLIENTS {
                     let said = dice.request(segment);

@@ -24,6 +24,7 @@ pub use values::{BitRate, Connections, HostName, Language, Length, Listen, Name,
 pub use video::{Encoder, PictureSource, Rung, VideoSettings};
 
 use crate::base::Span;
+use crate::detect::motion;
 use crate::segment::SegmentConfig;
 use crate::serve::Token;
 
@@ -97,6 +98,8 @@ pub struct StreamConfig {
     pub ladder: Vec<Rung>,
     /// Its sound; without it there are pictures.
     pub audio: Option<AudioSettings>,
+    /// What counts as motion in its pictures, if it is looked for.
+    pub motion: Option<motion::Settings>,
     /// What of it can be fetched.
     pub window: WindowConfig,
     /// How it is offered with low latency, too; not unless asked for.

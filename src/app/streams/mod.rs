@@ -95,11 +95,11 @@ pub(super) struct Feed {
     pub(super) readings: Vec<Reading>,
     /// Of each low-latency rendition.
     pub(super) low_latency: Vec<LowReading>,
-    /// What is heard in it, if it has sound.
-    pub(super) events: Option<EventReading>,
+    /// What is heard and seen in it.
+    pub(super) events: Vec<EventReading>,
 }
 
-/// What is heard in a stream, and what writes it down.
+/// What is heard or seen in a stream, and what writes it down.
 pub(super) struct EventReading {
     pub(super) scribe: Scribe,
     pub(super) ring: Consumer<Event>,

@@ -183,7 +183,7 @@ pub(super) fn params(video: &VideoSettings) -> VideoParams {
 /// What codes the pictures of this camera for `video`, and why; or why nothing can.
 pub(in crate::app) fn encoder(coding: Coding, video: &VideoSettings) -> String {
     if coding == Coding::H264 {
-        return "passed through: what the source codes itself".to_owned();
+        return "passed through: what the source codes itself; no motion is found in it".to_owned();
     }
     match choose::video(kind(video.encoder), params(video)) {
         Ok(choice) => format!("{} ({})", choice.encoder.name(), choice.why),

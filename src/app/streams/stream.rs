@@ -10,6 +10,7 @@ use super::{BuildError, EventReading, Feed};
 use crate::app::config::{AudioSettings, Step, StreamConfig, VideoSettings};
 use crate::app::report::{CodedFigures, PictureFigures, RenditionFigures, SoundFigures, StreamFigures};
 use crate::base::{Clock, Pts, Span};
+use crate::detect::Event;
 use crate::encode::choose::{self, EncoderKind};
 use crate::encode::{self, AacParams, AudioEncoder};
 use crate::media::aac::AacConfig;
@@ -21,7 +22,7 @@ use crate::pump::outlet::Outlet;
 use crate::pump::snapshot::Shutter;
 use crate::pump::video::{self, Encoders, VideoInfo, VideoMode, VideoStats, VideoStream};
 use crate::pump::weave::{Weaver, weave};
-use crate::ring;
+use crate::ring::{self, Producer};
 use crate::segment::Ledger;
 use crate::serve::{Lineup, MultivariantRenderer, Photos, Snapshots, Station};
 use crate::source::CaptureStats;
@@ -102,13 +103,19 @@ pub(super) fn build(
         parts.made.push(Offered { reading, shelf, figures });
     }
 
-    let Parts { videos, weavers, outlets, made } = parts;
+    let Parts { mut videos, weavers, outlets, made } = parts;
     let picture = stream.video.as_ref().zip(camera).map(|(video, (_, camera))| PictureFigures {
         source: video.source.to_string(),
         camera: Arc::clone(camera),
         shutter: videos.first().and_then(VideoStream::shutter),
     });
-    let (mut audio, mut sounds, mut events) = (None, None, None);
+    let (mut audio, mut sounds, mut events) = (None, None, Vec::new());
+    // All renditions show the same; what passes through is not seen here.
+    if let (Some(video), Some(motion), Some(Coding::Raw)) = (videos.first_mut(), &stream.motion, coding) {
+        let (told, reading) = events_of(&common)?;
+        video.watch(motion.clone(), told);
+        events.push(reading);
+    }
     if let Some((settings, capture, encoder)) = sound {
         let pump = Arc::new(PumpStats::default());
         sounds = Some(SoundFigures {
@@ -121,14 +128,22 @@ pub(super) fn build(
         let grid = CutGrid::new(stream.window.segment.0);
         let name = stream.name.as_str();
         let stream = AudioStream::new(name, settings.channels, encoder, grid, outlets, pump);
-        let (told, ring) =
-            ring::channel(EVENTS).map_err(|source| BuildError::Ring { stream: name.to_owned(), source })?;
+        let (told, reading) = events_of(&common)?;
         audio = Some(stream.with_activity(settings.activity, told));
-        events = Some(EventReading { scribe: Scribe::new(Arc::clone(common.agreement.timeline())), ring });
+        events.push(reading);
     }
     let low = low.map(Plan::offer);
     let feed = Feed { events, ..feed(stream, &common, made, low, picture, sounds) };
     Ok(Built { videos, audio, weavers, feed })
+}
+
+/// The way of what happens from one of the stream's threads into its timeline.
+fn events_of(common: &Common<'_>) -> Result<(Producer<Event>, EventReading), BuildError> {
+    let name = common.stream.name.as_str();
+    let (told, ring) =
+        ring::channel(EVENTS).map_err(|source| BuildError::Ring { stream: name.to_owned(), source })?;
+    let scribe = Scribe::new(Arc::clone(common.agreement.timeline()));
+    Ok((told, EventReading { scribe, ring }))
 }
 
 impl Parts {
@@ -204,7 +219,10 @@ fn mode(
         })
     };
     if coding == Coding::H264 {
-        tracing::info!(stream = label, "pictures are passed through as the source codes them");
+        tracing::info!(
+            stream = label,
+            "pictures are passed through as the source codes them; no motion is found in them"
+        );
         // Whoever begins to watch is told of slates before there is one; what ails their encoder is told then.
         let slate = choose::video(EncoderKind::X264, params).map(|slates| slates.encoder.config().clone());
         let mode = VideoMode::Copy {
@@ -284,7 +302,7 @@ fn feed(
         sound,
         station,
     };
-    Feed { figures, readings, low_latency: low_readings, events: None }
+    Feed { figures, readings, low_latency: low_readings, events: Vec::new() }
 }
 
 /// A stream's photos, of what its camera shows.

@@ -10,15 +10,18 @@ mod sizes;
 mod stats;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::{Clock, Pts, Span, Stop};
+use crate::detect::{Event, motion};
 use crate::encode::VideoParams;
 use crate::encode::choose::Choice;
 use crate::encode::copy::Copy;
 use crate::media::{CutGrid, FrameRate, Size, VideoFrame};
+use crate::ring::Producer;
 use crate::source::video::camera::{Camera, Origin, View};
 use crate::source::video::{Image, Wanted};
 
@@ -33,6 +36,7 @@ use gate::Gate;
 use passing::Passing;
 pub use sizes::Sizes;
 pub use stats::{Sent, VideoInfo, VideoStats};
+use watch::Watch;
 
 /// How pictures become coded units; fixed while a stream runs.
 pub enum VideoMode {
@@ -75,6 +79,8 @@ pub struct VideoStream {
     kind: Kind,
     gate: Gate,
     shutter: Arc<Shutter>,
+    /// What looks for motion, if anything does.
+    watch: Option<Watch>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,7 +114,13 @@ impl VideoStream {
                 (size, Mode::Copy(Passing::new(Copy::new(rate, longest), coder(None, encoders), size)))
             }
         };
-        Self { name: name.to_owned(), mode, size, kind: Kind::Expected, gate, shutter: Arc::default() }
+        let (kind, shutter) = (Kind::Expected, Arc::default());
+        Self { name: name.to_owned(), mode, size, kind, gate, shutter, watch: None }
+    }
+
+    /// Has `events` told of what `settings` say is motion. Where the camera's pictures are not seen here there is none.
+    pub fn watch(&mut self, settings: motion::Settings, events: Producer<Event>) {
+        self.watch = Some(Watch::new(settings, self.size, events));
     }
 
     /// Where snapshots come from; `None` if the camera's pictures themselves are never seen here.
@@ -130,6 +142,9 @@ impl VideoStream {
                 if view.origin == Origin::Live {
                     // One that is too short for its size is not kept; the next one is.
                     let _ = self.shutter.offer(pts, size, &planes);
+                }
+                if let Some(watch) = &mut self.watch {
+                    watch.see(pts, &planes, view.origin);
                 }
                 if governor.admits(pts, gate.need(pts)) {
                     gate.encode(coder, &frame(planes), sizes);

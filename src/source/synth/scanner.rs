@@ -5,8 +5,8 @@
 //! three resonances, hissing consonants, the rhythm of syllables, and a radio's narrow passband.
 
 use std::f32::consts::{PI, TAU};
-use std::ops::Range;
 
+use crate::base::Random;
 use crate::base::filter::Section;
 use crate::base::filter::Side::{High, Low};
 
@@ -26,36 +26,6 @@ const VOWELS: [[f32; 3]; 8] = [
 ];
 /// Their bandwidths in Hz.
 const BANDWIDTHS: [f32; 3] = [70.0, 100.0, 140.0];
-
-/// SplitMix64 (Steele, Lea, Flood, 2014): numbers that are the same everywhere and for ever.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// In 0..1.
-    fn unit(&mut self) -> f32 {
-        (self.next() >> 40) as f32 / (1u32 << 24) as f32
-    }
-
-    fn within(&mut self, range: Range<f32>) -> f32 {
-        range.start + (range.end - range.start) * self.unit()
-    }
-
-    fn chance(&mut self, of: f32) -> bool {
-        self.unit() < of
-    }
-
-    /// White noise within ±1.
-    fn noise(&mut self) -> f32 {
-        2.0 * self.unit() - 1.0
-    }
-}
 
 /// What is heard at the moment.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -118,7 +88,7 @@ impl Scanner {
         let mut fricative = Section::default();
         fricative.resonate(2_400f32.min(rate * 0.35), 900.0, rate);
         Self {
-            random: Random(seed),
+            random: Random::new(seed),
             rate,
             act: Act::Quiet,
             steps: STEPS,
@@ -153,7 +123,7 @@ impl Scanner {
             self.samples = self.samples_per_step;
         }
         self.samples -= 1;
-        let noise = self.random.noise();
+        let noise = self.random.within(-1.0..1.0);
         let sound = match self.act {
             // -78 dB of full scale: a line input with nothing on it.
             Act::Quiet => return noise * 2e-4,
@@ -262,7 +232,7 @@ impl Scanner {
         self.syllable = Syllable {
             steps: random.within(24.0..56.0) as u32,
             hiss: if random.chance(0.45) { random.within(6.0..16.0) as u32 } else { 0 },
-            vowel: VOWELS[(random.next() % VOWELS.len() as u64) as usize],
+            vowel: VOWELS[(random.bits() % VOWELS.len() as u64) as usize],
             loudness: random.within(0.5..1.0),
             pitch: random.within(0.88..1.16),
         };

@@ -8,7 +8,6 @@ use super::super::Length;
 use super::super::fault::Wrong;
 use super::super::values::written;
 use super::Check;
-use crate::base::Span;
 use crate::detect::{self, Threshold};
 
 #[derive(Clone, Copy, Deserialize)]
@@ -42,20 +41,11 @@ impl FromStr for WrittenThreshold {
 impl Check<'_, '_> {
     pub(super) fn activity(&self, written: Activity) -> Result<detect::Settings, Wrong> {
         let usual = detect::Settings::default();
-        let length = |key: &str, written: Option<Length>, usual: Span, (low, high): (i64, i64)| {
-            let (low, high) = (Length(Span::from_millis(low)), Length(Span::from_millis(high)));
-            let length = written.unwrap_or(Length(usual));
-            if (low..=high).contains(&length) {
-                return Ok(length.0);
-            }
-            let what = format!("{length} is out of range; it lasts from {low} to {high}");
-            Err(self.wrong(&format!("activity.{key}"), what))
-        };
         Ok(detect::Settings {
             threshold: written.threshold.map_or(usual.threshold, |level| level.0.0),
-            attack: length("attack", written.attack, usual.attack, (20, 2_000))?,
-            hang: length("hang", written.hang, usual.hang, (100, 30_000))?,
-            shortest: length("shortest", written.shortest, usual.shortest, (50, 60_000))?,
+            attack: self.length("activity.attack", written.attack, usual.attack, (20, 2_000))?,
+            hang: self.length("activity.hang", written.hang, usual.hang, (100, 30_000))?,
+            shortest: self.length("activity.shortest", written.shortest, usual.shortest, (50, 60_000))?,
         })
     }
 }

@@ -8,6 +8,7 @@ mod api;
 mod audio;
 mod ladder;
 mod low_latency;
+mod motion;
 mod protection;
 mod video;
 
@@ -23,6 +24,7 @@ use self::api::Api;
 use self::audio::Audio;
 use self::ladder::Rendition;
 use self::low_latency::LowLatency;
+use self::motion::Motion;
 use self::protection::{Access, Encryption};
 use self::video::Video;
 use super::fault::Wrong;
@@ -72,6 +74,7 @@ struct Stream {
     rendition: Vec<Rendition>,
     audio: Option<Audio>,
     activity: Option<Activity>,
+    motion: Option<Motion>,
     #[serde(default)]
     window: Window,
     low_latency: Option<LowLatency>,
@@ -148,6 +151,7 @@ pub(super) fn all_keys() -> Vec<String> {
         ("stream.audio.", keys::of::<Audio>()),
         ("stream.audio.input.", keys::of::<audio::Input>()),
         ("stream.activity.", keys::of::<Activity>()),
+        ("stream.motion.", keys::of::<Motion>()),
         ("stream.window.", keys::of::<Window>()),
         ("stream.low_latency.", keys::of::<LowLatency>()),
         ("stream.encryption.", keys::of::<Encryption>()),
@@ -255,14 +259,25 @@ impl Check<'_, '_> {
             }
             (None, _) => {}
         }
+        let motion = self.motion(stream.motion, video.as_ref())?;
         let ladder = self.ladder(&stream.rendition, video.as_ref())?;
         let usual = if video.is_some() { WindowConfig::with_pictures() } else { WindowConfig::default() };
         let title = stream.title.map_or_else(|| name.to_string(), |title| title.0.0);
         let encryption = stream.encryption.map(|it| self.encryption(it)).transpose()?;
         let access = self.access(stream.access, encryption.as_ref())?;
         let (window, low_latency) = (usual, None);
-        let mut config =
-            StreamConfig { name, title, video, ladder, audio, window, low_latency, encryption, access };
+        let mut config = StreamConfig {
+            name,
+            title,
+            video,
+            ladder,
+            audio,
+            motion,
+            window,
+            low_latency,
+            encryption,
+            access,
+        };
         config.window = self.window(stream.window, usual, config.total())?;
         let low_latency = stream.low_latency.map(|it| self.low_latency(it, &config));
         config.low_latency = low_latency.transpose()?;
@@ -278,6 +293,22 @@ impl Check<'_, '_> {
             }
             None => Ok(()),
         }
+    }
+
+    /// A length of time between two others, in milliseconds.
+    fn length(
+        &self,
+        key: &str,
+        written: Option<Length>,
+        usual: Span,
+        (low, high): (i64, i64),
+    ) -> Result<Span, Wrong> {
+        let (low, high) = (Length(Span::from_millis(low)), Length(Span::from_millis(high)));
+        let length = written.unwrap_or(Length(usual));
+        if (low..=high).contains(&length) {
+            return Ok(length.0);
+        }
+        Err(self.wrong(key, format!("{length} is out of range; it lasts from {low} to {high}")))
     }
 
     fn window(&self, window: Window, usual: WindowConfig, bitrate: BitRate) -> Result<WindowConfig, Wrong> {

@@ -1,6 +1,7 @@
 //! The test card itself.
 //!
-//! From top to bottom: colour bars, which turn white for the flash; a panel with the title, a running clock
+//! From top to bottom: colour bars, which turn white for the flash, and along whose lower edge a box passes now and
+//! then, so that there is motion to be found; a panel with the title, a running clock
 //! and the frame counter; a row of 32 blocks, white for 1 and black for 0, that says the counter in binary,
 //! highest bit first. Each picture is the one before with what has changed drawn over it.
 //!
@@ -15,6 +16,9 @@ use crate::source::video::draw::{Area, Colour, Text, fill};
 /// How long the flash lasts from each whole second of CLOCK_MONOTONIC, in ticks of 90 kHz: 100 ms.
 const FLASH: i64 = 9_000;
 const SECOND: i64 = 90_000;
+/// Within each half minute, from when to when a box passes.
+const ROUND: i64 = 30 * SECOND;
+const PASSING: std::ops::Range<i64> = 10 * SECOND..15 * SECOND;
 
 /// Bars of 75 % in order of their luma (ITU-R BT.1729).
 const BARS: [Colour; 7] = [
@@ -48,6 +52,8 @@ pub(super) struct Card {
     layout: Layout,
     zone: TimeZone,
     light: Option<Light>,
+    /// Where the box is.
+    passer: Option<Area>,
     clock: Readout<11>,
     counter: Readout<10>,
     /// The counter the blocks show.
@@ -57,6 +63,9 @@ pub(super) struct Card {
 /// Where the parts begin, by rows.
 #[derive(Clone, Copy, Debug)]
 struct Layout {
+    width: usize,
+    /// Above it are bars and nothing else.
+    passer: usize,
     panel: usize,
     blocks: usize,
 }
@@ -64,7 +73,19 @@ struct Layout {
 impl Layout {
     fn new(size: Size) -> Self {
         let blocks = size.height() - (size.height() / 12).max(8);
-        Self { panel: (size.height() * 5 / 8).min(blocks) & !1, blocks: blocks & !1 }
+        let panel = (size.height() * 5 / 8).min(blocks) & !1;
+        let passer = (size.height() / 2).next_multiple_of(2).min(panel);
+        Self { width: size.width(), passer, panel, blocks: blocks & !1 }
+    }
+
+    /// Where the box is at that instant of the media clock, if it is there: it comes in at the left.
+    fn passer(self, ticks: i64) -> Option<Area> {
+        let since = ticks.rem_euclid(ROUND);
+        let side = self.panel - self.passer;
+        let way = (self.width + side) as i64 * (since - PASSING.start) / (PASSING.end - PASSING.start);
+        let right = usize::try_from(way).ok().filter(|_| PASSING.contains(&since))?;
+        let x = right.saturating_sub(side);
+        Some(Area { x, y: self.passer, width: right - x, height: side })
     }
 }
 
@@ -94,13 +115,15 @@ impl Card {
         title.put(&mut picture, (margin, centred(rows[0], title.height())), INK, PAPER);
         let caption = Text::within(caption, share(0.22), left);
         caption.put(&mut picture, (margin, centred(rows[1], caption.height())), FAINT, PAPER);
-        Self { picture, layout, zone, light: None, clock, counter, blocks: None }
+        Self { picture, layout, zone, light: None, passer: None, clock, counter, blocks: None }
     }
 
     /// The picture captured at `captured`, number `counter`.
     pub(super) fn show(&mut self, counter: u32, captured: Monotonic, now: WallReading) -> &Picture {
-        let flash = captured.to_pts().ticks().rem_euclid(SECOND) < FLASH;
+        let ticks = captured.to_pts().ticks();
+        let flash = ticks.rem_euclid(SECOND) < FLASH;
         self.shine(if flash { Light::Flash } else { Light::Bars });
+        self.pass(self.layout.passer(ticks));
         let time = self.time(now.at(captured));
         self.clock.show(&mut self.picture, time);
         let digit = |place: u32| b'0' + (counter / 10u32.pow(place) % 10) as u8;
@@ -118,17 +141,35 @@ impl Card {
         if self.light == Some(light) {
             return;
         }
-        self.light = Some(light);
-        let (width, height) = (self.picture.size().width(), self.layout.panel);
-        match light {
-            Light::Flash => fill(&mut self.picture, Area { x: 0, y: 0, width, height }, Colour::WHITE),
-            Light::Bars => {
-                for (at, colour) in BARS.into_iter().enumerate() {
-                    let edge = |at: usize| (width * at / BARS.len()).next_multiple_of(2);
-                    let bar = Area { x: edge(at), y: 0, width: edge(at + 1) - edge(at), height };
-                    fill(&mut self.picture, bar, colour);
-                }
-            }
+        (self.light, self.passer) = (Some(light), None);
+        self.lighten(Area { x: 0, y: 0, width: self.layout.width, height: self.layout.panel });
+    }
+
+    /// Draws what the light is like over a part of the bars.
+    fn lighten(&mut self, area: Area) {
+        if self.light == Some(Light::Flash) {
+            return fill(&mut self.picture, area, Colour::WHITE);
+        }
+        for (at, colour) in BARS.into_iter().enumerate() {
+            let edge = |at: usize| (self.layout.width * at / BARS.len()).next_multiple_of(2);
+            let (x, right) = (edge(at).max(area.x), edge(at + 1).min(area.x + area.width));
+            let bar = Area { x, width: right.saturating_sub(x), ..area };
+            fill(&mut self.picture, bar, colour);
+        }
+    }
+
+    /// Moves the box. It is dark and white, so that it differs from every bar.
+    fn pass(&mut self, place: Option<Area>) {
+        if self.passer == place {
+            return;
+        }
+        if let Some(left) = std::mem::replace(&mut self.passer, place) {
+            self.lighten(left);
+        }
+        if let Some(area) = place {
+            fill(&mut self.picture, area, PAPER);
+            let (y, height) = (area.y + area.height / 4, area.height / 2);
+            fill(&mut self.picture, Area { y, height, ..area }, Colour::WHITE);
         }
     }
 
@@ -220,7 +261,8 @@ mod tests {
             let card = || Card::new(size, "A card with a title", "and more", TimeZone::UTC);
             let mut used = card();
             for n in 0..40u32 {
-                let captured = Monotonic::from_nanos(1_000_000_000 + i64::from(n) * 40_000_000);
+                // With flashes, and with a box that comes and goes.
+                let captured = Monotonic::from_nanos(9_000_000_000 + i64::from(n) * 170_000_000);
                 let now = WallReading {
                     monotonic: captured,
                     wall: WallTime::from_unix_nanos(captured.as_nanos() * 7919),
