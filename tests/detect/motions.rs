@@ -224,8 +224,9 @@ fn pictures_of_any_size_are_looked_at() {
         for number in 0..60i64 {
             // After three seconds of grey, stripes as wide as a tenth of it move on in its upper quarter.
             let (width, stripe) = (picture.size().width(), picture.size().width().div_ceil(10));
-            let shade =
-                |x: usize| if number < 30 || (x / stripe + number as usize) % 3 > 0 { 90 } else { 140 };
+            let shade = |x: usize| {
+                if number >= 30 && (x / stripe + number as usize).is_multiple_of(3) { 140 } else { 90 }
+            };
             let [luma, ..] = picture.planes_mut();
             let upper = luma.len() / width / 4;
             luma.fill(90);
