@@ -207,11 +207,11 @@ pub(crate) fn write(
     Ok(path)
 }
 
-/// Its sound as a player hears it.
+/// Its sound as a player hears it, on one channel.
 pub(crate) fn heard(path: &Path) -> Vec<f32> {
     // Of ADTS it warns that it does not know how long it is.
     let level = if path.extension().is_some_and(|it| it == "aac") { "error" } else { "warning" };
-    let pcm = run("ffmpeg", &["-v", level, "-i", text(path), "-map", "0:a", "-f", "f32le", "-"]);
+    let pcm = run("ffmpeg", &["-v", level, "-i", text(path), "-map", "0:a", "-ac", "1", "-f", "f32le", "-"]);
     pcm.chunks_exact(4).map(|it| f32::from_le_bytes(it.try_into().expect("four bytes"))).collect()
 }
 

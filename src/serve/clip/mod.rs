@@ -45,8 +45,11 @@ pub(super) struct Order {
 pub(super) struct Cutter {
     turn: Arc<Semaphore>,
     under_way: Arc<Semaphore>,
-    last: Mutex<VecDeque<(Wanted, Arc<Clip>)>>,
+    last: Arc<Mutex<Last>>,
 }
+
+/// The last clips, the newest first.
+type Last = VecDeque<(Wanted, Arc<Clip>)>;
 
 /// What a clip is known by.
 struct Wanted {
@@ -58,7 +61,7 @@ struct Wanted {
 impl Default for Cutter {
     fn default() -> Self {
         let (turn, under_way) = (Arc::new(Semaphore::new(1)), Arc::new(Semaphore::new(UNDER_WAY)));
-        Self { turn, under_way, last: Mutex::default() }
+        Self { turn, under_way, last: Arc::default() }
     }
 }
 
@@ -86,33 +89,34 @@ impl Cutter {
     fn remembered(&self, order: &Order) -> Option<(Arc<Clip>, Vec<Arc<Segment>>)> {
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let clip = last.iter().find(|(wanted, _)| wanted.is(order)).map(|(_, clip)| Arc::clone(clip))?;
-        let segment = |piece: &clip::Piece| order.shown.segment(piece.sequence).cloned();
-        let segments: Option<Vec<_>> = clip.pieces.iter().map(segment).collect();
-        Some((clip, segments?))
+        let segments = order.segments(&clip)?;
+        Some((clip, segments))
     }
 
-    /// Cuts it on another thread when it is its turn. `None` if that work fell down.
+    /// Cuts it on another thread when it is its turn, unless somebody else's turn has made it. `None` if that work fell
+    /// down.
     async fn made(&self, order: &Order) -> Option<Result<(Arc<Clip>, Vec<Arc<Segment>>), Refusal>> {
         let turn = Arc::clone(&self.turn).acquire_owned().await.ok()?;
-        let (shown, span, kind) = (Arc::clone(&order.shown), order.span.clone(), order.kind);
+        if let Some(found) = self.remembered(order) {
+            return Some(Ok(found));
+        }
+        let (shown, wanted, last) = (Arc::clone(&order.shown), Wanted::of(order), Arc::clone(&self.last));
         let work = move || {
             let segments: Vec<_> = shown.snapshot.kept().into_iter().flatten().cloned().collect();
-            let clip = clip::cut(&segments, span, kind);
-            // Whoever asked may be gone by now: the turn is over with the work, not before.
+            let clip = clip::cut(&segments, wanted.span.clone(), wanted.kind).map(Arc::new);
+            // Whoever asked may be gone by now, and ask again: it is remembered here, and the turn is over with the work.
+            if let Ok(clip) = &clip {
+                let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+                last.truncate(REMEMBERED - 1);
+                last.push_front((wanted, Arc::clone(clip)));
+            }
             drop(turn);
             clip
         };
-        let clip = match tokio::task::spawn_blocking(work).await.ok()? {
-            Ok(clip) => Arc::new(clip),
-            Err(refusal) => return Some(Err(refusal)),
-        };
-        let segment = |piece: &clip::Piece| order.shown.segment(piece.sequence).cloned();
-        let segments = clip.pieces.iter().map(segment).collect::<Option<_>>()?;
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        last.retain(|(wanted, _)| !wanted.is(order));
-        last.truncate(REMEMBERED - 1);
-        last.push_front((Wanted::of(order), Arc::clone(&clip)));
-        Some(Ok((clip, segments)))
+        match tokio::task::spawn_blocking(work).await.ok()? {
+            Ok(clip) => Some(Ok((Arc::clone(&clip), order.segments(&clip)?))),
+            Err(refusal) => Some(Err(refusal)),
+        }
     }
 }
 
@@ -127,6 +131,11 @@ impl Wanted {
 }
 
 impl Order {
+    /// Those its pieces are cut from, if all of them are there.
+    fn segments(&self, clip: &Clip) -> Option<Vec<Arc<Segment>>> {
+        clip.pieces.iter().map(|piece| self.shown.segment(piece.sequence).cloned()).collect()
+    }
+
     fn reply(
         &self,
         (clip, segments): (Arc<Clip>, Vec<Arc<Segment>>),
