@@ -293,7 +293,7 @@ function skip() {
   render();
 }
 
-/** Goes to where `go` leads, and looks there. */
+/** Goes somewhere, and looks there. */
 function go(act) {
   asked = null;
   timeline.follow();
@@ -313,6 +313,7 @@ function fill() {
 function tune(path) {
   if (path === location.pathname + location.search) return;
   history.pushState(null, "", path);
+  asked = null;
   choose();
   render();
 }
@@ -414,5 +415,8 @@ document.addEventListener("visibilitychange", () => {
 repeat(pollStatus, () => (document.hidden ? 15_000 : 2000));
 repeat(() => (document.hidden || !station?.level ? null : levels.poll()), () => 1000);
 repeat(() => (document.hidden && !player.active ? null : follower?.poll(server.now())), () => (document.hidden ? 15_000 : 800));
-setInterval(() => listening.step(), 250);
+setInterval(() => {
+  listening.step();
+  if (document.hidden) renderSession(listening.heard);
+}, 250);
 requestAnimationFrame(draw);
