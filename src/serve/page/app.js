@@ -120,8 +120,8 @@ function renderPosition() {
   write("badge", badge);
 }
 
-/** Where the window begins, in milliseconds on the server's clock. */
-const oldest = () => server.now() - 1000 * (station?.window.seconds ?? 0);
+/** Where the window begins, ms on the server's clock: what is not listed yet, or was not when we asked, counts. */
+const oldest = () => server.now() - 1000 * (station.window.seconds + 2 * station.target_seconds);
 
 /** What happened: the timeline, the list, and what can be gone to. */
 function renderPast() {
