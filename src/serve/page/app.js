@@ -120,7 +120,7 @@ function renderPosition() {
   write("badge", badge);
 }
 
-/** Where the window begins, ms on the server's clock: what is not listed yet, or was not when we asked, counts. */
+/** Where the window begins, ms on the server's clock; what is not listed yet counts. */
 const oldest = () => server.now() - 1000 * (station.window.seconds + 2 * station.target_seconds);
 
 /** What happened: the timeline, the list, and what can be gone to. */
@@ -404,7 +404,7 @@ addEventListener("popstate", () => {
 });
 $("find").addEventListener("submit", (event) => {
   event.preventDefault();
-  find($("time").value);
+  if (station) find($("time").value);
 });
 command({ ...acts, toggle, play: () => (player.active ? null : toggle()), pause: () => player.pause(), find: () => $("time").focus() }, () => station);
 document.addEventListener("visibilitychange", () => {
