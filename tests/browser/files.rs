@@ -17,7 +17,18 @@ pub(crate) async fn everything_loaded(browser: &Browser, outpost: &Outpost) {
         .ask("return performance.getEntriesByType('resource').map((entry) => new URL(entry.name).pathname)")
         .await;
     let asked: BTreeSet<_> = asked.as_array().expect("a list").iter().filter_map(Value::as_str).collect();
-    for name in ["app.js", "feed.js", "meter.js", "player.js", "words.js", "hls.light.min.js", "style.css"] {
+    for name in [
+        "app.js",
+        "feed.js",
+        "list.js",
+        "log.js",
+        "timeline.js",
+        "meter.js",
+        "player.js",
+        "words.js",
+        "hls.light.min.js",
+        "style.css",
+    ] {
         assert!(asked.contains(format!("/assets/{name}").as_str()), "{name} was not loaded: {asked:?}");
     }
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/serve/page");

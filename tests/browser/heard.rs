@@ -171,6 +171,8 @@ async fn what_is_tapped_on_is_heard_then_the_next_and_several_without_silence() 
     }
 
     // Back to back: without skipping there are two seconds and a half of silence.
+    browser.ask(&tap(&list[3].id)).await;
+    hears(&browser, &list[3]).await;
     browser.ask(&press("s")).await;
     assert_eq!(browser.ask("return document.getElementById('skip').ariaPressed").await, "true");
     browser.ask(&tap(&list[0].id)).await;

@@ -120,8 +120,8 @@ function renderPosition() {
   write("badge", badge);
 }
 
-/** Where the window begins, in milliseconds on the server's clock. */
-const oldest = () => server.now() - 1000 * (station?.window.seconds ?? 0);
+/** Where the window begins, ms on the server's clock; what is not listed yet counts. */
+const oldest = () => server.now() - 1000 * (station.window.seconds + 2 * station.target_seconds);
 
 /** What happened: the timeline, the list, and what can be gone to. */
 function renderPast() {
@@ -293,7 +293,7 @@ function skip() {
   render();
 }
 
-/** Goes to where `go` leads, and looks there. */
+/** Goes somewhere, and looks there. */
 function go(act) {
   asked = null;
   timeline.follow();
@@ -313,6 +313,7 @@ function fill() {
 function tune(path) {
   if (path === location.pathname + location.search) return;
   history.pushState(null, "", path);
+  asked = null;
   choose();
   render();
 }
@@ -403,7 +404,7 @@ addEventListener("popstate", () => {
 });
 $("find").addEventListener("submit", (event) => {
   event.preventDefault();
-  find($("time").value);
+  if (station) find($("time").value);
 });
 command({ ...acts, toggle, play: () => (player.active ? null : toggle()), pause: () => player.pause(), find: () => $("time").focus() }, () => station);
 document.addEventListener("visibilitychange", () => {
@@ -414,5 +415,8 @@ document.addEventListener("visibilitychange", () => {
 repeat(pollStatus, () => (document.hidden ? 15_000 : 2000));
 repeat(() => (document.hidden || !station?.level ? null : levels.poll()), () => 1000);
 repeat(() => (document.hidden && !player.active ? null : follower?.poll(server.now())), () => (document.hidden ? 15_000 : 800));
-setInterval(() => listening.step(), 250);
+setInterval(() => {
+  listening.step();
+  if (document.hidden) renderSession(listening.heard);
+}, 250);
 requestAnimationFrame(draw);

@@ -1,7 +1,7 @@
 // What is done by keyboard, lock screen and headset: the same as by the buttons.
 
 const KEYS = {
-  " ": "toggle", k: "toggle", ArrowLeft: "back", ArrowRight: "ahead", End: "live", l: "live", n: "next", p: "previous",
+  " ": "toggle", ArrowLeft: "back", ArrowRight: "ahead", End: "live", l: "live", n: "next", p: "previous",
   r: "replay", s: "skip", "+": "closer", "=": "closer", "-": "wider", "/": "find", "?": "keys",
 };
 
