@@ -82,10 +82,6 @@ impl Report for Silent {
         String::new()
     }
 
-    fn markers(&self, _: &str, _: &str) -> Option<Result<String, String>> {
-        None
-    }
-
     fn levels(&self, _: &str) -> Option<String> {
         None
     }
