@@ -78,7 +78,7 @@ impl Dates {
         self.date(instant.to_pts(), instant)
     }
 
-    /// The media instant of a civil time. What came about while the machine was suspended is where the media go on.
+    /// The media instant of a civil time, the first that is not before it. What came about while the machine was suspended is where the media go on.
     pub fn instant(&self, wall: WallTime) -> Pts {
         let awake = wall.as_unix_nanos().saturating_sub(self.offset_nanos);
         let mut missing: i64 = 0;
@@ -92,7 +92,8 @@ impl Dates {
                 return pause.until;
             }
         }
-        instant(missing)
+        let nearest = instant(missing);
+        if self.at(nearest) < wall { nearest + Span::from_ticks(1) } else { nearest }
     }
 
     fn date(&self, pts: Pts, instant: Monotonic) -> WallTime {
@@ -178,6 +179,10 @@ mod tests {
             }
             let pts = Pts::default() + Span::from_millis(at);
             prop_assert_eq!(dates.instant(dates.at(pts)), pts);
+            // What is told in whole milliseconds is told alike again.
+            let wall = WallTime::from_unix_nanos(dates.at(pts).as_unix_nanos() / 1_000_000 * 1_000_000);
+            let again = dates.at(dates.instant(wall));
+            prop_assert!(again >= wall && again <= dates.at(pts));
         }
     }
 }

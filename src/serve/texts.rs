@@ -20,7 +20,7 @@ use crate::playlist::{self, Extent, Report, Skip};
 /// How many of those that few want are kept, and bytes of all of them; the newest is kept however long it is.
 const KEPT: usize = 16;
 const KEPT_BYTES: usize = 4 << 20;
-/// Segments of a playlist that is written, and compressed, at once. That takes well under a millisecond (PC); for
+/// Segments and markers of a playlist that is written, and compressed, at once. That takes well under a millisecond (PC); for
 /// longer ones all other requests would have to wait, so they are written on another thread.
 const SHORT: usize = 500;
 
@@ -124,12 +124,13 @@ pub(super) fn playlist(
     if let Some(text) = slot.get() {
         return Ok(text.clone());
     }
-    let count = match &wanted.scope {
+    let segments = match &wanted.scope {
         Scope::Live(Extent::Whole) => shown.snapshot.listed.len(),
         // Never more than the last few.
         Scope::Live(Extent::Delta(_)) => 0,
         Scope::Recording(listed) => listed.len(),
     };
+    let count = segments + shown.snapshot.markers.len();
     let (rendition, shown, reports) = (rendition.clone(), shown.clone(), reports());
     let draft = Draft { rendition, shown, wanted, reports, slot };
     if count > SHORT {

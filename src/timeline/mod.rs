@@ -110,10 +110,10 @@ impl Timeline {
         Arc::clone(&self.changed).notified_owned()
     }
 
-    /// Which revision it is now, and what has changed since `revision`, as [`Log::since`] tells it.
-    pub fn since(&self, revision: Revision) -> (Revision, Option<Vec<(Revision, Change)>>) {
+    /// Which revision it is now, and what has changed since `revision`, as [`Log::since`] tells it: the first `most` of it.
+    pub fn since(&self, revision: Revision, most: usize) -> (Revision, Option<Vec<(Revision, Change)>>) {
         let log = &self.book().log;
-        (log.revision(), log.since(revision).map(|changes| changes.cloned().collect()))
+        (log.revision(), log.since(revision).map(|changes| changes.take(most).cloned().collect()))
     }
 
     /// Nobody is to wait for changes any more.

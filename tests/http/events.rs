@@ -133,6 +133,19 @@ fn who_was_away_is_told_what_was_missed_or_to_list_again() {
 }
 
 #[test]
+fn much_that_was_missed_is_told_in_order_and_in_the_end_the_revision() {
+    let server = radio();
+    let ids: Vec<_> = (0..200).map(|_| set(&server, 15, Some(16))).collect();
+    for missed in [63, 64, 65, 128, 200] {
+        let mut reader = Reader::new(&server, &format!("?since={}", 207 - missed), &[]);
+        let told: Vec<_> = (0..missed).map(|_| reader.told()).collect();
+        let expected = ids.iter().zip(8..).skip(200 - missed).map(|(id, made)| format!("marker {made} {id}"));
+        assert_eq!(told, expected.collect::<Vec<_>>());
+        assert_eq!(reader.told(), "revision 207");
+    }
+}
+
+#[test]
 fn other_dates_are_told_by_listing_again() {
     let server = radio();
     let mut reader = Reader::new(&server, "", &[]);

@@ -23,6 +23,9 @@ use crate::timeline::{Change, Revision};
 /// After so long without an event a comment is sent: whoever is on the way shall see that the connection lives.
 const BEAT: Duration = Duration::from_secs(15);
 
+/// So many changes are told in one go; what a reader takes slowly is not all in memory meanwhile.
+const AT_ONCE: usize = 64;
+
 /// One reader's place among the changes.
 #[derive(Debug)]
 pub(in crate::serve) struct Events {
@@ -91,10 +94,17 @@ impl Events {
             Place::Begin(since) => (true, since),
             Place::Told(since) => (false, Some(since)),
         };
-        let (now, changes) = self.station.timeline().since(since.unwrap_or_default());
-        self.place = Place::Told(now);
+        let (now, changes) = self.station.timeline().since(since.unwrap_or_default(), AT_ONCE);
+        let changes = changes.filter(|_| !redated);
+        // More may follow where there are as many as may be told in one go.
+        let full = changes.as_ref().filter(|it| it.len() == AT_ONCE).and_then(|it| it.last());
+        self.place = match full {
+            Some((made, _)) if begins => Place::Begin(Some(*made)),
+            Some((made, _)) => Place::Told(*made),
+            None => Place::Told(now),
+        };
         let mut text = String::new();
-        match changes.filter(|_| !redated) {
+        match &changes {
             Some(changes) => changes.iter().for_each(|(made, change)| match change {
                 Change::Set(marker) => write(&mut text, *made, "marker", &told::marker(marker, &clocks)),
                 Change::Removed(id) => write(&mut text, *made, "removed", &Gone { id: id.as_str() }),
@@ -102,7 +112,7 @@ impl Events {
             None if since.is_some() => write(&mut text, now, "reset", &At { revision: now.0 }),
             None => {}
         }
-        if begins {
+        if begins && full.is_none() {
             write(&mut text, now, "revision", &At { revision: now.0 });
         }
         text
