@@ -168,7 +168,7 @@ impl<'a> Media<'a> {
         };
         // Sequence numbers are never used twice; the media time guards against a lost record of them.
         let tag = formatted(format!("\"{sequence:x}-{:x}-{:x}\"", start.ticks(), body.len));
-        let completed = shown.completed(*start + *duration);
+        let completed = shown.completed(*start, *duration);
         Self { completed, ..Self::chunks(kind, tag, &body.chunks, body.len) }
     }
 
@@ -182,7 +182,7 @@ impl<'a> Media<'a> {
         let Part { start, duration, body, .. } = part;
         let [kind, _] = fragmented(rendition);
         let tag = formatted(format!("\"{sequence:x}.{index:x}-{:x}-{:x}\"", start.ticks(), body.len));
-        let completed = shown.completed(*start + *duration);
+        let completed = shown.completed(*start, *duration);
         Self { completed, ..Self::chunks(kind, tag, &body.chunks, body.len) }
     }
 

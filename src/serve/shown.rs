@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::texts::Texts;
-use crate::base::{Pts, Sync, WallTime};
+use crate::base::{Pts, Span, Sync, WallTime};
 use crate::segment::{Init, Part, PartList, Presence, Segment, Snapshot};
 
 /// What requests are answered from, replaced whole.
@@ -90,15 +90,15 @@ impl Shown {
         listed.iter().rev().chain(retired.iter()).any(|segment| segment.key.is_some())
     }
 
-    /// When what ends there was complete; only if the clock is to be believed.
-    pub(super) fn completed(&self, end: Pts) -> Option<Timestamp> {
+    /// When what begins at `start` and lasts for `duration` was complete; only if the clock is to be believed.
+    pub(super) fn completed(&self, start: Pts, duration: Span) -> Option<Timestamp> {
         let dates = &self.snapshot.dates;
-        matches!(dates.sync, Sync::Synchronised).then(|| timestamp(dates.at(end))).flatten()
+        matches!(dates.sync, Sync::Synchronised).then(|| timestamp(dates.end(start, duration))).flatten()
     }
 
     /// When the newest segment was complete; only if the clock is to be believed.
     pub(super) fn modified(&self) -> Option<Timestamp> {
-        self.snapshot.listed.last().and_then(|newest| self.completed(newest.start + newest.duration))
+        self.snapshot.listed.last().and_then(|newest| self.completed(newest.start, newest.duration))
     }
 
     /// From when to when there is something kept.
@@ -117,7 +117,6 @@ fn timestamp(wall: WallTime) -> Option<Timestamp> {
 mod tests {
     use super::super::live::tests::{rendition, segment, snapshot};
     use super::*;
-    use crate::base::Span;
     use crate::container::ts::Join;
     use crate::media::Entry;
     use crate::segment::{Body, Edge, Shelf};

@@ -130,7 +130,7 @@ pub(super) fn playlist(
         Scope::Live(Extent::Delta(_)) => 0,
         Scope::Recording(listed) => listed.len(),
     };
-    let count = segments + shown.snapshot.markers.len();
+    let count = segments + shown.snapshot.markers.all.len();
     let (rendition, shown, reports) = (rendition.clone(), shown.clone(), reports());
     let draft = Draft { rendition, shown, wanted, reports, slot };
     if count > SHORT {

@@ -78,11 +78,21 @@ fn jumps_to_beginnings(body: &[u8]) -> bool {
             .all(|w| number(w[1]) == 0 || (number(w[1]) == number(w[0]) + 1 && w[1][4] == w[0][4]))
 }
 
+/// Ends a broadcast when dropped, also by an assertion that fails: its thread is waited for.
+struct Ends<'a>(&'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Relaxed);
+    }
+}
+
 #[test]
 fn fifty_clients_hear_every_byte_while_one_has_stopped_reading() {
     let server = Running::with(&[segment(9, LEN)], |config| config.patience.stall = Duration::from_secs(2));
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
+        let _ends = Ends(&done);
         scope.spawn(|| broadcast(&server, PIECE, Duration::from_millis(10), &done));
         let stalled = listen(&server);
         let readers: Vec<_> = (0..49)
@@ -96,7 +106,6 @@ fn fifty_clients_hear_every_byte_while_one_has_stopped_reading() {
         until("the one that stopped is closed", || server.stats.stalled.get() == 1);
         until("nobody is left", || server.station.listeners(Instant::now()) == 0);
         drop(stalled);
-        done.store(true, Relaxed);
     });
 }
 
@@ -106,6 +115,7 @@ fn hundreds_hear_every_byte_from_the_beginning_of_a_segment() {
     let server = Running::with(&[segment(9, LEN)], |_| {});
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
+        let _ends = Ends(&done);
         scope.spawn(|| broadcast(&server, SMALL, Duration::from_millis(50), &done));
         let idle = listen(&server);
         let hear = || read(&mut listen(&server), |body| body.len() < 3 * LEN);
@@ -116,7 +126,6 @@ fn hundreds_hear_every_byte_from_the_beginning_of_a_segment() {
         }
         drop(idle);
         until("nobody is left", || server.station.listeners(Instant::now()) == 0);
-        done.store(true, Relaxed);
     });
 }
 
@@ -135,6 +144,7 @@ fn a_client_that_fell_behind_goes_on_where_a_segment_begins() {
     let server = Running::with(&[segment(9, LEN)], |_| {});
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
+        let _ends = Ends(&done);
         scope.spawn(|| broadcast(&server, PIECE, Duration::from_millis(1), &done));
         let mut client = listen(&server);
         // More than the kernel holds for the client goes by unread.

@@ -103,7 +103,8 @@ fn dates_agree(stream: &Stream) -> Vec<String> {
     found
 }
 
-/// So far apart the beginnings of two segments may be that tell the same break, in seconds.
+/// So far apart the beginnings of two segments may be that tell the same break, in seconds, if nothing is late: sound
+/// that is ahead of pictures breaks where it is when they do.
 const TOGETHER: f64 = 0.15;
 
 /// Compared by date: where key frames decide, each rendition has numbers of its own.
@@ -123,9 +124,10 @@ fn discontinuities_agree(stream: &Stream) -> Vec<String> {
     let mut found = Vec::new();
     for (first, other) in pairs(stream) {
         let (ours, theirs) = (counted(first), counted(other));
+        let near = TOGETHER + first.delay.max(other.delay);
         let differs = ours.iter().find(|(begin, end, count)| {
             let at = (begin + end) / 2.0;
-            let there = theirs.iter().find(|(from, to, _)| (from + TOGETHER..to - TOGETHER).contains(&at));
+            let there = theirs.iter().find(|(from, to, _)| (from + near..to - near).contains(&at));
             there.is_some_and(|(.., their)| their != count)
         });
         found.extend(
