@@ -297,12 +297,16 @@ fn curl_writes_in_both_versions() {
             (10, &[][..], 201),
             (16_300, &[], 400),
             (17_000, &[], 413),
-            (120_000, &[], 413),
-            (17_000, &["-H", "Expect: 100-continue"], 413),
+            (50_000, &[], 413),
             (10, &["-H", "Origin: https://example.org"], 403),
         ] {
             let told = curl(&body(len), further);
             assert_eq!(told, Some(format!("{status} {http}")), "{len} bytes, {further:?}");
+        }
+        // In HTTP/2 curl waits to be told to go on for as long as we listen, and is cut short.
+        if http == "1.1" {
+            let told = curl(&body(17_000), &["-H", "Expect: 100-continue"]);
+            assert_eq!(told.as_deref(), Some("413 1.1"));
         }
         // Several on one connection: what is refused does not keep the next from being heard.
         let url = format!("https://localhost:{port}{MARKERS}");
@@ -311,7 +315,7 @@ fn curl_writes_in_both_versions() {
                 ["--next", "-sk", version, "-o", "/dev/null", "-w", "%{http_code}:%{num_connects} ", "--json"]
                     .map(str::to_owned)
                     .into_iter()
-                    .chain([body(40_000), url.clone()])
+                    .chain([body(17_000), url.clone()])
             })
             .skip(1)
             .collect();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use hyper::{HeaderMap, Method, StatusCode};
 use tokio::time::timeout;
 
@@ -25,8 +25,8 @@ const MOST: usize = 16 * 1024;
 /// How long it may take to come.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Of what is refused so much is read all the same, and for so long: closing with something unread would take the answer
-/// back (RFC 9112, 9.6).
-const HEARD_OUT: usize = 64 * 1024;
+/// back (RFC 9112, 9.6), as a reset would in HTTP/2. There a client may not say much more anyway.
+const HEARD_OUT: usize = 1 << 20;
 const HEARING: Duration = Duration::from_secs(1);
 
 /// What is to be done.
@@ -68,10 +68,7 @@ where
         },
         Err(fault) => Err(fault),
     };
-    // Whoever waits to be told to go on with the body is not told to.
-    if !sender.headers.contains_key(EXPECT) {
-        let _ = timeout(HEARING, hear_out(&mut body)).await;
-    }
+    let _ = timeout(HEARING, hear_out(&mut body)).await;
     done.unwrap_or_else(|fault| fault.reply())
 }
 
