@@ -288,24 +288,6 @@ async fn a_moment_is_shared_and_what_ends_is_told_at_once() {
         )
         .await;
     assert_eq!(browser.ask("return document.getElementById('sentence').textContent").await, "Tap to listen");
-
-    // A time of day leads there: to the last row, which was below what is seen.
-    browser.resize(360, 640, DENSITY);
-    let last = &list[0];
-    let seen = format!(
-        "const row = document.querySelector('#list [data-id=\"{}\"]')?.getBoundingClientRect();
-         return row !== undefined && row.top > 0 && row.bottom < document.querySelector('.dock').getBoundingClientRect().top",
-        last.id
-    );
-    assert_eq!(browser.ask(&seen).await, false, "nothing would be shown by going there");
-    browser
-        .ask(&format!(
-            "document.getElementById('time').value = new Date('{}').toTimeString().slice(0, 8);
-             document.getElementById('find').requestSubmit()",
-            last.from
-        ))
-        .await;
-    browser.wait_until(&seen, PATIENCE).await;
     assert_eq!(browser.console(), [""; 0], "the console");
     drop((browser, outpost));
     let _ = fs::remove_dir_all(profile);
