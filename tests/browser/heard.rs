@@ -60,11 +60,10 @@ fn press(key: &str) -> String {
     )
 }
 
-/// A transmission: its name, when it began (seconds since 1970, as the list says), and which of the tones it is.
+/// A transmission: its name, and which of the tones it is.
 #[derive(Clone, Debug)]
 struct Said {
     id: String,
-    from: String,
     nth: u64,
 }
 
@@ -78,7 +77,6 @@ fn said(outpost: &Outpost) -> Vec<Said> {
     let over = list.iter().filter(|it| !it["to"].is_null());
     over.map(|it| Said {
         id: it["id"].as_str().expect("a name").to_owned(),
-        from: it["from"]["wall"].as_str().expect("a date").to_owned(),
         nth: ((begin(it) - first) / EVERY).round() as u64,
     })
     .collect()
