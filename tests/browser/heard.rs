@@ -60,11 +60,10 @@ fn press(key: &str) -> String {
     )
 }
 
-/// A transmission: its name, when it began (seconds since 1970, as the list says), and which of the tones it is.
+/// A transmission: its name, and which of the tones it is.
 #[derive(Clone, Debug)]
 struct Said {
     id: String,
-    from: String,
     nth: u64,
 }
 
@@ -78,7 +77,6 @@ fn said(outpost: &Outpost) -> Vec<Said> {
     let over = list.iter().filter(|it| !it["to"].is_null());
     over.map(|it| Said {
         id: it["id"].as_str().expect("a name").to_owned(),
-        from: it["from"]["wall"].as_str().expect("a date").to_owned(),
         nth: ((begin(it) - first) / EVERY).round() as u64,
     })
     .collect()
@@ -288,24 +286,6 @@ async fn a_moment_is_shared_and_what_ends_is_told_at_once() {
         )
         .await;
     assert_eq!(browser.ask("return document.getElementById('sentence').textContent").await, "Tap to listen");
-
-    // A time of day leads there: to the last row, which was below what is seen.
-    browser.resize(360, 640, DENSITY);
-    let last = &list[0];
-    let seen = format!(
-        "const row = document.querySelector('#list [data-id=\"{}\"]')?.getBoundingClientRect();
-         return row !== undefined && row.top > 0 && row.bottom < document.querySelector('.dock').getBoundingClientRect().top",
-        last.id
-    );
-    assert_eq!(browser.ask(&seen).await, false, "nothing would be shown by going there");
-    browser
-        .ask(&format!(
-            "document.getElementById('time').value = new Date('{}').toTimeString().slice(0, 8);
-             document.getElementById('find').requestSubmit()",
-            last.from
-        ))
-        .await;
-    browser.wait_until(&seen, PATIENCE).await;
     assert_eq!(browser.console(), [""; 0], "the console");
     drop((browser, outpost));
     let _ = fs::remove_dir_all(profile);
