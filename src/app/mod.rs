@@ -10,6 +10,7 @@ pub mod cli;
 pub mod config;
 pub mod demo;
 pub mod devices;
+mod gaps;
 mod https;
 mod probe;
 mod qr;

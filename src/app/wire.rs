@@ -13,10 +13,10 @@ use tokio::task::JoinSet;
 use super::config::Config;
 use super::https::{https, own_names};
 use super::report::BoxReport;
-use super::service::attend;
 use super::streams::{self, BuildError, Card, EventReading, Feed, LowReading, Parts, Reading, Scene};
+use super::{gaps, service};
 use crate::base::{Clock, Stop};
-use crate::observe::service;
+use crate::observe;
 use crate::pump::{self, weave::Weaver};
 use crate::ring::Reader;
 use crate::serve::{BindError, ServeConfig, ServeStats, Server, Site, Writers};
@@ -115,7 +115,9 @@ pub fn run(config: &Config, serving: &dyn Fn(Serving)) -> Result<(), RunError> {
         serving(addresses);
 
         tokio::spawn(tidy(serve));
-        tokio::spawn(async move { attend(&report).await });
+        let (watched, told) = (Arc::clone(&report), report);
+        tokio::spawn(async move { gaps::attend(&watched).await });
+        tokio::spawn(async move { service::attend(&told).await });
         let mut ended = None;
         let stopping = async {
             tokio::select! {
@@ -124,7 +126,7 @@ pub fn run(config: &Config, serving: &dyn Fn(Serving)) -> Result<(), RunError> {
                 Some(first) = tasks.join_next() => ended = Some(first),
             }
             tracing::info!("stopping");
-            service::stopping();
+            observe::service::stopping();
         };
         let served = server.run(stopping).await;
         stop.stop();

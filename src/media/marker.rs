@@ -9,8 +9,6 @@ use crate::base::Pts;
 
 /// The longest word that names a kind.
 const KIND_LEN: usize = 32;
-/// The longest label, in characters.
-const LABEL_LEN: usize = 200;
 
 /// What sort of thing a marker tells of: ours, or a word of another program's.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -90,6 +88,9 @@ impl fmt::Display for MarkerId {
 pub struct Label(Arc<str>);
 
 impl Label {
+    /// The longest, in characters.
+    pub const LEN: usize = 200;
+
     /// As it is written.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -102,8 +103,8 @@ impl FromStr for Label {
     fn from_str(text: &str) -> Result<Self, String> {
         match text.trim() {
             "" => Err("a label cannot be empty; leave it out".to_owned()),
-            line if line.chars().count() > LABEL_LEN => {
-                Err(format!("a label has at most {LABEL_LEN} characters"))
+            line if line.chars().count() > Self::LEN => {
+                Err(format!("a label has at most {} characters", Self::LEN))
             }
             line if line.chars().any(char::is_control) => Err("a label is one line of text".to_owned()),
             line => Ok(Self(line.into())),
@@ -154,7 +155,7 @@ mod tests {
     #[test]
     fn labels_are_lines() {
         assert_eq!("  Türe auf ".parse::<Label>().expect("a line").as_str(), "Türe auf");
-        let long = "é".repeat(LABEL_LEN);
+        let long = "é".repeat(Label::LEN);
         assert!(long.parse::<Label>().is_ok() && format!("{long}x").parse::<Label>().is_err());
         assert!("a\nb".parse::<Label>().is_err() && " ".parse::<Label>().is_err());
     }

@@ -113,6 +113,10 @@ impl Keeper {
             }
         };
         self.stats.gaps.add(before.gaps().len() as u64);
+        if let (Some(first), Some(last)) = (before.gaps().first(), before.gaps().last()) {
+            let (from, to) = (first.start, last.start + last.duration);
+            self.sequence.agreement().timeline().write(|log| log.add_gap(from, to));
+        }
         // What holds for them is told of them too: it must not change when those before them have left the list.
         if let Some(last) = self.window.last() {
             for gap in before.gaps_mut() {

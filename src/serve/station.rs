@@ -164,7 +164,7 @@ impl Station {
     }
 
     /// What happened when.
-    pub(super) fn timeline(&self) -> &Arc<Timeline> {
+    pub fn timeline(&self) -> &Arc<Timeline> {
         &self.timeline
     }
 

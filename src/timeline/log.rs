@@ -138,6 +138,16 @@ impl Log {
         self.insert(draft)
     }
 
+    /// Adds a gap from media that were lost, unless one is told that overlaps it: renditions lose the same time together.
+    pub fn add_gap(&mut self, from: Pts, to: Pts) {
+        let told = |it: &Arc<Marker>| it.kind == MarkerKind::GAP && it.overlaps(from, to);
+        let begun = self.markers.partition_point(|it| it.from < to);
+        if !self.markers[..begun].iter().rev().any(told) {
+            let label = "lost on the way: the box did not keep up".parse().ok();
+            self.add_ours(Draft { kind: MarkerKind::GAP, from, to: Some(to), level: None, label });
+        }
+    }
+
     /// Adds one for somebody else.
     ///
     /// # Errors
@@ -360,6 +370,17 @@ mod tests {
         assert!(matches!(log.remove(ours.id.as_str()), Err(Refusal::Ours(_))));
         let end = log.amend(ours.id.as_str(), Some(at(3_000)), None, extent(0, 20_000));
         assert!(matches!(end, Err(Refusal::Ours(_))));
+    }
+
+    #[test]
+    fn what_all_renditions_lose_is_one_gap() {
+        let mut log = Log::new(1);
+        for (from, to) in [(10, 12), (10, 12), (11, 14), (14, 15), (30, 40)] {
+            log.add_gap(at(from * 1000), at(to * 1000));
+        }
+        let told: Vec<_> = log.markers().iter().map(|it| (it.from, it.to)).collect();
+        let gap = |from: i64, to: i64| (at(from * 1000), Some(at(to * 1000)));
+        assert_eq!(told, [gap(10, 12), gap(14, 15), gap(30, 40)]);
     }
 
     #[test]

@@ -113,6 +113,14 @@ fn a_device_that_is_pulled_out_is_silence_and_comes_back_into_the_same_playlist(
         "{channels:?}"
     );
 
+    // Which is told where it was.
+    let told = station.get("/api/v1/streams/radio/markers?kind=gap").text();
+    let told: serde_json::Value = serde_json::from_str(&told).expect("JSON");
+    let second = |instant: &serde_json::Value| instant["media_seconds"].as_f64().unwrap_or(f64::NAN);
+    let [told] = &told["markers"].as_array().expect("a list")[..] else { panic!("{told}") };
+    let lasted = second(&told["to"]) - second(&told["from"]);
+    assert!((lasted - longest).abs() < 1.0 && told["label"].as_str().is_some(), "{longest} s: {told}");
+
     // One line for each change: the daemon that dies is a device that fails and then one that is not there.
     let log = station.log();
     let told: Vec<_> = log.lines().filter(|line| line.contains("device=scanner")).collect();

@@ -118,7 +118,7 @@ impl SoundFigures {
 
 impl StreamFigures {
     /// How the stream is: as its picture is, or its sound if that alone is in trouble.
-    fn state(&self) -> Arc<State> {
+    pub(super) fn state(&self) -> Arc<State> {
         let states = [
             self.picture.as_ref().map(|picture| picture.camera.condition.get()),
             self.sound.as_ref().map(|sound| sound.capture.condition.get()),
