@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::report::{BoxReport, StreamFigures};
-use crate::media::marker::{Label, MarkerId, MarkerKind};
+use crate::media::marker::{Label, MarkerId, MarkerKind, ends_line};
 use crate::source::{Signal, State};
 use crate::timeline::{Draft, Timeline};
 
@@ -53,7 +53,7 @@ impl Watch {
 
 /// As much of the cause as a label holds.
 fn label(cause: &str) -> Option<Label> {
-    let line: String = cause.chars().filter(|it| !it.is_control()).take(Label::LEN).collect();
+    let line: String = cause.chars().filter(|it| !ends_line(*it)).take(Label::LEN).collect();
     line.parse().ok()
 }
 

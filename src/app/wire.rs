@@ -114,8 +114,8 @@ pub fn run(config: &Config, serving: &dyn Fn(Serving)) -> Result<(), RunError> {
         let threads = Threads { clock: &clock, stop: &stop }.start(cards, scenes, weavers)?;
         serving(addresses);
 
-        tokio::spawn(tidy(serve));
-        let (watched, told) = (Arc::clone(&report), report);
+        let (watched, told) = (Arc::clone(&report), Arc::clone(&report));
+        tokio::spawn(async move { tidy(&serve, &report).await });
         tokio::spawn(async move { gaps::attend(&watched).await });
         tokio::spawn(async move { service::attend(&told).await });
         let mut ended = None;
@@ -153,12 +153,14 @@ fn writers(config: &Config) -> Writers {
     Writers { token: config.api.token.clone(), names: own_names().into_iter().chain(configured).collect() }
 }
 
-/// When listeners have gone or fallen silent, gives back the memory they took.
-async fn tidy(serve: Arc<ServeStats>) {
+/// When listeners have gone or fallen silent, gives back the memory they took; forgets what happened when nothing of it
+/// can be fetched any more.
+async fn tidy(serve: &ServeStats, report: &BoxReport) {
     let mut pause = tokio::time::interval(TIDYING);
     let mut gone = 0;
     loop {
         pause.tick().await;
+        report.streams.iter().for_each(|stream| stream.station.forget());
         if std::mem::replace(&mut gone, serve.closed.get() + serve.rests.get()) != gone {
             memory::give_back();
         }

@@ -37,7 +37,7 @@ pub fn write<'a>(fields: impl IntoIterator<Item = Field<'a>>, out: &mut Vec<u8>)
 
 /// Writes a tag that tells of a marker behind what is in `out`; `date` tells civil time.
 pub fn write_marker(marker: &Marker, date: impl Fn(Pts) -> WallTime, out: &mut Vec<u8>) {
-    let Marker { id, kind, from, to, level, label } = marker;
+    let Marker { id, kind, from, to, level, label, edition: _ } = marker;
     let (from, to) = (date(*from).to_string(), to.map(|to| date(to).to_string()));
     let level = level.map(|level| format!("{level:.1}"));
     let fields = [
@@ -79,6 +79,7 @@ mod tests {
             to: None,
             level: None,
             label: None,
+            edition: 0,
         };
         let told = |marker: &Marker| {
             let mut out = Vec::new();

@@ -287,7 +287,7 @@ impl Watcher {
         (run.to, run.share) = (pts, run.share.max(share));
         let long = pts - *first >= attack && run.to - run.from >= shortest;
         if !long || run.share < threshold {
-            return None;
+            return self.end(pts);
         }
         if let Some(motion) = &mut self.motion {
             (motion.to, motion.share) = (pts, motion.share.max(run.share));
@@ -300,7 +300,12 @@ impl Watcher {
     /// Ends what has not moved for too long.
     fn expire(&mut self, pts: Pts) -> Option<Happening<Motion>> {
         self.run = self.run.filter(|(run, _)| pts - run.to < DIP);
-        let over = self.run.is_none() && self.motion.is_some_and(|it| pts - it.to >= self.settings.hang);
+        if self.run.is_none() { self.end(pts) } else { None }
+    }
+
+    /// Ends the motion, if it is over for long enough.
+    fn end(&mut self, pts: Pts) -> Option<Happening<Motion>> {
+        let over = self.motion.is_some_and(|it| pts - it.to >= self.settings.hang);
         if over { self.motion.take().map(Happening::Ended) } else { None }
     }
 }

@@ -63,23 +63,26 @@ impl fmt::Display for MarkerKind {
 
 /// Names a marker: never two, not after a restart either.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct MarkerId(Arc<str>);
+pub struct MarkerId {
+    text: Arc<str>,
+    count: u64,
+}
 
 impl MarkerId {
     /// The `count`th of a run of the program that nothing but chance tells from others.
     pub fn new(run: u64, count: u64) -> Self {
-        Self(format!("{run:x}-{count}").into())
+        Self { text: format!("{run:x}-{count}").into(), count }
     }
 
     /// As it is written.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
     }
 }
 
 impl fmt::Display for MarkerId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 
@@ -106,10 +109,16 @@ impl FromStr for Label {
             line if line.chars().count() > Self::LEN => {
                 Err(format!("a label has at most {} characters", Self::LEN))
             }
-            line if line.chars().any(char::is_control) => Err("a label is one line of text".to_owned()),
+            line if line.chars().any(ends_line) => Err("a label is one line of text".to_owned()),
             line => Ok(Self(line.into())),
         }
     }
+}
+
+/// Whether a character is none of a line of text, for whoever may read it: JavaScript takes U+2028 and U+2029 for ends
+/// of lines, and so do players written in it.
+pub fn ends_line(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
 /// What is said about a stretch of time, or about an instant.
@@ -127,9 +136,42 @@ pub struct Marker {
     pub level: Option<f32>,
     /// What people read.
     pub label: Option<Label>,
+    /// How often something that had been told of it was told otherwise.
+    pub edition: u32,
+}
+
+/// Names what playlists tell of a marker: what is told of one name never changes, it only grows (rfc8216bis, 4.4.5.1).
+#[derive(Clone, Copy, Debug)]
+pub struct RangeId<'a>(&'a Marker);
+
+impl fmt::Display for RangeId<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Marker { id, edition: 0, .. } => write!(f, "{id}"),
+            Marker { id, edition, .. } => write!(f, "{id}.{edition}"),
+        }
+    }
 }
 
 impl Marker {
+    /// The name of it in playlists.
+    pub fn range(&self) -> RangeId<'_> {
+        RangeId(self)
+    }
+
+    /// The same, of which other things are told from now on.
+    pub fn amended(&self, to: Option<Pts>, level: Option<f32>, label: Option<Label>) -> Self {
+        let otherwise = self.to.is_some_and(|known| to != Some(known))
+            || self.level.is_some_and(|known| level != Some(known))
+            || self.label.as_ref().is_some_and(|known| label.as_ref() != Some(known));
+        Self { to, level, label, edition: self.edition + u32::from(otherwise), ..self.clone() }
+    }
+
+    /// Where it stands among those of its stream: by its beginning, and by when it was set.
+    pub fn place(&self) -> (Pts, u64) {
+        (self.from, self.id.count)
+    }
+
     /// Whether some of it lies in `from..to`.
     pub fn overlaps(&self, from: Pts, to: Pts) -> bool {
         self.from < to && self.to.is_none_or(|end| end >= from)
@@ -157,6 +199,10 @@ mod tests {
         assert_eq!("  Türe auf ".parse::<Label>().expect("a line").as_str(), "Türe auf");
         let long = "é".repeat(Label::LEN);
         assert!(long.parse::<Label>().is_ok() && format!("{long}x").parse::<Label>().is_err());
-        assert!("a\nb".parse::<Label>().is_err() && " ".parse::<Label>().is_err());
+        assert!(
+            "a\nb".parse::<Label>().is_err()
+                && "a\u{2028}b".parse::<Label>().is_err()
+                && " ".parse::<Label>().is_err()
+        );
     }
 }

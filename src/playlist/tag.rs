@@ -1,13 +1,14 @@
 //! One tag, one line.
 
 use std::fmt::{self, Display, Formatter};
+use std::sync::Arc;
 
 use super::multivariant::{Group, Variant};
 use super::style::Report;
 use crate::base::time::TICKS_PER_SECOND;
 use crate::base::{Pts, Span, WallTime};
 use crate::media::Entry;
-use crate::media::marker::{Marker, MarkerId};
+use crate::media::marker::{Marker, ends_line};
 use crate::segment::{Dates, Key, Part, Presence};
 
 /// A line that begins with `#`, without its line feed.
@@ -89,7 +90,7 @@ pub enum Tag<'a> {
         /// SKIPPED-SEGMENTS.
         segments: usize,
         /// RECENTLY-REMOVED-DATERANGES, where date ranges are left out, too.
-        removed: Option<&'a [MarkerId]>,
+        removed: Option<&'a [Arc<Marker>]>,
     },
     /// EXT-X-PRELOAD-HINT (4.4.5.3): the part that comes next.
     PreloadHint(PartName),
@@ -172,10 +173,13 @@ impl Display for PartName {
 
 /// Attributes of ours begin with `X-`, and a number below zero is none of those they may have: it is text.
 fn date_range(f: &mut Formatter<'_>, marker: &Marker, dates: &Dates) -> fmt::Result {
-    let Marker { id, kind, from, to, level, label } = marker;
-    write!(f, "#EXT-X-DATERANGE:ID=\"{id}\",CLASS=\"outpost.{kind}\",START-DATE=\"{}\"", dates.at(*from))?;
+    let Marker { id: _, kind, from, to, level, label, edition: _ } = marker;
+    let (id, begun) = (marker.range(), dates.at(*from));
+    write!(f, "#EXT-X-DATERANGE:ID=\"{id}\",CLASS=\"outpost.{kind}\",START-DATE=\"{begun}\"")?;
     if let Some(to) = to {
-        write!(f, ",DURATION={}", Seconds(micros(*to).saturating_sub(micros(*from))))?;
+        // In civil time, which went on while the machine was suspended.
+        let slept = dates.asleep(*from, *to) / 1000;
+        write!(f, ",DURATION={}", Seconds(micros(*to).saturating_sub(micros(*from)).saturating_add(slept)))?;
     }
     if let Some(level) = level {
         write!(f, ",X-OUTPOST-LEVEL=\"{level:.1}\"")?;
@@ -262,12 +266,12 @@ fn server_control(f: &mut Formatter<'_>, skip: Span, parts: Option<Hold>) -> fmt
     write!(f, "CAN-SKIP-UNTIL={},CAN-SKIP-DATERANGES=YES", ceiling(skip))
 }
 
-fn skip(f: &mut Formatter<'_>, segments: usize, removed: Option<&[MarkerId]>) -> fmt::Result {
+fn skip(f: &mut Formatter<'_>, segments: usize, removed: Option<&[Arc<Marker>]>) -> fmt::Result {
     write!(f, "#EXT-X-SKIP:SKIPPED-SEGMENTS={segments}")?;
     let Some(removed) = removed else { return Ok(()) };
     f.write_str(",RECENTLY-REMOVED-DATERANGES=\"")?;
-    for (count, id) in removed.iter().enumerate() {
-        write!(f, "{}{id}", if count > 0 { "\t" } else { "" })?;
+    for (count, marker) in removed.iter().enumerate() {
+        write!(f, "{}{}", if count > 0 { "\t" } else { "" }, marker.range())?;
     }
     f.write_str("\"")
 }
@@ -301,7 +305,7 @@ struct Allowed<'a, 'b>(&'a mut Formatter<'b>);
 
 impl fmt::Write for Allowed<'_, '_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        text.split(|c: char| c == '"' || c.is_control()).try_for_each(|allowed| self.0.write_str(allowed))
+        text.split(|c: char| c == '"' || ends_line(c)).try_for_each(|allowed| self.0.write_str(allowed))
     }
 }
 
@@ -309,6 +313,7 @@ impl fmt::Write for Allowed<'_, '_> {
 mod tests {
     use super::*;
     use crate::base::Span;
+    use crate::media::marker::{MarkerId, MarkerKind};
     use crate::segment::Rate;
     use proptest::prelude::*;
 
@@ -322,13 +327,24 @@ mod tests {
             frame_rate: None,
             audio: None,
         };
+        let told = Marker {
+            id: MarkerId::new(10, 1),
+            kind: MarkerKind::GAP,
+            from: Pts::from_ticks(0),
+            to: Some(Pts::from_ticks(1)),
+            level: None,
+            label: None,
+            edition: 0,
+        };
+        let removed = [Arc::new(told.amended(Some(Pts::from_ticks(2)), None, None)), Arc::new(told)];
+        let removed = [&removed[1], &removed[0]].map(Arc::clone);
         let inf = |start, end| Tag::Inf { start: Pts::from_ticks(start), end: Pts::from_ticks(end) };
         let table = [
             (Tag::Version(3), "#EXT-X-VERSION:3"),
             (Tag::Skip { segments: 7, removed: None }, "#EXT-X-SKIP:SKIPPED-SEGMENTS=7"),
             (
-                Tag::Skip { segments: 7, removed: Some(&[MarkerId::new(10, 1), MarkerId::new(10, 2)]) },
-                "#EXT-X-SKIP:SKIPPED-SEGMENTS=7,RECENTLY-REMOVED-DATERANGES=\"a-1\ta-2\"",
+                Tag::Skip { segments: 7, removed: Some(&removed) },
+                "#EXT-X-SKIP:SKIPPED-SEGMENTS=7,RECENTLY-REMOVED-DATERANGES=\"a-1\ta-1.1\"",
             ),
             (Tag::TargetDuration(2), "#EXT-X-TARGETDURATION:2"),
             (inf(0, 180_000), "#EXTINF:2.000000,"),

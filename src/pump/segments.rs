@@ -112,7 +112,7 @@ impl Segments {
                 // It is short, and a segment is open: nothing can be wrong with it.
                 let _ = self.mux.note(unit.pts, tag, &mut self.sink);
             }
-            if let Some(tag) = self.notices.as_mut().and_then(|notices| notices.tag(&*self.clock)) {
+            if let Some(tag) = self.notices.as_mut().and_then(|notices| notices.tag(unit.pts, &*self.clock)) {
                 let _ = self.mux.note(unit.pts, tag, &mut self.sink);
             }
         }

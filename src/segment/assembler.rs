@@ -154,6 +154,11 @@ impl Assembler {
         Ok(())
     }
 
+    /// Whether the next unit is the first of a part.
+    pub(super) fn begins_part(&self) -> bool {
+        self.parts.is_empty()
+    }
+
     /// Where the part being written begins.
     pub(super) fn start(&self) -> Pts {
         self.parts.start()

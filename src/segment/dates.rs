@@ -73,6 +73,12 @@ impl Dates {
         self.date(start, (start + duration).to_monotonic())
     }
 
+    /// How long the machine was suspended between two media instants, in nanoseconds.
+    pub fn asleep(&self, from: Pts, to: Pts) -> i64 {
+        let between = self.pauses.iter().filter(|pause| from < pause.until && pause.until <= to);
+        between.map(|pause| pause.nanos).sum()
+    }
+
     /// Civil time of a monotonic instant.
     pub fn at_monotonic(&self, instant: Monotonic) -> WallTime {
         self.date(instant.to_pts(), instant)

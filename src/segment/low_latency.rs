@@ -89,12 +89,13 @@ impl LowLatency {
             self.begin(unit);
         }
         let Course::Open(open) = &mut self.course else { return };
-        let news = self.notices.read();
-        if !news.is_empty() {
+        // One in a part: what a program sets in a burst must not multiply the bit rate.
+        if self.assembler.begins_part()
+            && let Some(news) = self.notices.read().first()
+        {
             let dates = self.keeper.sequence.agreement().dates();
-            news.iter().flatten().for_each(|marker| self.assembler.tell(unit.pts, marker, &dates));
-            let count = news.len();
-            self.notices.release(count);
+            news.iter().for_each(|marker| self.assembler.tell(unit.pts, marker, &dates));
+            self.notices.release(1);
         }
         let before = open.parts.len();
         let taken = self.assembler.take(unit, &mut |part| open.add(part));

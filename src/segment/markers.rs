@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::{Monotonic, Pts};
-use crate::media::marker::{Marker, MarkerId};
+use crate::media::marker::Marker;
 
 /// What happened when, as a snapshot shows it.
 #[derive(Clone, Debug, Default)]
@@ -18,7 +18,7 @@ pub struct Markers {
     /// What was told a skip boundary ago and before.
     known: Told,
     /// What was taken back since.
-    removed: Arc<[MarkerId]>,
+    removed: Arc<[Arc<Marker>]>,
 }
 
 /// What was told at some time: of these, those that reach beyond an instant.
@@ -34,11 +34,10 @@ impl Told {
         self.from.is_some_and(|from| reaches(marker, from))
     }
 
-    /// The marker of this name, if that was told.
+    /// The marker of this name in playlists, if that was told.
     fn find(&self, wanted: &Marker) -> Option<&Arc<Marker>> {
-        let begun = self.markers.partition_point(|it| it.from < wanted.from);
-        let alike = self.markers[begun..].iter().take_while(|it| it.from == wanted.from);
-        alike.into_iter().find(|it| it.id == wanted.id).filter(|it| self.tells(it))
+        let place = self.markers.binary_search_by_key(&wanted.place(), |it| it.place()).ok()?;
+        Some(&self.markers[place]).filter(|it| self.tells(it) && it.edition == wanted.edition)
     }
 }
 
@@ -65,7 +64,7 @@ impl Markers {
     }
 
     /// Those that were told and are not any more, of which some who ask for a delta may not have heard.
-    pub fn removed(&self) -> &[MarkerId] {
+    pub fn removed(&self) -> &[Arc<Marker>] {
         &self.removed
     }
 }
@@ -77,9 +76,9 @@ pub(super) struct Memory {
     boundary: Duration,
     /// The oldest is what was told a boundary ago; the newest what is told now.
     told: VecDeque<(Monotonic, Told)>,
-    removed: VecDeque<(Monotonic, MarkerId)>,
+    removed: VecDeque<(Monotonic, Arc<Marker>)>,
     /// The same, for snapshots.
-    shown: Arc<[MarkerId]>,
+    shown: Arc<[Arc<Marker>]>,
 }
 
 impl Memory {
@@ -95,7 +94,7 @@ impl Memory {
             let told = Told { markers: Arc::clone(&all), from };
             let gone = |last: &Told| {
                 let heard = last.markers.iter().filter(|it| last.tells(it) && told.find(it).is_none());
-                heard.map(|it| (now, it.id.clone())).collect::<Vec<_>>()
+                heard.map(|it| (now, Arc::clone(it))).collect::<Vec<_>>()
             };
             let gone = last.map(gone).unwrap_or_default();
             self.told.push_back((now, told));
@@ -112,7 +111,7 @@ impl Memory {
         Markers { all, known, removed: Arc::clone(&self.shown) }
     }
 
-    fn remove(&mut self, gone: Vec<(Monotonic, MarkerId)>, now: Monotonic) {
+    fn remove(&mut self, gone: Vec<(Monotonic, Arc<Marker>)>, now: Monotonic) {
         let before = self.removed.len();
         self.removed.extend(gone);
         let added = self.removed.len() - before;
@@ -120,7 +119,7 @@ impl Memory {
             self.removed.pop_front();
         }
         if added > 0 || self.removed.len() != before {
-            self.shown = self.removed.iter().map(|(_, id)| id.clone()).collect();
+            self.shown = self.removed.iter().map(|(_, marker)| Arc::clone(marker)).collect();
         }
     }
 }
@@ -129,7 +128,7 @@ impl Memory {
 mod tests {
     use super::*;
     use crate::base::Span;
-    use crate::media::marker::MarkerKind;
+    use crate::media::marker::{MarkerId, MarkerKind};
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 
@@ -139,11 +138,11 @@ mod tests {
 
     fn marker(count: u64, from: i64, to: Option<i64>) -> Arc<Marker> {
         let (id, kind) = (MarkerId::new(1, count), MarkerKind::TRANSMISSION);
-        Arc::new(Marker { id, kind, from: at(from), to: to.map(at), level: None, label: None })
+        Arc::new(Marker { id, kind, from: at(from), to: to.map(at), level: None, label: None, edition: 0 })
     }
 
-    fn names(markers: &[MarkerId]) -> Vec<String> {
-        markers.iter().map(ToString::to_string).collect()
+    fn names(markers: &[Arc<Marker>]) -> Vec<String> {
+        markers.iter().map(|it| it.range().to_string()).collect()
     }
 
     #[test]
@@ -190,7 +189,7 @@ mod tests {
                         let n = place as usize % all.len();
                         let known = &all[n];
                         let to = known.to.unwrap_or(known.from) + Span::from_millis(1000);
-                        all[n] = Arc::new(Marker { to: Some(to), ..(**known).clone() });
+                        all[n] = Arc::new(known.amended(Some(to), None, None));
                     }
                     _ => {
                         count += 1;
@@ -209,16 +208,18 @@ mod tests {
                 match read {
                     // rfc8216bis, 6.3.7: no delta for who has what is older than half of the boundary.
                     Some(read) if now - read <= BOUNDARY / 2 => {
-                        for id in markers.removed() {
-                            reader.remove(id.as_str());
+                        for gone in markers.removed() {
+                            reader.remove(&gone.range().to_string());
                         }
-                        let news = told.iter().filter(|it| !markers.is_known(it));
-                        reader.extend(news.map(|it| (it.id.to_string(), it.to)));
+                        for news in told.iter().filter(|it| !markers.is_known(it)) {
+                            let before = reader.insert(news.range().to_string(), news.to).flatten();
+                            prop_assert!(before.is_none_or(|end| news.to == Some(end)), "told otherwise");
+                        }
                     }
-                    _ => reader = told.iter().map(|it| (it.id.to_string(), it.to)).collect(),
+                    _ => reader = told.iter().map(|it| (it.range().to_string(), it.to)).collect(),
                 }
                 read = Some(now);
-                let whole: BTreeMap<_, _> = told.iter().map(|it| (it.id.to_string(), it.to)).collect();
+                let whole: BTreeMap<_, _> = told.iter().map(|it| (it.range().to_string(), it.to)).collect();
                 prop_assert_eq!(&reader, &whole);
             }
         }

@@ -62,6 +62,17 @@ pub enum BindError {
         /// What the kernel says.
         source: io::Error,
     },
+    /// A socket was opened for us, at another address of the same port.
+    #[error(
+        "the socket that systemd opened is at {handed}, and the configuration wants {address}; make ListenStream= of \
+         outpost.socket the same as listen ="
+    )]
+    Handed {
+        /// As configured.
+        address: SocketAddr,
+        /// As opened.
+        handed: SocketAddr,
+    },
     /// The allowed origin is none.
     #[error(
         "allowed_origin {0:?} is not an origin; write scheme and host, such as https://example.org, or * for all"
@@ -373,6 +384,11 @@ impl Handed {
         let listener = match self.0.iter().position(port) {
             Some(at) => {
                 let listener = self.0.swap_remove(at);
+                let handed = listener.local_addr().unwrap_or(address);
+                let everywhere = handed.ip().is_unspecified() && address.ip().is_unspecified();
+                if handed != address && !everywhere {
+                    return Err(BindError::Handed { address, handed });
+                }
                 listener.set_nonblocking(true).map(|()| listener)
             }
             None => listen(address),

@@ -187,7 +187,7 @@ impl Station {
     }
 
     /// Forgets the markers of what nobody can fetch any more.
-    pub(super) fn forget(&self) {
+    pub fn forget(&self) {
         self.timeline.forget_before(self.extent().oldest);
     }
 

@@ -10,6 +10,8 @@ use crate::media::marker::{Label, Marker, MarkerId, MarkerKind};
 const MOST: usize = 10_000;
 /// As many of these places are kept for ours: nobody's flood keeps a transmission out.
 const KEPT_FOR_OURS: usize = 1_000;
+/// Whoever was to end a marker that began so long before the window is taken for gone.
+const LEFT_OPEN: Span = Span::from_millis(24 * 3_600_000);
 /// Clocks of other machines may be so far ahead of ours, and what they tell of is taken for now.
 const AHEAD: Span = Span::from_millis(2_000);
 /// How many changes can be told again to whoever missed them.
@@ -131,18 +133,25 @@ impl Log {
 
     /// Adds one of ours; for that the oldest that is over makes room, if it must.
     pub fn add_ours(&mut self, draft: Draft) -> Arc<Marker> {
+        self.make_room();
+        self.insert(draft)
+    }
+
+    fn make_room(&mut self) {
         if self.markers.len() >= MOST {
             let oldest = self.markers.iter().position(|it| it.to.is_some()).unwrap_or(0);
             self.take(oldest);
         }
-        self.insert(draft)
     }
 
-    /// Adds a gap from media that were lost, unless one is told that overlaps it: renditions lose the same time together.
+    /// Adds a gap for media that were lost, as far as none is told of that time: renditions lose it together.
     pub fn add_gap(&mut self, from: Pts, to: Pts) {
-        let told = |it: &Arc<Marker>| it.kind == MarkerKind::GAP && it.overlaps(from, to);
         let begun = self.markers.partition_point(|it| it.from < to);
-        if !self.markers[..begun].iter().rev().any(told) {
+        let gaps = self.markers[..begun].iter().filter(|it| it.kind == MarkerKind::GAP);
+        // One that goes on is a source's, and tells nothing of the way.
+        let told = gaps.filter_map(|it| it.to).filter(|end| *end > from).max();
+        let from = told.unwrap_or(from);
+        if from < to {
             let label = "lost on the way: the box did not keep up".parse().ok();
             self.add_ours(Draft { kind: MarkerKind::GAP, from, to: Some(to), level: None, label });
         }
@@ -160,6 +169,7 @@ impl Log {
         if self.foreign >= MOST - KEPT_FOR_OURS {
             return Err(Refusal::Full);
         }
+        self.make_room();
         self.foreign += 1;
         Ok(self.insert(draft))
     }
@@ -185,7 +195,7 @@ impl Log {
             return Err(Refusal::Ended(end - to));
         }
         let label = label.or_else(|| known.label.clone());
-        Ok(self.replace(at, Marker { to: to.or(known.to), label, ..(**known).clone() }))
+        Ok(self.replace(at, known.amended(to.or(known.to), known.level, label)))
     }
 
     /// Says how one of ours ended.
@@ -202,7 +212,7 @@ impl Log {
         let at = self.find(id.as_str())?;
         let known = &self.markers[at];
         let label = label.or_else(|| known.label.clone());
-        Ok(self.replace(at, Marker { to: Some(to.max(known.from)), level, label, ..(**known).clone() }))
+        Ok(self.replace(at, known.amended(Some(to.max(known.from)), level.or(known.level), label)))
     }
 
     /// Removes a marker that is not ours.
@@ -214,12 +224,12 @@ impl Log {
         Ok(self.take(at))
     }
 
-    /// Forgets what ended before the window begins; says how many that were.
+    /// Forgets what ended before the window begins, and what somebody has left open for a day; says how many that were.
     pub fn forget_before(&mut self, oldest: Pts) -> usize {
         let before = self.markers.len();
         // What begins within the window is all there: only those before it have to be looked at.
         let begun = self.markers.partition_point(|it| it.from < oldest);
-        let over = |it: &Arc<Marker>| it.to.is_some_and(|to| to < oldest);
+        let over = |it: &Arc<Marker>| is_over(it, oldest);
         if !self.markers[..begun].iter().any(over) {
             return 0;
         }
@@ -253,8 +263,15 @@ impl Log {
     fn insert(&mut self, draft: Draft) -> Arc<Marker> {
         self.count += 1;
         let Draft { kind, from, to, level, label } = draft;
-        let marker =
-            Arc::new(Marker { id: MarkerId::new(self.run, self.count), kind, from, to, level, label });
+        let marker = Arc::new(Marker {
+            id: MarkerId::new(self.run, self.count),
+            kind,
+            from,
+            to,
+            level,
+            label,
+            edition: 0,
+        });
         let at = self.markers.partition_point(|it| it.from <= from);
         self.markers.insert(at, Arc::clone(&marker));
         self.note(Change::Set(Arc::clone(&marker)));
@@ -272,6 +289,14 @@ impl Log {
         self.foreign -= usize::from(!marker.kind.is_ours());
         self.note(Change::Removed(marker.id.clone()));
         marker
+    }
+}
+
+/// Whether nothing of a marker is to be told any more in a window that begins at `oldest`.
+pub(super) fn is_over(marker: &Marker, oldest: Pts) -> bool {
+    match marker.to {
+        Some(to) => to < oldest,
+        None => !marker.kind.is_ours() && oldest - marker.from > LEFT_OPEN,
     }
 }
 
@@ -380,7 +405,7 @@ mod tests {
         }
         let told: Vec<_> = log.markers().iter().map(|it| (it.from, it.to)).collect();
         let gap = |from: i64, to: i64| (at(from * 1000), Some(at(to * 1000)));
-        assert_eq!(told, [gap(10, 12), gap(14, 15), gap(30, 40)]);
+        assert_eq!(told, [gap(10, 12), gap(12, 14), gap(14, 15), gap(30, 40)]);
     }
 
     #[test]
@@ -404,6 +429,29 @@ mod tests {
             "the open one, and those of the last two seconds"
         );
         assert!(log.add(draft("door", 30_000, None), window).is_ok());
+    }
+
+    #[test]
+    fn there_are_never_more_than_there_may_be() {
+        let mut log = Log::new(1);
+        let window = extent(0, 1_000_000);
+        for n in 0..MOST as i64 {
+            log.add_ours(draft("transmission", n, Some(n)));
+        }
+        for n in 0..100 {
+            assert!(log.add(draft("door", n, Some(n)), window).is_ok());
+        }
+        assert_eq!(log.markers().len(), MOST);
+    }
+
+    #[test]
+    fn what_somebody_left_open_is_forgotten_after_a_day() {
+        let day = LEFT_OPEN.ticks() / 90;
+        let mut log = Log::new(1);
+        assert!(log.add(draft("door", 5_000, None), extent(0, 10_000)).is_ok());
+        log.add_ours(draft("transmission", 6_000, None));
+        assert_eq!((log.forget_before(at(5_000 + day)), log.forget_before(at(5_001 + day))), (0, 1));
+        assert_eq!(log.markers().len(), 1, "what Outpost sets, it ends");
     }
 
     #[test]

@@ -129,7 +129,7 @@ impl Timeline {
 
     /// Forgets what ended before the window begins.
     pub fn forget_before(&self, oldest: Pts) {
-        let over = |it: &Arc<Marker>| it.to.is_some_and(|to| to < oldest);
+        let over = |it: &Arc<Marker>| log::is_over(it, oldest);
         let shown = self.shown.load();
         if shown.markers.iter().take_while(|it| it.from < oldest).any(over) {
             self.write(|log| log.forget_before(oldest));

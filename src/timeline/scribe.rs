@@ -13,8 +13,8 @@ use crate::ring::{Reader, Supply};
 #[derive(Debug)]
 pub struct Scribe {
     timeline: Arc<Timeline>,
-    transmission: Option<MarkerId>,
-    motion: Option<MarkerId>,
+    transmission: Option<Open>,
+    motion: Option<Open>,
     ailment: Option<MarkerId>,
 }
 
@@ -43,20 +43,17 @@ impl Scribe {
         let Self { timeline, transmission, motion, ailment } = self;
         timeline.write(|log| match event {
             Event::Activity(Happening::Began { from }) => {
-                *transmission = Some(begin(log, MarkerKind::TRANSMISSION, from, None));
+                *transmission = Some(begun(log, transmission.take(), MarkerKind::TRANSMISSION, from));
             }
             Event::Activity(Happening::Ended(it)) => {
-                // Its beginning may have been lost with a ring that was full.
-                let id = transmission
-                    .take()
-                    .unwrap_or_else(|| begin(log, MarkerKind::TRANSMISSION, it.from, None));
+                let id = ended(log, transmission.take(), MarkerKind::TRANSMISSION, it.from);
                 let _gone = log.end_ours(&id, it.to, Some(it.level), None);
             }
             Event::Motion(Happening::Began { from }) => {
-                *motion = Some(begin(log, MarkerKind::MOTION, from, None));
+                *motion = Some(begun(log, motion.take(), MarkerKind::MOTION, from));
             }
             Event::Motion(Happening::Ended(it)) => {
-                let id = motion.take().unwrap_or_else(|| begin(log, MarkerKind::MOTION, it.from, None));
+                let id = ended(log, motion.take(), MarkerKind::MOTION, it.from);
                 let share = format!("{} of the picture", it.share).parse().ok();
                 let _gone = log.end_ours(&id, it.to, None, share);
             }
@@ -68,6 +65,25 @@ impl Scribe {
                 *ailment = (health != Health::Well).then(|| begin(log, MarkerKind::HEALTH, at, label));
             }
         });
+    }
+}
+
+/// A marker that goes on, and where it begins.
+type Open = (MarkerId, Pts);
+
+/// Begins a marker. The end of the one before it may have been lost with a ring that was full.
+fn begun(log: &mut Log, open: Option<Open>, kind: MarkerKind, from: Pts) -> Open {
+    if let Some((id, _)) = open {
+        let _gone = log.end_ours(&id, from, None, None);
+    }
+    (begin(log, kind, from, None), from)
+}
+
+/// The marker that ends now: the one that goes on, unless it is another, as the beginning of this was lost.
+fn ended(log: &mut Log, open: Option<Open>, kind: MarkerKind, from: Pts) -> MarkerId {
+    match open {
+        Some((id, begun)) if begun == from => id,
+        open => begun(log, open, kind, from).0,
     }
 }
 
@@ -101,6 +117,8 @@ mod tests {
             // Of which the beginning was lost.
             ended(10, 12),
             Event::Health { at: at(11), health: Health::Well },
+            Event::Activity(Happening::Began { from: at(13) }),
+            // The end of which was lost.
             Event::Activity(Happening::Began { from: at(14) }),
             Event::Motion(Happening::Began { from: at(15) }),
             Event::Motion(Happening::Ended(Motion {
@@ -118,12 +136,13 @@ mod tests {
                 "health 7 9 dead",
                 "health 9 11 hum",
                 "transmission 10 12 -20",
+                "transmission 13 14 -",
                 "transmission 14 - -",
                 "motion 15 17 2.5% of the picture"
             ]
         );
         timeline.forget_before(at(10));
-        assert_eq!(timeline.shown().markers.len(), 4);
+        assert_eq!(timeline.shown().markers.len(), 5);
     }
 
     fn told(marker: &Marker) -> String {

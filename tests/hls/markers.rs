@@ -19,7 +19,7 @@ fn at(n: u64, millis: i64) -> Pts {
 
 fn marker(count: u64, kind: &str, from: Pts, to: Option<Pts>) -> Arc<Marker> {
     let kind: MarkerKind = kind.parse().expect("a kind");
-    Arc::new(Marker { id: MarkerId::new(0xab, count), kind, from, to, level: None, label: None })
+    Arc::new(Marker { id: MarkerId::new(0xab, count), kind, from, to, level: None, label: None, edition: 0 })
 }
 
 /// Eight segments of two seconds, and markers before, in and after them.
