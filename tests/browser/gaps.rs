@@ -103,7 +103,8 @@ impl Between {
     /// A playlist with gaps in it. As the program learns what was lost when it has what comes after, none is the last.
     fn with_gaps(&self, rendition: &str, text: &str) -> String {
         let said = |name: &str| -> u64 {
-            let value = text.split(name).nth(1).and_then(|it| it.split_whitespace().next()?.parse().ok());
+            let digits = |it: &str| it.find(|c: char| !c.is_ascii_digit()).map(|end| it[..end].to_owned());
+            let value = text.split(name).nth(1).and_then(|it| digits(it)?.parse().ok());
             value.unwrap_or(0)
         };
         // A delta update leaves some out.
