@@ -9,7 +9,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::access::Access;
-use super::api::Pace;
+use super::api::{Lists, Pace};
 use super::hold::InVain;
 use super::listeners::Listeners;
 use super::rendition::Rendition;
@@ -124,6 +124,7 @@ pub struct Station {
     timeline: Arc<Timeline>,
     clock: Arc<dyn Clock>,
     pace: Pace,
+    lists: Lists,
     listeners: Mutex<Listeners>,
 }
 
@@ -149,6 +150,7 @@ impl Station {
             timeline: Timeline::new(0),
             clock: Arc::new(RealClock),
             pace: Pace::default(),
+            lists: Lists::default(),
             listeners: Mutex::new(Listeners::new(patience.unwrap_or_default())),
         }
     }
@@ -176,6 +178,11 @@ impl Station {
     /// How fast it may be written to.
     pub(super) fn pace(&self) -> &Pace {
         &self.pace
+    }
+
+    /// The lists of what happened.
+    pub(super) fn lists(&self) -> &Lists {
+        &self.lists
     }
 
     /// Of what time something can be said: of what can be fetched in any rendition, and what will be.

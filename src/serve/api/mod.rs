@@ -7,6 +7,7 @@ mod asked;
 mod clocks;
 mod events;
 mod guard;
+mod lists;
 mod pace;
 mod told;
 mod write;
@@ -19,18 +20,19 @@ use hyper::{HeaderMap, StatusCode};
 use serde::Serialize;
 
 use super::body::Body;
+use super::hold::Wait;
 use super::reply::{self, Reply};
 use super::route::About;
 use super::station::Station;
 use crate::base::Monotonic;
-use crate::media::marker::MarkerKind;
-use crate::playlist::{Piece, QueryError, query};
+use crate::playlist::{QueryError, query};
 use crate::timeline::{Refusal, Revision};
 use clocks::{Clocks, NoInstant, Reading};
 
 pub(super) use events::Events;
 pub(super) use guard::Sender;
 pub use guard::Writers;
+pub(super) use lists::{Listing, Lists};
 pub(super) use pace::Pace;
 pub(super) use write::{Task, write};
 
@@ -92,22 +94,22 @@ impl From<QueryError> for Fault {
 }
 
 /// Reads about a stream.
-pub(super) fn read(station: &Arc<Station>, about: &About, headers: &HeaderMap, query: &str) -> Reply {
+pub(super) fn read<'a>(
+    station: &Arc<Station>,
+    about: &About,
+    headers: &HeaderMap,
+    query: &str,
+) -> Result<Reply, Wait<'a>> {
     let read = match about {
-        About::Markers => list(station, query).map(reply::json),
+        About::Markers => match Listing::new(station, query) {
+            Ok(listing) => return listing.at_once(headers).ok_or_else(|| Wait::Listing(Arc::new(listing))),
+            Err(fault) => Err(fault),
+        },
         About::Events => events(station, headers, query),
         About::Marker(id) => one(station, id).map(reply::json),
         About::Time => time(station, query).map(reply::json),
     };
-    read.unwrap_or_else(|fault| fault.reply())
-}
-
-fn list(station: &Station, query: &str) -> Result<String, Fault> {
-    let piece = Piece::parse(query)?;
-    let kind = query::parameter(query, "kind")?.map(|kind| kind.parse::<MarkerKind>()).transpose();
-    let kind = kind.map_err(|why| Fault::new(StatusCode::BAD_REQUEST, why))?;
-    station.forget();
-    Ok(json(&told::list(&station.timeline().shown(), &Clocks::of(station), piece, kind.as_ref())))
+    Ok(read.unwrap_or_else(|fault| fault.reply()))
 }
 
 fn one(station: &Station, id: &str) -> Result<String, Fault> {
