@@ -1,6 +1,6 @@
 //! Markers as they come, change and go, told as server-sent events.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Duration;
@@ -158,6 +158,40 @@ fn other_dates_are_told_by_listing_again() {
     assert_eq!(reader.told(), "reset 8");
     set(&server, 16, Some(17));
     assert!(reader.told().starts_with("marker 9 "));
+}
+
+#[test]
+fn readers_at_rest_make_room_for_others_the_oldest_first() {
+    const MOST: usize = 10;
+    let server = Running::with(&[7, 8, 9].map(|sequence| segment(sequence, 10)), |config| {
+        config.max_connections = MOST;
+    });
+    let listener = listen(&server);
+    let mut readers: Vec<_> = (1..MOST).map(|_| Reader::new(&server, "", &[])).collect();
+    assert!(readers.iter_mut().all(|reader| reader.told() == "revision 7"));
+    assert_eq!(server.stats.connections(), MOST as u64);
+    // Two more, who stay: they are readers too.
+    let mut others = [(); 2].map(|()| Reader::new(&server, "", &[]));
+    assert!(others.iter_mut().all(|reader| reader.told() == "revision 7"));
+    assert_eq!((server.stats.displaced.get(), server.stats.refused.get()), (2, 0));
+    let id = set(&server, 15, Some(16));
+    for mut oldest in readers.drain(..2) {
+        let mut heard = String::new();
+        oldest.0.read_to_string(&mut heard).expect("it is closed in order");
+        assert_eq!(heard.trim(), "", "it was closed, and told nothing");
+    }
+    for reader in readers.iter_mut().chain(&mut others) {
+        assert_eq!(reader.told(), format!("marker 8 {id}"));
+    }
+    drop(listener);
+}
+
+/// Somebody who hears the endless stream, and is never at rest.
+fn listen(server: &Running) -> TcpStream {
+    let mut client = server.connect();
+    client.write_all(request("GET", "/radio/live.ts", &[]).as_bytes()).expect("sent");
+    client.read_exact(&mut [0; 12]).expect("an answer begins");
+    client
 }
 
 #[test]
