@@ -9,7 +9,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::access::Access;
-use super::api::{Lists, Pace};
+use super::api::{Dating, Lists, Pace};
 use super::hold::InVain;
 use super::listeners::Listeners;
 use super::rendition::Rendition;
@@ -125,6 +125,7 @@ pub struct Station {
     clock: Arc<dyn Clock>,
     pace: Pace,
     lists: Lists,
+    dating: Dating,
     listeners: Mutex<Listeners>,
 }
 
@@ -151,6 +152,7 @@ impl Station {
             clock: Arc::new(RealClock),
             pace: Pace::default(),
             lists: Lists::default(),
+            dating: Dating::default(),
             listeners: Mutex::new(Listeners::new(patience.unwrap_or_default())),
         }
     }
@@ -183,6 +185,11 @@ impl Station {
     /// The lists of what happened.
     pub(super) fn lists(&self) -> &Lists {
         &self.lists
+    }
+
+    /// By which dates it was told.
+    pub(super) fn dating(&self) -> &Dating {
+        &self.dating
     }
 
     /// Of what time something can be said: of what can be fetched in any rendition, and what will be.

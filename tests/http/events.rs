@@ -161,6 +161,28 @@ fn other_dates_are_told_by_listing_again() {
 }
 
 #[test]
+fn who_was_away_when_dates_were_corrected_is_told_to_list_again() {
+    let server = radio();
+    set(&server, 15, Some(16));
+    let mut reader = Reader::new(&server, "?since=7", &[]);
+    assert!(reader.told().starts_with("marker 8 "));
+    drop(reader);
+    server.clock.set_wall(WallTime::from_unix_nanos(NOW.as_unix_nanos() + 1), Sync::Synchronised);
+    let listed = [7, 8, 9, 10].map(|sequence| segment(sequence, 10));
+    let dates = Dates::of(&server.clock.wall());
+    server.rendition.list(Arc::new(Snapshot { dates, ..snapshot(&listed) }));
+    // Both the revision that was the last when it happened and those before.
+    for seen in [7, 8] {
+        let mut reader = Reader::new(&server, "", &[&format!("Last-Event-ID: {seen}")]);
+        assert_eq!([reader.told(), reader.told()], ["reset 8", "revision 8"], "{seen}");
+    }
+    assert_eq!(Reader::new(&server, "", &[]).told(), "revision 8", "who knows nothing");
+    let id = set(&server, 16, Some(17));
+    let mut reader = Reader::new(&server, "", &["Last-Event-ID: 9"]);
+    assert_eq!(reader.told(), "revision 9", "{id} was told by the new dates");
+}
+
+#[test]
 fn readers_at_rest_make_room_for_others_the_oldest_first() {
     const MOST: usize = 10;
     let server = Running::with(&[7, 8, 9].map(|sequence| segment(sequence, 10)), |config| {

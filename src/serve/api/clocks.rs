@@ -94,11 +94,15 @@ pub(super) enum Moment {
 }
 
 impl Clocks {
-    /// As the first rendition lists it.
+    /// As the first rendition lists it: so they are told now.
     pub(super) fn of(station: &Station) -> Self {
         let snapshot = station.first().and_then(|rendition| rendition.snapshot());
         let unlisted = || Self { dates: Dates::of(&station.clock().wall()), listed: Arc::from([]) };
-        snapshot.map_or_else(unlisted, |it| Self::at(&it))
+        let clocks = snapshot.map_or_else(unlisted, |it| Self::at(&it));
+        if let Some(dates) = clocks.listed_dates() {
+            station.dating().tell(dates, station.timeline().shown().revision);
+        }
+        clocks
     }
 
     fn at(snapshot: &Snapshot) -> Self {

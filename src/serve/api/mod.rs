@@ -5,6 +5,7 @@
 
 mod asked;
 mod clocks;
+mod dating;
 mod events;
 mod guard;
 mod lists;
@@ -29,6 +30,7 @@ use crate::playlist::{QueryError, query};
 use crate::timeline::{Refusal, Revision};
 use clocks::{Clocks, NoInstant, Reading};
 
+pub(super) use dating::Dating;
 pub(super) use events::Events;
 pub(super) use guard::Sender;
 pub use guard::Writers;
