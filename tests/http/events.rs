@@ -115,7 +115,9 @@ fn who_was_away_is_told_what_was_missed_or_to_list_again() {
     let second = set(&server, 17, Some(18));
     let mut reader = Reader::new(&server, "", &["Last-Event-ID: 8"]);
     assert_eq!([reader.told(), reader.told()], [format!("marker 9 {second}"), "revision 9".to_owned()]);
-    let mut reader = Reader::new(&server, "?since=7", &["Last-Event-ID: 9"]);
+    let mut reader = Reader::new(&server, "?since=7", &["Last-Event-ID: 8"]);
+    assert_eq!([reader.told(), reader.told()], [format!("marker 9 {second}"), "revision 9".to_owned()]);
+    let mut reader = Reader::new(&server, "?since=7", &["Last-Event-ID: ?"]);
     let expected = [format!("marker 8 {first}"), format!("marker 9 {second}"), "revision 9".to_owned()];
     assert_eq!([reader.told(), reader.told(), reader.told()], expected);
     for (query, line) in [("?since=6", ""), ("?since=10", ""), ("", "Last-Event-ID: 1234567")] {

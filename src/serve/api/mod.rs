@@ -152,11 +152,12 @@ fn time(station: &Station, query: &str) -> Result<String, Fault> {
     Ok(json(&clocks.tell(clocks.find(reading).map_err(status)?)))
 }
 
-/// The query goes before the field, as who reads anew means what it says.
+/// The field goes before the query: a browser that comes back asks with the same address, and tells in the field how far
+/// it has come.
 fn events(station: &Arc<Station>, headers: &HeaderMap, query: &str) -> Result<Reply, Fault> {
     let asked = query::number(query, "since")?;
-    let seen = || headers.get(LAST_EVENT_ID)?.to_str().ok()?.parse().ok();
-    let since = asked.or_else(seen).map(Revision);
+    let seen = headers.get(LAST_EVENT_ID).and_then(|id| id.to_str().ok()?.parse().ok());
+    let since = seen.or(asked).map(Revision);
     Ok(reply::events(Body::Events(Box::new(Events::new(station, since)))))
 }
 
