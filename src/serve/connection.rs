@@ -38,6 +38,8 @@ const SENT_PER_SAID: usize = 2;
 pub(super) struct Activity {
     /// Requests being answered, endless ones among them.
     requests: AtomicU32,
+    /// Those of them that wait for news, and have told all there is.
+    resting: AtomicU32,
     /// A write waits for the client.
     writing: AtomicBool,
     /// Something came that was not a whole request yet.
@@ -55,6 +57,7 @@ impl Activity {
         let last_request = Pulse::new(now + FIRST_WORD);
         Self {
             requests: AtomicU32::new(0),
+            resting: AtomicU32::new(0),
             writing: AtomicBool::new(false),
             unread: AtomicBool::new(false),
             last_request,
@@ -74,7 +77,16 @@ impl Activity {
 
     /// How long it has been without a request, if nothing is going on.
     pub(super) fn idle(&self, now: Monotonic) -> Option<Duration> {
-        let working = self.requests.load(Relaxed) > 0 || self.writing.load(Relaxed);
+        self.quiet(0, now)
+    }
+
+    /// The same, if nothing is going on but that news are waited for: who does only has to ask again.
+    pub(super) fn at_rest(&self, now: Monotonic) -> Option<Duration> {
+        self.quiet(self.resting.load(Relaxed), now)
+    }
+
+    fn quiet(&self, resting: u32, now: Monotonic) -> Option<Duration> {
+        let working = self.requests.load(Relaxed) > resting || self.writing.load(Relaxed);
         (!working).then(|| self.last_request.age(now)).filter(|age| !age.is_zero())
     }
 
@@ -120,11 +132,27 @@ impl Drop for Busy {
 }
 
 impl Busy {
+    /// From now on it counts as work only while some of its reply is under way.
+    pub(super) fn rest(&self) -> Resting {
+        self.0.resting.fetch_add(1, Relaxed);
+        Resting(self.0.clone())
+    }
+
     /// So many bytes of its reply are under way from now on.
     pub(super) fn turn(&self, len: usize) -> Turn {
         let last = self.0.turn.load(Relaxed);
         self.0.parcels[last].fetch_add(1, Relaxed);
         Turn { busy: self.clone(), last, wanting: len.min(STEP) }
+    }
+}
+
+/// A request waits for news until this is dropped.
+#[derive(Debug)]
+pub(super) struct Resting(Arc<Activity>);
+
+impl Drop for Resting {
+    fn drop(&mut self) {
+        self.0.resting.fetch_sub(1, Relaxed);
     }
 }
 
@@ -329,6 +357,27 @@ mod tests {
         assert_eq!(activity.idle(at(9000)), None);
         drop(two);
         assert_eq!(activity.idle(at(9000)), Some(Duration::from_secs(6)));
+    }
+
+    #[test]
+    fn who_waits_for_news_is_not_idle_but_at_rest_until_there_are_some() {
+        let at = |millis| Monotonic::default() + Duration::from_millis(millis);
+        let activity = Arc::new(Activity::new(at(0)));
+        let reader = Busy::new(&activity, at(1000));
+        let rest = reader.rest();
+        let is = || (activity.idle(at(5000)).is_some(), activity.at_rest(at(5000)).is_some());
+        assert_eq!(is(), (false, true));
+        let news = reader.turn(100);
+        assert_eq!(is(), (false, false), "on their way");
+        drop(news);
+        let other = Busy::new(&activity, at(2000));
+        assert_eq!(is(), (false, false), "something else is asked for");
+        drop(other);
+        assert_eq!(is(), (false, true));
+        drop((reader, rest));
+        assert_eq!(is(), (true, true));
+        let _working = Busy::new(&activity, at(3000));
+        assert_eq!(is(), (false, false));
     }
 
     #[test]

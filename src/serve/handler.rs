@@ -183,6 +183,7 @@ impl Handler {
                 Wait::Writing(draft, lasting) => {
                     return finish(written(&draft, &self.desk, &question.headers, lasting).await);
                 }
+                Wait::Listing(listing) => return finish(listing.answer(&question.headers).await),
                 Wait::Change(change) => change.over().await,
             };
             let attempt = self.attempt(&question, &busy);
@@ -345,7 +346,7 @@ impl Handler {
                 self.report.levels(stream).map_or_else(|| api::Fault::unknown().reply(), reply::json)
             }
             Route::Timeline { stream, about } => match self.station(stream) {
-                Some(station) => api::read(station, about, headers, asked.query),
+                Some(station) => return api::read(station, about, headers, asked.query),
                 None => api::Fault::unknown().reply(),
             },
         };

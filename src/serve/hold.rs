@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::api::Listing;
 use super::clip::Order;
 use super::handler::UNWRITTEN;
 use super::rendition::Rendition;
@@ -25,6 +26,8 @@ pub(super) enum Wait<'a> {
     Picture(&'a Arc<Station>),
     /// A long playlist that is being written.
     Writing(Arc<Draft>, Lasting),
+    /// A long list of markers that is being written.
+    Listing(Arc<Listing>),
     /// A clip that is being cut.
     Clip(Box<Order>),
 }
@@ -109,6 +112,7 @@ impl Wait<'_> {
             Self::Change(change) => change.in_vain(),
             Self::Picture(_) => reply::not_yet("no picture came", 1),
             Self::Clip(order) => reply::not_yet("the clip was not cut", order.rendition.retry_after()),
+            Self::Listing(_) => Listing::in_vain(),
             Self::Writing(draft, _) => reply::not_yet(UNWRITTEN, draft.rendition.retry_after()),
         }
     }

@@ -54,7 +54,7 @@ pub struct ServeConfig {
     pub allowed_origin: String,
     /// Who may write by the API.
     pub writers: Writers,
-    /// Connections open at the same time. Beyond it the longest idle one makes room.
+    /// Connections open at the same time. Beyond it the longest idle one makes room, or a reader of events.
     pub max_connections: usize,
     /// How long a client may take.
     pub patience: Patience,

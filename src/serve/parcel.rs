@@ -12,7 +12,7 @@ use bytes::Buf;
 use http_body::{Frame, SizeHint};
 
 use super::body::{Body, Data};
-use super::connection::{Busy, Turn};
+use super::connection::{Busy, Resting, Turn};
 use super::handler::Answer;
 use super::reply::Reply;
 
@@ -34,7 +34,10 @@ impl Future for Answered<'_> {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let Ok(reply): Result<Reply, Infallible> = ready!(Pin::new(&mut self.answer).poll(context));
         let busy = self.busy.take();
-        Poll::Ready(Ok(reply.map(|body| Watched { body, busy })))
+        Poll::Ready(Ok(reply.map(|body| {
+            let rest = busy.as_ref().filter(|_| matches!(body, Body::Events(_))).map(Busy::rest);
+            Watched { body, busy, _rest: rest }
+        })))
     }
 }
 
@@ -42,6 +45,8 @@ impl Future for Answered<'_> {
 pub(super) struct Watched {
     body: Body,
     busy: Option<Busy>,
+    /// There if it is news that come now and then.
+    _rest: Option<Resting>,
 }
 
 impl http_body::Body for Watched {

@@ -308,6 +308,11 @@ pub(super) fn json(text: String) -> Reply {
     api(StatusCode::OK, text)
 }
 
+/// A long answer of the API.
+pub(super) fn list(asked: &HeaderMap, text_of: &Text) -> Reply {
+    text(asked, text_of, JSON, NEVER, None)
+}
+
 /// An answer of the API, good or bad.
 pub(super) fn api(status: StatusCode, text: String) -> Reply {
     reply(status, JSON, NEVER, Body::Full(Bytes::from(text)))

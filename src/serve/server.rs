@@ -23,7 +23,7 @@ use super::station::Station;
 use super::stats::ServeStats;
 use super::texts::Desk;
 use super::{Https, Patience, Report, ServeConfig, page, tls};
-use crate::base::{Backoff, Clock};
+use crate::base::{Backoff, Clock, Monotonic};
 use crate::sys::clock::RealClock;
 
 /// Connections the kernel holds until they are accepted.
@@ -283,13 +283,17 @@ impl Floor {
         self.open.insert(task.id(), (activity, task));
     }
 
-    /// Closes the connection that has been idle for longest: its client only has to connect again. Says whether
-    /// there was one.
+    /// Closes the connection that has been idle for longest, or else the one on which news have been waited for
+    /// longest: its client only has to connect again. Says whether there was one.
     fn displace(&mut self) -> bool {
         let now = RealClock.now();
-        let idle = self.open.iter().filter_map(|(id, (activity, _))| Some((activity.idle(now)?, *id)));
-        let longest = idle.max_by_key(|(since, _)| *since);
-        let Some((_, task)) = longest.and_then(|(_, id)| self.open.remove(&id)) else { return false };
+        let longest = |since: fn(&Activity, Monotonic) -> Option<Duration>| {
+            let open = self.open.iter();
+            let free = open.filter_map(|(id, (activity, _))| Some((since(activity, now)?, *id)));
+            free.max_by_key(|(since, _)| *since).map(|(_, id)| id)
+        };
+        let found = longest(Activity::idle).or_else(|| longest(Activity::at_rest));
+        let Some((_, task)) = found.and_then(|id| self.open.remove(&id)) else { return false };
         task.abort();
         self.shared.handler.stats.displaced.increment();
         true

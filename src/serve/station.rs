@@ -9,7 +9,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::access::Access;
-use super::api::Pace;
+use super::api::{Dating, Lists, Pace};
 use super::hold::InVain;
 use super::listeners::Listeners;
 use super::rendition::Rendition;
@@ -124,6 +124,8 @@ pub struct Station {
     timeline: Arc<Timeline>,
     clock: Arc<dyn Clock>,
     pace: Pace,
+    lists: Lists,
+    dating: Dating,
     listeners: Mutex<Listeners>,
 }
 
@@ -149,6 +151,8 @@ impl Station {
             timeline: Timeline::new(0),
             clock: Arc::new(RealClock),
             pace: Pace::default(),
+            lists: Lists::default(),
+            dating: Dating::default(),
             listeners: Mutex::new(Listeners::new(patience.unwrap_or_default())),
         }
     }
@@ -176,6 +180,16 @@ impl Station {
     /// How fast it may be written to.
     pub(super) fn pace(&self) -> &Pace {
         &self.pace
+    }
+
+    /// The lists of what happened.
+    pub(super) fn lists(&self) -> &Lists {
+        &self.lists
+    }
+
+    /// By which dates it was told.
+    pub(super) fn dating(&self) -> &Dating {
+        &self.dating
     }
 
     /// Of what time something can be said: of what can be fetched in any rendition, and what will be.

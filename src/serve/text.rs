@@ -46,6 +46,11 @@ impl Text {
         }
     }
 
+    /// Whether these bytes are made.
+    pub(super) fn has(&self, coding: Coding) -> bool {
+        coding == Coding::Identity || self.gzip.get().is_some()
+    }
+
     /// Bytes it takes.
     pub(super) fn len(&self) -> usize {
         self.identity.len() + self.gzip.get().map_or(0, Bytes::len)

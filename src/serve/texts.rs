@@ -22,7 +22,7 @@ const KEPT: usize = 16;
 const KEPT_BYTES: usize = 4 << 20;
 /// Segments and markers of a playlist that is written, and compressed, at once. That takes well under a millisecond (PC); for
 /// longer ones all other requests would have to wait, so they are written on another thread.
-const SHORT: usize = 500;
+pub(super) const SHORT: usize = 500;
 
 /// Which playlist is wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,7 +48,7 @@ impl Wanted {
 }
 
 /// Where a text is once it is written.
-type Slot = Arc<OnceCell<Arc<Text>>>;
+pub(super) type Slot = Arc<OnceCell<Arc<Text>>>;
 
 /// The texts of one moment.
 #[derive(Default)]
@@ -57,8 +57,16 @@ pub(super) struct Texts {
     delta: Slot,
     /// Without the date ranges, too.
     shortest: Slot,
-    /// The last one asked for last.
-    few: Mutex<VecDeque<(Wanted, Slot)>>,
+    few: Kept<Wanted>,
+}
+
+/// The last texts that few want, within bounds; the last one asked for last.
+pub(super) struct Kept<W>(Mutex<VecDeque<(W, Slot)>>);
+
+impl<W> Default for Kept<W> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
 }
 
 impl Texts {
@@ -69,18 +77,21 @@ impl Texts {
             Wanted { scope: Scope::Live(Extent::Delta(Skip::DateRanges)), pass: None } => {
                 self.shortest.clone()
             }
-            _ => self.slot_of_few(wanted),
+            _ => self.few.slot(wanted),
         }
     }
+}
 
-    fn slot_of_few(&self, wanted: &Wanted) -> Slot {
-        let mut few = self.few.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = few.iter().position(|(kept, _)| kept == wanted).and_then(|place| few.remove(place));
+impl<W: Clone + PartialEq> Kept<W> {
+    /// Where this one is, or is to be.
+    pub(super) fn slot(&self, wanted: &W) -> Slot {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = kept.iter().position(|(it, _)| it == wanted).and_then(|place| kept.remove(place));
         let (wanted, slot) = found.unwrap_or_else(|| (wanted.clone(), Slot::default()));
-        few.push_back((wanted, slot.clone()));
-        let mut bytes: usize = few.iter().map(|(_, slot)| len(slot)).sum();
-        while few.len() > 1 && (few.len() > KEPT || bytes > KEPT_BYTES) {
-            bytes -= few.pop_front().map_or(0, |(_, slot)| len(&slot));
+        kept.push_back((wanted, slot.clone()));
+        let mut bytes: usize = kept.iter().map(|(_, slot)| len(slot)).sum();
+        while kept.len() > 1 && (kept.len() > KEPT || bytes > KEPT_BYTES) {
+            bytes -= kept.pop_front().map_or(0, |(_, slot)| len(&slot));
         }
         slot
     }
@@ -90,18 +101,38 @@ fn len(slot: &Slot) -> usize {
     slot.get().map_or(0, |text| text.len())
 }
 
-/// Who writes the long ones: one at a time of what all want, and one of what few want, which all others need not
-/// wait for.
-pub(super) struct Desk {
-    common: Arc<Semaphore>,
-    few: Arc<Semaphore>,
+/// A desk on another thread, for what would hold up all other requests: one piece of work at a time.
+pub(super) struct Aside(Arc<Semaphore>);
+
+impl Default for Aside {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(1)))
+    }
 }
 
-impl Default for Desk {
-    fn default() -> Self {
-        let one = || Arc::new(Semaphore::new(1));
-        Self { common: one(), few: one() }
+impl Aside {
+    /// What comes of the work when it has had its turn; `None` if it fell down.
+    pub(super) async fn done<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
+        let turn = self.0.clone().acquire_owned().await.ok()?;
+        let work = move || {
+            let done = work();
+            // Whoever asked may be gone by now: the turn is over with the work, not before.
+            drop(turn);
+            done
+        };
+        tokio::task::spawn_blocking(work).await.ok()
     }
+}
+
+/// Who writes the long ones: one at a time of what all want, and one of what few want, which all others need not
+/// wait for.
+#[derive(Default)]
+pub(super) struct Desk {
+    common: Aside,
+    few: Aside,
 }
 
 /// A long playlist, which is still to be written.
@@ -163,18 +194,15 @@ impl Draft {
     /// `None` if that takes too long.
     pub(super) async fn written(self: &Arc<Self>, desk: &Desk) -> Option<Arc<Text>> {
         let desk = if self.wanted.is_common() { &desk.common } else { &desk.few };
-        let written = self.slot.get_or_try_init(|| async {
-            let turn = desk.clone().acquire_owned().await.map_err(drop)?;
+        let write = || {
             let draft = self.clone();
-            let work = move || {
+            move || {
                 let text = draft.write();
                 text.bytes(Coding::Gzip);
-                // Whoever asked may be gone by now: the turn is over with the work, not before.
-                drop(turn);
                 Arc::new(text)
-            };
-            tokio::task::spawn_blocking(work).await.map_err(drop)
-        });
+            }
+        };
+        let written = self.slot.get_or_try_init(|| async { desk.done(write()).await.ok_or(()) });
         let written = tokio::time::timeout(self.rendition.patience(), written).await;
         written.ok()?.ok().cloned()
     }
@@ -256,7 +284,7 @@ mod tests {
             let _ = texts.slot(&recording(0, end)).set(text());
         }
         texts.slot(&recording(0, 11));
-        let few = texts.few.lock().expect("nobody panicked");
+        let few = texts.few.0.lock().expect("nobody panicked");
         assert_eq!(few.len(), 4, "three, and the one that is not written yet");
     }
 
@@ -292,7 +320,10 @@ mod tests {
         let wanted = || playlist(&rendition, &shown, recording(0, SHORT + 1), Vec::new);
         let gone = Arc::new(wanted().expect_err("it is long"));
         tokio::select! { biased; _ = gone.written(&desk) => {} () = tokio::task::yield_now() => {} }
-        let next = Arc::new(wanted().expect_err("it is long"));
-        assert_eq!(names(&next.written(&desk).await.expect("it is written")).len(), SHORT + 1);
+        let next = match wanted() {
+            Err(draft) => Arc::new(draft).written(&desk).await.expect("it is written"),
+            Ok(written) => written,
+        };
+        assert_eq!(names(&next).len(), SHORT + 1);
     }
 }

@@ -115,3 +115,23 @@ fn a_few_clips_are_under_way_at_one_time_and_whoever_leaves_makes_room() {
     drop(readers);
     until("room for another", || server.get(&path, &["Range: bytes=0-9"]).status == 206);
 }
+
+#[test]
+fn a_slow_reader_keeps_nothing_that_has_left_the_window() {
+    let server = Running::empty(|_| {});
+    let list = |numbers: [u64; 3]| {
+        server.rendition.list(std::sync::Arc::new(snapshot(&numbers.map(|it| segment(it, 8 << 20)))));
+    };
+    list([7, 8, 9]);
+    let last = std::sync::Arc::downgrade(&server.rendition.snapshot().expect("listed").listed[2]);
+    let mut reader = server.connect();
+    reader.write_all(request("GET", &address(14_000, 20_000), &[]).as_bytes()).expect("a request is taken");
+    reader.read_exact(&mut [0]).expect("an answer begins");
+    list([10, 11, 12]);
+    until("the last is gone, which is not under way", || last.strong_count() == 0);
+    let mut rest = Vec::new();
+    // However the connection ends, it ends too soon.
+    let _ = reader.read_to_end(&mut rest);
+    assert!(rest.len() < 3 * (8 << 20), "{} bytes", rest.len());
+    assert_eq!(server.get(&address(20_000, 22_000), &["Range: bytes=0-9"]).status, 206, "others are served");
+}

@@ -1,6 +1,6 @@
 //! Markers as they come, change and go, told as server-sent events.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Duration;
@@ -115,7 +115,9 @@ fn who_was_away_is_told_what_was_missed_or_to_list_again() {
     let second = set(&server, 17, Some(18));
     let mut reader = Reader::new(&server, "", &["Last-Event-ID: 8"]);
     assert_eq!([reader.told(), reader.told()], [format!("marker 9 {second}"), "revision 9".to_owned()]);
-    let mut reader = Reader::new(&server, "?since=7", &["Last-Event-ID: 9"]);
+    let mut reader = Reader::new(&server, "?since=7", &["Last-Event-ID: 8"]);
+    assert_eq!([reader.told(), reader.told()], [format!("marker 9 {second}"), "revision 9".to_owned()]);
+    let mut reader = Reader::new(&server, "?since=7", &["Last-Event-ID: ?"]);
     let expected = [format!("marker 8 {first}"), format!("marker 9 {second}"), "revision 9".to_owned()];
     assert_eq!([reader.told(), reader.told(), reader.told()], expected);
     for (query, line) in [("?since=6", ""), ("?since=10", ""), ("", "Last-Event-ID: 1234567")] {
@@ -158,6 +160,62 @@ fn other_dates_are_told_by_listing_again() {
     assert_eq!(reader.told(), "reset 8");
     set(&server, 16, Some(17));
     assert!(reader.told().starts_with("marker 9 "));
+}
+
+#[test]
+fn who_was_away_when_dates_were_corrected_is_told_to_list_again() {
+    let server = radio();
+    set(&server, 15, Some(16));
+    let mut reader = Reader::new(&server, "?since=7", &[]);
+    assert!(reader.told().starts_with("marker 8 "));
+    drop(reader);
+    server.clock.set_wall(WallTime::from_unix_nanos(NOW.as_unix_nanos() + 1), Sync::Synchronised);
+    let listed = [7, 8, 9, 10].map(|sequence| segment(sequence, 10));
+    let dates = Dates::of(&server.clock.wall());
+    server.rendition.list(Arc::new(Snapshot { dates, ..snapshot(&listed) }));
+    // Both the revision that was the last when it happened and those before.
+    for seen in [7, 8] {
+        let mut reader = Reader::new(&server, "", &[&format!("Last-Event-ID: {seen}")]);
+        assert_eq!([reader.told(), reader.told()], ["reset 8", "revision 8"], "{seen}");
+    }
+    assert_eq!(Reader::new(&server, "", &[]).told(), "revision 8", "who knows nothing");
+    let id = set(&server, 16, Some(17));
+    let mut reader = Reader::new(&server, "", &["Last-Event-ID: 9"]);
+    assert_eq!(reader.told(), "revision 9", "{id} was told by the new dates");
+}
+
+#[test]
+fn readers_at_rest_make_room_for_others_the_oldest_first() {
+    const MOST: usize = 10;
+    let server = Running::with(&[7, 8, 9].map(|sequence| segment(sequence, 10)), |config| {
+        config.max_connections = MOST;
+    });
+    let listener = listen(&server);
+    let mut readers: Vec<_> = (1..MOST).map(|_| Reader::new(&server, "", &[])).collect();
+    assert!(readers.iter_mut().all(|reader| reader.told() == "revision 7"));
+    assert_eq!(server.stats.connections(), MOST as u64);
+    // Two more, who stay: they are readers too.
+    let mut others = [(); 2].map(|()| Reader::new(&server, "", &[]));
+    assert!(others.iter_mut().all(|reader| reader.told() == "revision 7"));
+    assert_eq!((server.stats.displaced.get(), server.stats.refused.get()), (2, 0));
+    let id = set(&server, 15, Some(16));
+    for mut oldest in readers.drain(..2) {
+        let mut heard = String::new();
+        oldest.0.read_to_string(&mut heard).expect("it is closed in order");
+        assert_eq!(heard.trim(), "", "it was closed, and told nothing");
+    }
+    for reader in readers.iter_mut().chain(&mut others) {
+        assert_eq!(reader.told(), format!("marker 8 {id}"));
+    }
+    drop(listener);
+}
+
+/// Somebody who hears the endless stream, and is never at rest.
+fn listen(server: &Running) -> TcpStream {
+    let mut client = server.connect();
+    client.write_all(request("GET", "/radio/live.ts", &[]).as_bytes()).expect("sent");
+    client.read_exact(&mut [0; 12]).expect("an answer begins");
+    client
 }
 
 #[test]

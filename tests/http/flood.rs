@@ -270,3 +270,13 @@ fn requests_beyond_the_limits_are_refused_one_by_one() {
     assert_eq!(hear_of(&mut client, RST_STREAM, 203), [0, 0, 0, 7], "REFUSED_STREAM");
     assert_eq!(site.0.get("/api/v1/status", &[]).status, 200);
 }
+
+#[test]
+fn who_only_waits_for_news_does_not_keep_others_out() {
+    let site = serve("news", |config| config.max_connections = 1);
+    let mut client = greet(&site, &[]);
+    client.write_all(&get(1, "/api/v1/streams/radio/markers/events")).expect("sent");
+    hear_of(&mut client, DATA, 1);
+    until("it is at rest, and makes room", || site.0.get("/api/v1/status", &[]).status == 200);
+    assert_eq!(site.0.stats.displaced.get(), 1);
+}

@@ -277,11 +277,15 @@ fn the_first_playlist_is_waited_for() {
 }
 
 #[test]
-fn of_a_gap_there_is_nothing_to_fetch() {
+fn a_gap_is_fetched_as_a_transport_stream_of_null_packets() {
     let gap = Segment { presence: Presence::Gap, ..segment(8, 0) };
     let server = Running::with(&[segment(7, 10), gap, segment(9, 10)], |_| {});
-    let found = [7, 8, 9].map(|number| server.get(&format!("/radio/audio/{number}.ts"), &[]).status);
-    assert_eq!(found, [200, 404, 200]);
+    let found = [7, 8, 9].map(|number| server.get(&format!("/radio/audio/{number}.ts"), &[]));
+    assert_eq!(found.each_ref().map(|it| it.status), [200; 3]);
+    // Sync byte, PID 0x1FFF, payload alone (ISO/IEC 13818-1, 2.4.3.2 and 2.4.3.3).
+    let (packets, rest) = found[1].body.as_chunks::<188>();
+    assert!(rest.is_empty() && !packets.is_empty(), "{} bytes", found[1].body.len());
+    assert!(packets.iter().all(|packet| packet.starts_with(&[0x47, 0x1f, 0xff, 0x10])));
     assert!(text(&server.get(MEDIA, &[])).contains("#EXT-X-GAP"));
 }
 

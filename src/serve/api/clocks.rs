@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::base::time::TICKS_PER_SECOND;
 use crate::base::{Monotonic, Pts, Span, WallTime};
@@ -13,13 +13,18 @@ use crate::serve::station::Station;
 #[derive(Debug, Serialize)]
 pub(super) struct Instant {
     /// RFC 3339, in UTC.
-    wall: String,
+    #[serde(serialize_with = "written")]
+    wall: WallTime,
     /// Of the media clock, as in the stream's timestamps, not wrapped.
     media_seconds: f64,
     /// CLOCK_MONOTONIC of the box.
     monotonic_ns: i64,
     /// Where it is found; missing if nothing of it is listed.
     segment: Option<Place>,
+}
+
+fn written<S: Serializer>(wall: &WallTime, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(wall)
 }
 
 /// A place in the media.
@@ -79,12 +84,25 @@ pub(super) struct Clocks {
     listed: Arc<[Arc<Segment>]>,
 }
 
+/// When clocks were looked at: at one moment all instants are told alike.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Moment {
+    /// When these were the first segment and the last, whose numbers are never used again.
+    Listed(Dates, [u64; 2]),
+    /// Before anything was; the civil time of the clock's zero, to the millisecond, as instants are told.
+    Before(WallTime),
+}
+
 impl Clocks {
-    /// As the first rendition lists it.
+    /// As the first rendition lists it: so they are told now.
     pub(super) fn of(station: &Station) -> Self {
         let snapshot = station.first().and_then(|rendition| rendition.snapshot());
         let unlisted = || Self { dates: Dates::of(&station.clock().wall()), listed: Arc::from([]) };
-        snapshot.map_or_else(unlisted, |it| Self::at(&it))
+        let clocks = snapshot.map_or_else(unlisted, |it| Self::at(&it));
+        if let Some(dates) = clocks.listed_dates() {
+            station.dating().tell(dates, station.timeline().shown().revision);
+        }
+        clocks
     }
 
     fn at(snapshot: &Snapshot) -> Self {
@@ -95,6 +113,15 @@ impl Clocks {
         &self.dates
     }
 
+    /// When that is.
+    pub(super) fn moment(&self) -> Moment {
+        if let (Some(first), Some(last)) = (self.listed.first(), self.listed.last()) {
+            return Moment::Listed(self.dates, [first.sequence, last.sequence]);
+        }
+        let zero = self.dates.at(Pts::default()).as_unix_nanos();
+        Moment::Before(WallTime::from_unix_nanos(zero - zero.rem_euclid(1_000_000)))
+    }
+
     /// The dates of what is listed, if anything is.
     pub(super) fn listed_dates(&self) -> Option<Dates> {
         (!self.listed.is_empty()).then_some(self.dates)
@@ -103,7 +130,7 @@ impl Clocks {
     /// What they all say at `at`.
     pub(super) fn tell(&self, at: Pts) -> Instant {
         Instant {
-            wall: self.dates.at(at).to_string(),
+            wall: self.dates.at(at),
             media_seconds: at.ticks() as f64 / TICKS_PER_SECOND as f64,
             monotonic_ns: at.to_monotonic().as_nanos(),
             segment: self.place(at),
@@ -175,7 +202,7 @@ mod tests {
             prop_assert_eq!(clocks.find(Reading::media(told.media_seconds)), Ok(at));
             let nanos = Monotonic::from_nanos(told.monotonic_ns);
             prop_assert_eq!(clocks.find(Reading::Monotonic(nanos)), Ok(at));
-            let wall = crate::playlist::query::instant(&told.wall).expect("a date");
+            let wall = crate::playlist::query::instant(&told.wall.to_string()).expect("a date");
             let apart = at - clocks.find(Reading::Wall(wall)).expect("an instant");
             prop_assert!((Span::ZERO..=Span::from_millis(1)).contains(&apart), "{:?}", apart);
             let within = ticks >= 0 && listed.contains(&(ticks as u64 / 180_000));

@@ -88,12 +88,16 @@ impl Events {
     fn news(&mut self) -> String {
         let clocks = Clocks::of(&self.station);
         let dates = clocks.listed_dates();
-        let redated = self.dates.is_some() && dates.is_some() && self.dates != dates;
-        self.dates = dates.or(self.dates);
         let (begins, since) = match self.place {
             Place::Begin(since) => (true, since),
             Place::Told(since) => (false, Some(since)),
         };
+        let redated = match self.dates {
+            Some(known) => dates.is_some_and(|dates| dates != known),
+            // By which dates it was told before, nobody knows.
+            None => begins && since.is_some_and(|since| self.station.dating().is_corrected_since(since)),
+        };
+        self.dates = dates.or(self.dates);
         let (now, changes) = self.station.timeline().since(since.unwrap_or_default(), AT_ONCE);
         let changes = changes.filter(|_| !redated);
         // More may follow where there are as many as may be told in one go.

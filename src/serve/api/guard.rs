@@ -15,6 +15,7 @@ use crate::serve::access::{self, Token};
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 
 /// Who may write by the API.
 #[derive(Clone, Debug, Default)]
@@ -101,7 +102,7 @@ fn is_of(origin: &[u8], host: &Authority) -> bool {
 
 /// Whether somebody handed the request on: then it is not known who asks.
 fn is_forwarded(headers: &HeaderMap) -> bool {
-    [FORWARDED, X_FORWARDED_FOR, VIA].iter().any(|name| headers.contains_key(name))
+    [FORWARDED, X_FORWARDED_FOR, X_REAL_IP, VIA].iter().any(|name| headers.contains_key(name))
 }
 
 #[cfg(test)]
@@ -165,7 +166,7 @@ mod tests {
         let far = "192.168.1.7";
         assert_eq!(said(&alone, far, &[local]), 403);
         assert_eq!(said(&alone, far, &[local, ("x-forwarded-for", "127.0.0.1")]), 403);
-        for name in ["x-forwarded-for", "forwarded", "via"] {
+        for name in ["x-forwarded-for", "x-real-ip", "forwarded", "via"] {
             assert_eq!(said(&alone, "127.0.0.1", &[local, (name, "127.0.0.1")]), 403, "handed on: {name}");
         }
         assert_eq!(said(&alone, far, &[local, bearer]), 403, "there is no token that could be right");

@@ -5,8 +5,10 @@
 
 mod asked;
 mod clocks;
+mod dating;
 mod events;
 mod guard;
+mod lists;
 mod pace;
 mod told;
 mod write;
@@ -19,18 +21,20 @@ use hyper::{HeaderMap, StatusCode};
 use serde::Serialize;
 
 use super::body::Body;
+use super::hold::Wait;
 use super::reply::{self, Reply};
 use super::route::About;
 use super::station::Station;
 use crate::base::Monotonic;
-use crate::media::marker::MarkerKind;
-use crate::playlist::{Piece, QueryError, query};
+use crate::playlist::{QueryError, query};
 use crate::timeline::{Refusal, Revision};
 use clocks::{Clocks, NoInstant, Reading};
 
+pub(super) use dating::Dating;
 pub(super) use events::Events;
 pub(super) use guard::Sender;
 pub use guard::Writers;
+pub(super) use lists::{Listing, Lists};
 pub(super) use pace::Pace;
 pub(super) use write::{Task, write};
 
@@ -92,22 +96,22 @@ impl From<QueryError> for Fault {
 }
 
 /// Reads about a stream.
-pub(super) fn read(station: &Arc<Station>, about: &About, headers: &HeaderMap, query: &str) -> Reply {
+pub(super) fn read<'a>(
+    station: &Arc<Station>,
+    about: &About,
+    headers: &HeaderMap,
+    query: &str,
+) -> Result<Reply, Wait<'a>> {
     let read = match about {
-        About::Markers => list(station, query).map(reply::json),
+        About::Markers => match Listing::new(station, query) {
+            Ok(listing) => return listing.at_once(headers).ok_or_else(|| Wait::Listing(Arc::new(listing))),
+            Err(fault) => Err(fault),
+        },
         About::Events => events(station, headers, query),
         About::Marker(id) => one(station, id).map(reply::json),
         About::Time => time(station, query).map(reply::json),
     };
-    read.unwrap_or_else(|fault| fault.reply())
-}
-
-fn list(station: &Station, query: &str) -> Result<String, Fault> {
-    let piece = Piece::parse(query)?;
-    let kind = query::parameter(query, "kind")?.map(|kind| kind.parse::<MarkerKind>()).transpose();
-    let kind = kind.map_err(|why| Fault::new(StatusCode::BAD_REQUEST, why))?;
-    station.forget();
-    Ok(json(&told::list(&station.timeline().shown(), &Clocks::of(station), piece, kind.as_ref())))
+    Ok(read.unwrap_or_else(|fault| fault.reply()))
 }
 
 fn one(station: &Station, id: &str) -> Result<String, Fault> {
@@ -148,11 +152,12 @@ fn time(station: &Station, query: &str) -> Result<String, Fault> {
     Ok(json(&clocks.tell(clocks.find(reading).map_err(status)?)))
 }
 
-/// The query goes before the field, as who reads anew means what it says.
+/// The field goes before the query: a browser that comes back asks with the same address, and tells in the field how far
+/// it has come.
 fn events(station: &Arc<Station>, headers: &HeaderMap, query: &str) -> Result<Reply, Fault> {
     let asked = query::number(query, "since")?;
-    let seen = || headers.get(LAST_EVENT_ID)?.to_str().ok()?.parse().ok();
-    let since = asked.or_else(seen).map(Revision);
+    let seen = headers.get(LAST_EVENT_ID).and_then(|id| id.to_str().ok()?.parse().ok());
+    let since = seen.or(asked).map(Revision);
     Ok(reply::events(Body::Events(Box::new(Events::new(station, since)))))
 }
 

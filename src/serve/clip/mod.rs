@@ -145,6 +145,6 @@ impl Order {
     ) -> Reply {
         let date = self.shown.snapshot.dates.at(clip.span.start);
         let name = name::field(self.disposition, &self.title, date, clip.kind);
-        reply::media(verb, asked, Media::clip(Delivery::new(clip, segments, place), name))
+        reply::media(verb, asked, Media::clip(Delivery::new(clip, &segments, place), name))
     }
 }
