@@ -5,6 +5,8 @@ use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use bytesize::ByteSize;
+
 use super::name::{self, State};
 use super::{KeepStats, Settings, WRITE};
 use crate::base::{Sync, WallReading, WallTime};
@@ -83,6 +85,11 @@ impl Folder {
         open: Option<&Path>,
         mut write: impl FnMut() -> io::Result<T>,
     ) -> io::Result<T> {
+        if coming > self.bounds.bytes {
+            let coming = ByteSize(coming);
+            let error = format!("a file of {coming} is more than `bytes` in [stream.keep] allows; give more");
+            return Err(io::Error::other(error));
+        }
         self.tidy(coming, open)?;
         let written = match write() {
             Err(full) if full.kind() == ErrorKind::StorageFull => {
@@ -272,7 +279,7 @@ mod tests {
         }
 
         fn folder(&self, bytes: u64) -> (Folder, Arc<KeepStats>) {
-            let (bytes, age) = (bytesize::ByteSize(bytes), Some(Span::from_millis(3_600_000)));
+            let (bytes, age) = (ByteSize(bytes), Some(Span::from_millis(3_600_000)));
             let settings = Settings { folder: self.0.clone(), what: What::Transmissions, bytes, age };
             let stats = Arc::default();
             (Folder::new("radio", &settings, &stats), stats)
@@ -353,6 +360,9 @@ mod tests {
             });
             assert_eq!((done.is_ok(), place.names().len()), (kept, left), "{coming}");
         }
+        let (tight, _) = place.folder(100);
+        assert!(tight.with_room(101, None, || Ok(())).is_err());
+        assert_eq!(place.names().len(), 1, "what can never fit costs nothing");
         folder.try_out(None).expect("it can be written");
         assert_eq!(place.names().len(), 1);
         fs::remove_dir_all(&place.0).expect("removed");

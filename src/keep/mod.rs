@@ -163,13 +163,7 @@ impl Writer {
     }
 
     fn look(&mut self, clock: &dyn Clock, outlook: Outlook) {
-        let (now, snapshot) = (clock.now(), (self.source)());
-        if let Some(snapshot) = &snapshot {
-            match &mut self.task {
-                Task::Transmissions(task) => task.follow(snapshot),
-                Task::Everything(task) => task.follow(snapshot),
-            }
-        }
+        let (now, snapshot) = (clock.now(), self.newest());
         if !self.trouble.is_over_or_due(now) {
             return;
         }
@@ -177,6 +171,16 @@ impl Writer {
         let done = self.work(snapshot, now, outlook);
         // Disks take their time.
         self.trouble.tell(done, clock.now());
+    }
+
+    /// What there is now; what is gone by now is counted.
+    fn newest(&mut self) -> Option<Arc<Snapshot>> {
+        let snapshot = (self.source)()?;
+        match &mut self.task {
+            Task::Transmissions(task) => task.follow(&snapshot),
+            Task::Everything(task) => task.follow(&snapshot),
+        }
+        Some(snapshot)
     }
 
     /// Writes all that is due, and keeps the folder within its bounds.
@@ -195,7 +199,7 @@ impl Writer {
             };
             if let Progress::Wrote = written {
                 wrote = true;
-                snapshot = (self.source)();
+                snapshot = self.newest();
             }
         }
         let due = self.looked.is_none_or(|at| now.since(at) >= ROUND);

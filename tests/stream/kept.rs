@@ -95,6 +95,33 @@ fn each_transmission_becomes_a_file_that_plays() {
 }
 
 #[test]
+fn a_transmission_beside_pictures_is_a_film() {
+    let place = folder("kept-film");
+    let camera = format!(
+        "[[stream]]\nname = \"radio\"\nwindow.segment = \"1s\"\n\
+         video = {{ kind = \"synth\", size = \"320x180\", rate = 10, bitrate = \"200k\" }}\n\
+         audio = {{ {} }}\n{}",
+        spoken(),
+        keep(&place, "")
+    );
+    let station = Station::start("kept-e", &camera, &[]);
+    let found = until("a film", PATIENCE, || whole(&place, ".mp4").pop());
+    let name = found.to_str().expect("UTF-8");
+    let told = quiet("ffprobe", &["-v", "warning", "-show_streams", "-show_format", "-of", "json", name]);
+    let told: Value = serde_json::from_slice(&told).expect("JSON");
+    let kinds: Vec<_> = (0..2).map(|n| told["streams"][n]["codec_name"].clone()).collect();
+    assert_eq!(kinds, ["h264", "aac"]);
+    let length: f64 = told["format"]["duration"].as_str().and_then(|it| it.parse().ok()).expect("a number");
+    assert!((2.4..4.3).contains(&length), "from the key frame before: {length} s");
+    // Its last second and a half is tone, but for the air and what the squelch hangs.
+    let samples = samples(&found);
+    let tone = &samples[samples.len() - 72_000..samples.len() - 60_000];
+    assert!(loud(tone) && (pitch(tone) - 700.0).abs() < 8.0, "{} Hz", pitch(tone));
+    drop(station);
+    fs::remove_dir_all(&place).expect("removed");
+}
+
+#[test]
 fn everything_is_there_but_for_the_last_seconds_of_a_power_cut() {
     let place = folder("kept-everything");
     let source = "kind = \"synth\"";
