@@ -17,6 +17,7 @@ pub mod timeline;
 pub mod segment;
 pub mod clip;
 pub mod playlist;
+pub mod keep;
 pub mod observe;
 pub mod serve;
 pub mod app;

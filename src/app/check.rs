@@ -12,6 +12,7 @@ use super::https::https;
 use super::screen::Screen;
 use super::streams::secret;
 use crate::base::Chain;
+use crate::keep::{self, What};
 use crate::media::Track;
 use crate::segment::Vault;
 use crate::serve::CertificateError;
@@ -173,8 +174,9 @@ fn plan<'a>(
     reach: &Reach,
     out: &mut impl Write,
 ) -> io::Result<Verdict> {
-    let StreamConfig { name, title, video, ladder, audio, window, low_latency, encryption, access, .. } =
-        stream;
+    let StreamConfig {
+        name, title, video, ladder, audio, window, low_latency, encryption, access, keep, ..
+    } = stream;
     writeln!(out, "\n{name}: {title}")?;
     if let Some(video) = video {
         let VideoSettings { source, size, rate, bitrate, .. } = video;
@@ -220,6 +222,17 @@ fn plan<'a>(
             }
         };
         writeln!(out, "  access    {who}")?;
+    }
+    if let Some(keep::Settings { folder, what, bytes, .. }) = keep {
+        let what = match what {
+            What::Transmissions => "transmissions",
+            What::Everything => "everything",
+        };
+        let but = match nix::unistd::access(folder, AccessFlags::W_OK | AccessFlags::X_OK) {
+            Ok(()) => String::new(),
+            Err(errno) => format!(", but this user cannot write there now ({})", errno.desc()),
+        };
+        writeln!(out, "  keeps     {what} in {}, up to {bytes}{but}", folder.display())?;
     }
     writeln!(out, "  address   {}{name}/index.m3u8", reach.best())?;
     if let Some(low) = low_latency {

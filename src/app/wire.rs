@@ -1,8 +1,10 @@
 //! All rooms joined into one program: which thread runs what, and how it ends.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -16,6 +18,7 @@ use super::report::BoxReport;
 use super::streams::{self, BuildError, Card, EventReading, Feed, LowReading, Parts, Reading, Scene};
 use super::{gaps, service};
 use crate::base::{Clock, Stop};
+use crate::keep::Writer;
 use crate::observe;
 use crate::pump::{self, weave::Weaver};
 use crate::ring::Reader;
@@ -25,6 +28,9 @@ use crate::sys::{handed, memory};
 
 /// How often memory is given back, if there is any.
 const TIDYING: Duration = Duration::from_secs(10);
+
+/// How long the program waits at its end for what is kept to be on its disk.
+const LAST_WRITES: Duration = Duration::from_secs(5);
 
 /// Why Outpost could not run, or could not go on.
 #[derive(Debug, thiserror::Error)]
@@ -67,9 +73,10 @@ pub fn run(config: &Config, serving: &dyn Fn(Serving)) -> Result<(), RunError> {
     let stations = feeds.iter().map(|feed| Arc::clone(&feed.figures.station)).collect();
     let (mut figures, mut renditions) = (Vec::new(), Vec::new());
     let mut low_latency = Vec::new();
-    let mut told = Vec::new();
-    for Feed { figures: stream, readings, low_latency: low, events } in feeds {
+    let (mut told, mut kept) = (Vec::new(), Vec::new());
+    for Feed { figures: stream, readings, low_latency: low, events, keep } in feeds {
         low_latency.extend(low);
+        kept.extend(keep);
         told.extend(events.into_iter().map(|events| (stream.name.clone(), events)));
         let names = stream.renditions.iter().map(|rendition| format!("{}/{}", stream.name, rendition.name));
         renditions.extend(names.zip(readings));
@@ -111,7 +118,9 @@ pub fn run(config: &Config, serving: &dyn Fn(Serving)) -> Result<(), RunError> {
         }
         let (mut interrupt, mut terminate) =
             (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-        let threads = Threads { clock: &clock, stop: &stop }.start(cards, scenes, weavers)?;
+        let threads = Threads { clock: &clock, stop: &stop };
+        let written = threads.keep(kept)?;
+        let threads = threads.start(cards, scenes, weavers)?;
         serving(addresses);
 
         let (watched, told) = (Arc::clone(&report), Arc::clone(&report));
@@ -134,6 +143,8 @@ pub fn run(config: &Config, serving: &dyn Fn(Serving)) -> Result<(), RunError> {
             // A thread that panicked has said so itself.
             let _ = thread.join();
         }
+        // What a disk has not taken by then is lost.
+        let _ = written.recv_timeout(LAST_WRITES);
         served?;
         match ended {
             None => Ok(()),
@@ -206,6 +217,19 @@ impl Threads<'_> {
             threads.push(self.spawn(format!("weave-{number}"), weave)?);
         }
         Ok(threads)
+    }
+
+    /// A thread for each that writes files. When all have ended, what is given back is disconnected.
+    fn keep(&self, writers: Vec<Writer>) -> io::Result<Receiver<Infallible>> {
+        let (going, ended) = mpsc::channel();
+        for writer in writers {
+            let going = going.clone();
+            self.spawn(format!("keep-{}", writer.stream()), move |clock, stop| {
+                writer.run(clock, stop);
+                drop(going);
+            })?;
+        }
+        Ok(ended)
     }
 
     fn spawn(

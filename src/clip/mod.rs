@@ -26,6 +26,11 @@ pub use cut::cut;
 /// The longest clip.
 pub const LONGEST: Span = Span::from_millis(30 * 60_000);
 
+/// What is heard around a transmission: nobody's first syllable is to be lost.
+pub const BEFORE: Span = Span::from_millis(300);
+/// The same behind it.
+pub const AFTER: Span = Span::from_millis(500);
+
 /// What kind of file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {

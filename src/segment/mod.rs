@@ -17,6 +17,7 @@ pub mod part;
 pub mod sequence;
 pub mod window;
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -234,6 +235,13 @@ impl Snapshot {
         let leads = |(next, it): (u64, &Arc<Segment>)| it.sequence.checked_add(next) == Some(first);
         let count = (1..).zip(retired.iter().rev()).take_while(|it| leads(*it)).count();
         [&retired[retired.len() - count..], &self.listed]
+    }
+
+    /// From when to when that is; `None` if nothing is kept.
+    pub fn span(&self) -> Option<Range<Pts>> {
+        let [retired, listed] = self.kept();
+        let (first, last) = (retired.first().or(listed.first())?, listed.last()?);
+        Some(first.start..last.start + last.duration)
     }
 }
 

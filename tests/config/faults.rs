@@ -519,8 +519,26 @@ fn faults_are_told_with_place_and_remedy() {
              from; make it 1m or more, or the segments shorter\n  6 | length = \"20s\"\n    |          ^^^^^",
         ),
         (
+            synth("keep = { folder = \"radio\" }"),
+            "outpost.toml:4: stream.keep.folder: radio depends on where Outpost is started; write its whole path\n\
+             \x20 4 | keep = { folder = \"radio\" }\n\
+             \x20   |                   ^^^^^^^",
+        ),
+        (
+            synth("keep = { folder = \"/x\", what = \"all\" }"),
+            "outpost.toml:4: stream.keep.what: \"all\" is nothing that is kept; what can stand here: \"transmissions\", \"everything\"\n\
+             \x20 4 | keep = { folder = \"/x\", what = \"all\" }\n\
+             \x20   |                                ^^^^^",
+        ),
+        (
+            synth("keep = { folder = \"/x\", bytes = \"1MiB\" }"),
+            "outpost.toml:4: stream.keep.bytes: 1.0 MiB is too little: at 64k four of the longest files take 15.1 MiB; give more\n\
+             \x20 4 | keep = { folder = \"/x\", bytes = \"1MiB\" }\n\
+             \x20   |                                 ^^^^^^",
+        ),
+        (
             synth("window.memory = \"plenty\""),
-            "outpost.toml:4: stream.window.memory: \"plenty\" is no amount of memory; write it with its unit, as \
+            "outpost.toml:4: stream.window.memory: \"plenty\" is no amount of bytes; write it with its unit, as \
              \"64MiB\"\n  4 | window.memory = \"plenty\"\n    |                 ^^^^^^^^",
         ),
         (

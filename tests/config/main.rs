@@ -181,6 +181,7 @@ fn every_default_is_what_the_documentation_spells_out() {
         name = "radio"
         audio = { kind = "alsa", device = "usb:1-1.2" }
         low_latency = {}
+        keep = { folder = "/media/stick/radio", age = "30d" }
         [[stream]]
         name = "camera"
         video = { kind = "v4l2", device = "usb:1-1.3" }

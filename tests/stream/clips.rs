@@ -14,8 +14,16 @@ const SPOKEN: &str = "aevalsrc=0.3*sin(2*PI*700*t)*between(mod(t\\,10)\\,2\\,4)\
 const PATIENCE: Duration = Duration::from_secs(30);
 const GUARDED: &str = "[stream.encryption]\nrotate = 3\n[stream.access]\ntoken = \"0123456789abcdef\"";
 
+/// Where that comes from.
+pub(crate) fn spoken() -> String {
+    format!(
+        "kind = \"command\", input = {{ rate = 48000, channels = 1 }}, command = [\"ffmpeg\", \"-nostdin\", \"-v\", \
+         \"error\", \"-re\", \"-f\", \"lavfi\", \"-i\", {SPOKEN:?}, \"-f\", \"s16le\", \"pipe:1\"]"
+    )
+}
+
 /// What a program that says nothing else prints.
-fn quiet(program: &str, arguments: &[&str]) -> Vec<u8> {
+pub(crate) fn quiet(program: &str, arguments: &[&str]) -> Vec<u8> {
     let output = Command::new(program).args(arguments).output().expect("it starts (Debian: ffmpeg, curl)");
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && said.is_empty(), "{program} {arguments:?}: {said}");
@@ -31,29 +39,25 @@ fn saved(station: &Station, path: &str, name: &str) -> PathBuf {
     file
 }
 
-fn samples(file: &std::path::Path) -> Vec<f32> {
+pub(crate) fn samples(file: &std::path::Path) -> Vec<f32> {
     let file = file.to_str().expect("UTF-8");
     let pcm = quiet("ffmpeg", &["-v", "error", "-i", file, "-map", "0:a", "-f", "f32le", "-"]);
     pcm.chunks_exact(4).map(|it| f32::from_le_bytes(it.try_into().expect("four bytes"))).collect()
 }
 
 /// Of a tone, in hertz.
-fn pitch(samples: &[f32]) -> f64 {
+pub(crate) fn pitch(samples: &[f32]) -> f64 {
     let up = samples.windows(2).filter(|pair| pair[0] < 0.0 && pair[1] >= 0.0).count();
     up as f64 * 48_000.0 / samples.len() as f64
 }
 
-fn loud(samples: &[f32]) -> bool {
+pub(crate) fn loud(samples: &[f32]) -> bool {
     samples.iter().fold(0.0f32, |most, it| most.max(it.abs())) > 0.1
 }
 
 #[test]
 fn a_clip_of_a_transmission_is_that_transmission_with_a_little_air() {
-    let source = format!(
-        "kind = \"command\", input = {{ rate = 48000, channels = 1 }}, command = [\"ffmpeg\", \"-nostdin\", \"-v\", \
-         \"error\", \"-re\", \"-f\", \"lavfi\", \"-i\", {SPOKEN:?}, \"-f\", \"s16le\", \"pipe:1\"]"
-    );
-    let station = Station::start("clips", &stream("radio", &source, ""), &[]);
+    let station = Station::start("clips", &stream("radio", &spoken(), ""), &[]);
     let ended = |count: usize| {
         until("transmissions", PATIENCE, || {
             let told = station.get("/api/v1/streams/radio/markers?kind=transmission").text();

@@ -18,6 +18,7 @@ mod enciphered;
 mod endless;
 mod heard;
 mod hostile;
+mod kept;
 mod restart;
 mod told;
 mod trouble;

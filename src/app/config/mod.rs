@@ -25,6 +25,7 @@ pub use video::{Encoder, PictureSource, Rung, VideoSettings};
 
 use crate::base::Span;
 use crate::detect::motion;
+use crate::keep;
 use crate::segment::SegmentConfig;
 use crate::serve::Token;
 
@@ -108,6 +109,8 @@ pub struct StreamConfig {
     pub encryption: Option<EncryptionSettings>,
     /// Who may have what is in the clear of it, if they are.
     pub access: AccessSettings,
+    /// What of it is kept on a disk, if anything is.
+    pub keep: Option<keep::Settings>,
 }
 
 /// What is offered with low latency, in parts of segments.

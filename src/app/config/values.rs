@@ -206,7 +206,9 @@ impl FromStr for Length {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let length = text.parse::<jiff::SignedDuration>().ok();
+        // A day is 24 hours: no calendar is asked.
+        let length = text.parse::<jiff::Span>().ok();
+        let length = length.and_then(|it| it.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).ok());
         let length = length.and_then(|length| std::time::Duration::try_from(length).ok());
         // Three centuries, the most a `Span` makes of a `Duration`.
         let length = length.filter(|length| i64::try_from(length.as_nanos()).is_ok()).map(Span::from);
@@ -382,7 +384,7 @@ impl FromStr for Memory {
     fn from_str(text: &str) -> Result<Self, String> {
         text.parse()
             .map(Self)
-            .map_err(|_| format!("{text:?} is no amount of memory; write it with its unit, as \"64MiB\""))
+            .map_err(|_| format!("{text:?} is no amount of bytes; write it with its unit, as \"64MiB\""))
     }
 }
 
@@ -424,12 +426,19 @@ mod tests {
     #[test]
     fn lengths_and_rates_read_and_shown() {
         let millis = |text: &str| text.parse::<Length>().map(|length| length.0.to_duration().as_millis());
-        for (text, expected) in
-            [("2s", 2000), ("15min", 900_000), ("1h 30m", 5_400_000), ("1.5s", 1500), ("500ms", 500)]
-        {
+        for (text, expected) in [
+            ("2s", 2000),
+            ("15min", 900_000),
+            ("1h 30m", 5_400_000),
+            ("1.5s", 1500),
+            ("500ms", 500),
+            ("30 d", 2_592_000_000),
+        ] {
             assert_eq!(millis(text), Ok(expected), "{text}");
         }
-        for refused in ["", "2", "0s", "1ns", "-2s", "2 parsecs", "9999999999999999h", "999999999999h"] {
+        for refused in
+            ["", "2", "0s", "1ns", "-2s", "2 parsecs", "1 month", "9999999999999999h", "999999999999h"]
+        {
             assert!(refused.parse::<Length>().is_err(), "{refused:?}");
         }
         assert_eq!("64k".parse(), Ok(BitRate(64_000)));

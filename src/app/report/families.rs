@@ -7,6 +7,7 @@ use super::{
 };
 use crate::base::Sync;
 use crate::detect::Health;
+use crate::keep::KeepStats;
 use crate::observe::metrics::{Family, Kind};
 use crate::pump::weave::WeaveStats;
 use crate::serve::ServeStats;
@@ -85,6 +86,20 @@ const OF_RENDITIONS: &[Figure<RenditionFigures>] = &[
     }),
     ("outpost_window_gaps", "Gaps listed in the place of lost segments", Counter, |r| {
         r.window.gaps.get() as f64
+    }),
+];
+
+const OF_KEPT: &[Figure<KeepStats>] = &[
+    (
+        "outpost_keep_well",
+        "Whether nothing keeps files from being written; the status names it",
+        Gauge,
+        |k| f64::from(u8::from(k.cause.get().is_none())),
+    ),
+    ("outpost_keep_files", "Files of the stream in its folder", Gauge, |k| k.files.get()),
+    ("outpost_keep_bytes", "Bytes of those files", Gauge, |k| k.bytes.get()),
+    ("outpost_keep_lost_seconds", "What left the window before it could be written", Counter, |k| {
+        k.lost.get() as f64 / 1e3
     }),
 ];
 
@@ -249,6 +264,7 @@ pub(super) fn of(report: &BoxReport) -> Vec<Family> {
     ];
     let streams = &report.streams;
     families.extend(of_parts(streams, OF_STREAMS, |stream| Some(stream)));
+    families.extend(of_parts(streams, OF_KEPT, |stream| stream.keep.as_deref()));
     families.extend(of_parts(streams, OF_SOUND, |stream| stream.sound.as_ref()));
     families.extend(of_parts(streams, OF_PICTURES, |stream| stream.picture.as_ref()));
     families.extend(of_parts(streams, OF_LIPS, |stream| stream.picture.as_ref().and(stream.sound.as_ref())));

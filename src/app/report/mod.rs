@@ -11,6 +11,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::base::{Clock, Monotonic, Pulse, Span};
+use crate::keep::KeepStats;
 use crate::observe::metrics;
 use crate::pump::audio::PumpStats;
 use crate::pump::lag::LagStats;
@@ -39,6 +40,8 @@ pub(super) struct StreamFigures {
     pub(super) low_latency: Vec<LowFigures>,
     pub(super) picture: Option<PictureFigures>,
     pub(super) sound: Option<SoundFigures>,
+    /// Of what is kept of it on a disk, if anything is.
+    pub(super) keep: Option<Arc<KeepStats>>,
     pub(super) station: Arc<Station>,
 }
 

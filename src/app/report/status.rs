@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::{BoxReport, CodedFigures, PictureFigures, RenditionFigures, SoundFigures, StreamFigures, tenths};
 use crate::base::Sync;
+use crate::keep::KeepStats;
 use crate::pump::level::Activity;
 use crate::segment::{Dates, WindowStats};
 use crate::source::Signal;
@@ -32,6 +33,8 @@ struct StreamStatus<'a> {
     level: Option<LevelStatus>,
     /// How the receiver is, as far as it can be heard.
     health: Option<HealthStatus>,
+    /// What is kept of it on a disk, if anything is to be.
+    keep: Option<KeepStatus>,
     listeners: usize,
     playlist: String,
     /// The same at low latency, if it is offered so.
@@ -115,6 +118,15 @@ struct HealthStatus {
 }
 
 #[derive(Serialize)]
+struct KeepStatus {
+    state: &'static str,
+    cause: Option<String>,
+    files: u64,
+    bytes: u64,
+    lost_seconds: f64,
+}
+
+#[derive(Serialize)]
 struct WindowStatus {
     seconds: f64,
     segments: u64,
@@ -151,6 +163,7 @@ fn stream_status<'a>(stream: &'a StreamFigures, dates: &Dates) -> StreamStatus<'
         source: stream.sound.as_ref().map(source_status),
         level: stream.sound.as_ref().map(level_status),
         health: stream.sound.as_ref().map(health_status),
+        keep: stream.keep.as_deref().map(keep_status),
         listeners: stream.station.listeners(Instant::now()),
         playlist: format!("/{}/index.m3u8", stream.name),
         low_latency: stream.station.low_latency().map(|_| format!("/{}/ll/index.m3u8", stream.name)),
@@ -245,4 +258,15 @@ fn health_status(sound: &SoundFigures) -> HealthStatus {
     let health = sound.pump.health.get();
     let advice = Some(health.advice()).filter(|advice| !advice.is_empty());
     HealthStatus { state: health.name(), advice }
+}
+
+fn keep_status(keep: &KeepStats) -> KeepStatus {
+    let cause = keep.cause.get();
+    KeepStatus {
+        state: if cause.is_none() { "well" } else { "trouble" },
+        cause,
+        files: keep.files.get() as u64,
+        bytes: keep.bytes.get() as u64,
+        lost_seconds: tenths(keep.lost.get() as f64 / 1e3),
+    }
 }

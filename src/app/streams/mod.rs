@@ -1,5 +1,6 @@
 //! From the configuration to the parts of each stream, joined but not yet running.
 
+mod keep;
 mod low_latency;
 mod protection;
 mod rendition;
@@ -17,6 +18,7 @@ use super::report::StreamFigures;
 use crate::base::Clock;
 use crate::detect::Event;
 use crate::encode::{EncodeError, VideoError};
+use crate::keep::Writer;
 use crate::pump::audio::AudioStream;
 use crate::pump::video::VideoStream;
 use crate::pump::weave::Weaver;
@@ -97,6 +99,8 @@ pub(super) struct Feed {
     pub(super) low_latency: Vec<LowReading>,
     /// What is heard and seen in it.
     pub(super) events: Vec<EventReading>,
+    /// What writes it to a disk, if anything does.
+    pub(super) keep: Option<Writer>,
 }
 
 /// What is heard or seen in a stream, and what writes it down.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::keep;
 use super::low_latency::{self, Plan};
 use super::protection::Protection;
 use super::rendition::{Common, Made, longest_segment};
@@ -13,6 +14,7 @@ use crate::base::{Clock, Pts, Span};
 use crate::detect::Event;
 use crate::encode::choose::{self, EncoderKind};
 use crate::encode::{self, AacParams, AudioEncoder};
+use crate::keep::Writer;
 use crate::media::aac::AacConfig;
 use crate::media::{CutGrid, FrameRate, Program, VideoConfig};
 use crate::pixel;
@@ -282,6 +284,8 @@ fn feed(
         shelves.push(shelf);
         renditions.push(figures);
     }
+    let first = shelves.first().zip(stream.keep.as_ref());
+    let keep = first.map(|(first, settings)| keep::writer(common, settings, first));
     let lineup = Lineup::new(shelves, multivariant);
     let (mut low_lineup, mut low_readings, mut low_figures) = (None, Vec::new(), Vec::new());
     if let Some(low_latency::Offered { lineup, readings, figures }) = low {
@@ -300,9 +304,10 @@ fn feed(
         low_latency: low_figures,
         picture,
         sound,
+        keep: keep.as_ref().map(Writer::stats),
         station,
     };
-    Feed { figures, readings, low_latency: low_readings, events: Vec::new() }
+    Feed { figures, readings, low_latency: low_readings, events: Vec::new(), keep }
 }
 
 /// A stream's photos, of what its camera shows.

@@ -134,7 +134,7 @@ mod tests {
     }
 
     fn set(station: &Station, second: usize) {
-        let kind = if second % 2 == 0 { "transmission" } else { "motion" }.parse().expect("a kind");
+        let kind = if second.is_multiple_of(2) { "transmission" } else { "motion" }.parse().expect("a kind");
         let from = Pts::default() + Span::from_millis(1000 * second as i64);
         let draft = Draft { kind, from, to: Some(from), level: Some(-20.5), label: None };
         station.timeline().write(|log| log.add_ours(draft));

@@ -1,19 +1,11 @@
 //! What the query of a clip's address asks for.
 
-use std::ops::Range;
-
 use super::{Disposition, Order};
-use crate::base::{Pts, Span};
-use crate::clip::Kind;
+use crate::clip::{AFTER, BEFORE, Kind};
 use crate::playlist::{Piece, QueryError, parameter};
 use crate::serve::hold::{Change, Wait};
 use crate::serve::reply::{self, Reply};
-use crate::serve::shown::Shown;
 use crate::serve::station::Station;
-
-/// What is heard around a marker's time: nobody's first syllable is to be lost.
-const BEFORE: Span = Span::from_millis(300);
-const AFTER: Span = Span::from_millis(500);
 
 /// A query, read.
 #[derive(Debug, PartialEq)]
@@ -83,7 +75,7 @@ pub(in crate::serve) fn order<'a>(station: &'a Station, query: &str) -> Result<R
         return Ok(reply::no_clip(&"this stream has nothing for that format"));
     };
     let shown = rendition.shown().ok_or(Wait::Change(Change::Beginning(rendition)))?;
-    let Some(kept) = kept(&shown) else { return Ok(reply::no_recording(None)) };
+    let Some(kept) = shown.snapshot.span() else { return Ok(reply::no_recording(None)) };
     let span = match time {
         Time::Piece(Piece { from, to }) => {
             let instant = |at| shown.snapshot.instant(at);
@@ -110,13 +102,6 @@ pub(in crate::serve) fn order<'a>(station: &'a Station, query: &str) -> Result<R
     }
     let (rendition, title) = (rendition.clone(), station.title().to_owned());
     Err(Wait::Clip(Box::new(Order { rendition, shown, span, kind, title, disposition })))
-}
-
-/// From when to when there is something that clips can be cut from.
-fn kept(shown: &Shown) -> Option<Range<Pts>> {
-    let [retired, listed] = shown.snapshot.kept();
-    let (first, last) = (retired.iter().chain(listed).next()?, listed.last()?);
-    Some(first.start..last.start + last.duration)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 mod activity;
 mod api;
 mod audio;
+mod keep;
 mod ladder;
 mod low_latency;
 mod motion;
@@ -22,6 +23,7 @@ use toml::de::DeTable;
 use self::activity::Activity;
 use self::api::Api;
 use self::audio::Audio;
+use self::keep::Keep;
 use self::ladder::Rendition;
 use self::low_latency::LowLatency;
 use self::motion::Motion;
@@ -80,6 +82,7 @@ struct Stream {
     low_latency: Option<LowLatency>,
     encryption: Option<Encryption>,
     access: Option<Access>,
+    keep: Option<Keep>,
 }
 
 #[derive(Clone, Copy, Default, Deserialize)]
@@ -156,6 +159,7 @@ pub(super) fn all_keys() -> Vec<String> {
         ("stream.low_latency.", keys::of::<LowLatency>()),
         ("stream.encryption.", keys::of::<Encryption>()),
         ("stream.access.", keys::of::<Access>()),
+        ("stream.keep.", keys::of::<Keep>()),
     ];
     tables.iter().flat_map(|(path, keys)| keys.iter().map(move |key| format!("{path}{key}"))).collect()
 }
@@ -277,10 +281,12 @@ impl Check<'_, '_> {
             low_latency,
             encryption,
             access,
+            keep: None,
         };
         config.window = self.window(stream.window, usual, config.total())?;
         let low_latency = stream.low_latency.map(|it| self.low_latency(it, &config));
         config.low_latency = low_latency.transpose()?;
+        config.keep = stream.keep.map(|it| self.keep(it, &config)).transpose()?;
         Ok(config)
     }
 
