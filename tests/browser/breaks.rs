@@ -241,9 +241,14 @@ fn of_program(playing: &mut Playing, phase: usize) -> Standing {
     }
 }
 
+/// How Shaka says that a segment at the live edge is a gap (SEGMENT_MISSING, recoverable); it goes on.
+const MISSING: &str = "1011 []";
+
 fn of_page(look: &Value, phase: usize) -> Standing {
     let number = |name: &str| look[name].as_f64().unwrap_or(0.0);
-    let faults = look["faults"].as_array().filter(|faults| !faults.is_empty());
+    let faults: Vec<_> =
+        look["faults"].as_array().into_iter().flatten().filter(|it| *it != MISSING).collect();
+    let faults = Some(faults).filter(|faults| !faults.is_empty());
     Standing {
         name: format!("{} ({:.0} bright)", look["player"], number("brightness")),
         // Bytes and seconds: all that counts is that they grow.
