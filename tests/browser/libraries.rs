@@ -15,8 +15,6 @@ use crate::{PATIENCE, alone, temporary, website};
 
 /// How long each stream is watched.
 const WATCHED: Duration = Duration::from_secs(6);
-/// How many such stretches they have to settle.
-const STRETCHES: usize = 3;
 
 /// What is played: its path, whether there is something to see, and by whom.
 pub(crate) struct Case {
@@ -126,24 +124,11 @@ async fn until(browser: &Browser, count: usize, what: &str, good: impl Fn(&Value
 /// Waits until all `count` of them play, and holds that they do so in real time.
 async fn play(browser: &Browser, count: usize, what: &str) -> Vec<Value> {
     let begun = until(browser, count, what, |look| position(look) > 0.5 && look["paused"] == false).await;
-    // Some jump to the live edge at first, and again once they know where it is; on a slow machine that takes them a
-    // while. Who stutters on does so in the last stretch, too.
+    // Some jump to the live edge at first, and again once they know where it is.
     tokio::time::sleep(Duration::from_secs(3)).await;
-    let (mut before, mut after, mut passed);
-    let mut stretches = 0;
-    loop {
-        let began = Instant::now();
-        before = look(browser).await;
-        tokio::time::sleep(WATCHED).await;
-        (after, passed) = (look(browser).await, began.elapsed().as_secs_f64());
-        stretches += 1;
-        let mut both = before.iter().zip(&after);
-        let settled = both.all(|(before, after)| (position(after) - position(before) - passed).abs() < 1.0);
-        if settled || stretches == STRETCHES {
-            break;
-        }
-        println!("{what}: not settled yet");
-    }
+    let (before, began) = (look(browser).await, Instant::now());
+    tokio::time::sleep(WATCHED).await;
+    let (after, passed) = (look(browser).await, began.elapsed().as_secs_f64());
     assert_eq!(begun.len(), after.len());
     for (before, after) in before.iter().zip(&after) {
         let played = position(after) - position(before);

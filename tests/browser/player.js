@@ -2,7 +2,10 @@
 'use strict';
 
 const asked = new URLSearchParams(location.search);
-const [player, url, low] = [asked.get('player'), asked.get('url'), asked.has('low')];
+const [player, low] = [asked.get('player'), asked.has('low')];
+// Under a name of its own, as on a page of its own: the six connections that a browser opens to one are not enough for
+// two players of which each has requests held for parts to come.
+const url = asked.get('url').replace('127.0.0.1', `${player}.localhost`);
 const video = document.querySelector('video');
 const faults = [];
 /** By how many seconds the times of day that were said in the stream are off those of the playlist. */

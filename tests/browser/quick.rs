@@ -27,17 +27,9 @@ async fn whoever_wants_low_delay_gets_it_and_may_give_it_back() {
     browser.wait_until(&format!("{BEHIND} > 0 && {} < {NEAR}", &BEHIND["return ".len()..]), PATIENCE).await;
     assert!(ordinary > NEAR, "{ordinary} s with whole segments");
 
-    let shown = async || (number(&browser, PICTURES).await, number(&browser, SOUND).await);
-    let (mut before, mut after) = ((0.0, 0.0), (0.0, 0.0));
-    // A slow machine takes a moment to find its pace so close behind live; who stutters on does so to the last.
-    for _ in 0..3 {
-        before = shown().await;
-        tokio::time::sleep(Duration::from_secs(5)).await;
-        after = shown().await;
-        if after.0 - before.0 > 75.0 && after.1 - before.1 > 20_000.0 {
-            break;
-        }
-    }
+    let before = (number(&browser, PICTURES).await, number(&browser, SOUND).await);
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let after = (number(&browser, PICTURES).await, number(&browser, SOUND).await);
     assert!(after.0 - before.0 > 75.0, "pictures shown: {before:?}, then {after:?}");
     assert!(after.1 - before.1 > 20_000.0, "bytes of sound decoded: {before:?}, then {after:?}");
     assert!(number(&browser, BEHIND).await < NEAR, "and still near");
