@@ -112,9 +112,6 @@ async fn a_phone_sees_the_demo_in_silence_and_hears_it_after_a_tap() {
     let _failed = browser.console(); // requests, while the server was away
     follows_the_card(&browser).await;
     assert_eq!(browser.console(), [""; 0], "the console, once the server is back");
-    drop(browser);
-    let _ = fs::remove_dir_all(profile);
-    let _ = fs::remove_dir_all(state);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -135,9 +132,6 @@ async fn a_browser_that_plays_hls_itself_sees_and_hears_it_too() {
     browser.wait_until(PLAYS, PATIENCE).await;
     assert_eq!(browser.ask("return window.Hls === undefined").await, true, "hls.js was not needed");
     assert_eq!(browser.console(), [""; 0], "the console");
-    drop(browser);
-    let _ = fs::remove_dir_all(profile);
-    let _ = fs::remove_dir_all(state);
 }
 
 async fn see(browser: &Browser) -> Value {

@@ -29,7 +29,6 @@ const BOUND: f64 = 0.15;
 async fn players_read_the_time_within_a_stream_and_it_is_that_of_the_playlist() {
     let _alone = alone().await;
     let (state, profile) = (temporary("dates-state"), temporary("dates-profile"));
-    fs::create_dir_all(&state).expect("a folder");
     let config = state.join("outpost.toml");
     fs::write(&config, STREAM).expect("a configuration");
     let outpost = Outpost::start(&["run", config.to_str().expect("UTF-8")], &[], &state);
@@ -53,7 +52,4 @@ async fn players_read_the_time_within_a_stream_and_it_is_that_of_the_playlist() 
             assert!(off.len() >= TOLD && off.iter().all(|off| off.abs() < BOUND), "{}: {look}", case.path);
         }
     }
-    drop(browser);
-    let _ = fs::remove_dir_all(profile);
-    let _ = fs::remove_dir_all(state);
 }

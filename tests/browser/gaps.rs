@@ -5,7 +5,6 @@
 //! one that says of some segments that they were lost, and gives what the program gives for them.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::ops::Range;
@@ -21,7 +20,7 @@ use crate::breaks::{CASE, ENCODED, Station, give, go_on};
 use crate::chromium::Browser;
 use crate::outpost_program::fetch;
 use crate::players::{Media, PLAYERS, Player};
-use crate::{alone, libraries, temporary};
+use crate::{alone, for_players, libraries, temporary};
 
 const RENDITIONS: [&str; 2] = ["video", "audio"];
 
@@ -131,9 +130,7 @@ impl Between {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_player_goes_on_after_what_was_lost() {
     let _alone = alone().await;
-    // Not in the target folder: VLC runs as `nobody`, who cannot enter a home.
-    let dir = std::env::temp_dir().join(format!("outpost-gaps-{}", std::process::id()));
-    let profile = temporary("gaps-profile");
+    let (dir, profile) = (for_players("gaps"), temporary("gaps-profile"));
     let station = Station::start(&dir.join("station"), &ENCODED);
     let between = Between { program: station.address(), lost: Arc::default() };
     let address = between.listen();
@@ -154,7 +151,4 @@ async fn every_player_goes_on_after_what_was_lost() {
         let told = fetch(&format!("http://{address}/camera/video/index.m3u8")).expect("a playlist");
         assert!(told.contains("#EXT-X-GAP"), "{what}: {told}");
     }
-    drop((programs, browser));
-    let _ = fs::remove_dir_all(profile);
-    let _ = fs::remove_dir_all(dir);
 }

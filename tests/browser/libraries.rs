@@ -145,7 +145,6 @@ async fn play(browser: &Browser, count: usize, what: &str) -> Vec<Value> {
 async fn the_players_of_web_sites_play_each_stream() {
     let _alone = alone().await;
     let (state, profile) = (temporary("libraries-state"), temporary("libraries-profile"));
-    fs::create_dir_all(&state).expect("a folder");
     let config = state.join("outpost.toml");
     fs::write(&config, STREAMS).expect("a configuration");
     let outpost = Outpost::start(&["run", config.to_str().expect("UTF-8")], &[], &state);
@@ -158,9 +157,6 @@ async fn the_players_of_web_sites_play_each_stream() {
             assert!(look["decoded"].as_f64().is_some_and(|bytes| bytes > 0.0), "{}: {look}", case.path);
         }
     }
-    drop(browser);
-    let _ = fs::remove_dir_all(profile);
-    let _ = fs::remove_dir_all(state);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -182,7 +178,4 @@ async fn a_camera_that_goes_and_comes_back_is_no_end_to_them() {
         until(&browser, count, &format!("{name}: the camera is back"), brighter(80.0)).await;
         play(&browser, count, name).await;
     }
-    drop(browser);
-    let _ = fs::remove_dir_all(profile);
-    let _ = fs::remove_dir_all(state);
 }

@@ -60,7 +60,6 @@ impl Camera {
 /// The program with two cameras, each by the name of its stream: one whose pictures are encoded, and one whose H.264 is
 /// passed through.
 pub(crate) fn filmed(state: &Path) -> (Outpost, [(&'static str, Camera); 2]) {
-    fs::create_dir_all(state).expect("a folder");
     let (raw, coded) = (Camera::new(state, "raw"), Camera::new(state, "coded"));
     let config = state.join("outpost.toml");
     let streams = [
@@ -100,9 +99,6 @@ async fn a_camera_that_goes_is_missed_in_words_and_seen_again_without_loading_an
         assert_eq!(browser.ask("return window.loadedOnce").await, true, "{name} was loaded anew");
         assert_eq!(browser.console(), [""; 0], "{name}: the console");
     }
-    drop(browser);
-    let _ = fs::remove_dir_all(profile);
-    let _ = fs::remove_dir_all(state);
 }
 
 /// Waits for a picture as bright as `wanted`.

@@ -28,6 +28,7 @@ mod quick;
 mod radio;
 mod seek;
 
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -48,6 +49,35 @@ async fn alone() -> MutexGuard<'static, ()> {
     BROWSER.lock().await
 }
 
-fn temporary(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("browser-{}-{name}", std::process::id()))
+/// A folder that goes with the test, after what was opened later: the program, the browser.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(path: PathBuf) -> Self {
+        std::fs::create_dir_all(&path).expect("room for a folder");
+        Self(path)
+    }
+}
+
+impl Deref for Folder {
+    type Target = Path;
+
+    fn deref(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn temporary(name: &str) -> Folder {
+    Folder::new(Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("browser-{}-{name}", std::process::id())))
+}
+
+/// Not in the target folder: VLC runs as `nobody`, who cannot enter a home.
+fn for_players(name: &str) -> Folder {
+    Folder::new(std::env::temp_dir().join(format!("outpost-{name}-{}", std::process::id())))
 }

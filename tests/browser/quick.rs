@@ -41,10 +41,6 @@ async fn whoever_wants_low_delay_gets_it_and_may_give_it_back() {
     browser.wait_until(&format!("{BEHIND} > {NEAR}"), PATIENCE).await;
     browser.wait_until(PLAYS, PATIENCE).await;
     assert_eq!(browser.console(), [""; 0], "the console");
-
-    drop((browser, outpost));
-    let _ = std::fs::remove_dir_all(profile);
-    let _ = std::fs::remove_dir_all(state);
 }
 
 async fn number(browser: &Browser, question: &str) -> f64 {

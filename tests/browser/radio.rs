@@ -73,10 +73,6 @@ async fn a_phone_hears_the_demo_and_hears_it_again_after_a_crash() {
     assert_eq!(browser.console(), [""; 0], "the console at /radio");
     let nowhere = fetch(&outpost.url("/nowhere")).expect_err("no such stream");
     assert!(nowhere.contains("404"), "{nowhere}");
-
-    drop(browser);
-    let _ = fs::remove_dir_all(profile);
-    let _ = fs::remove_dir_all(state);
 }
 
 /// Watches the page while it plays, and holds that it plays in real time.

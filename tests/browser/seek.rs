@@ -48,10 +48,6 @@ async fn a_thumb_goes_back_to_the_beginning_of_the_window_and_returns() {
     let near = format!("return Number(document.getElementById('behind').dataset.seconds) < {}", before + 3.0);
     browser.wait_until(&near, PATIENCE).await;
     assert_eq!(browser.console(), [""; 0], "the console");
-
-    drop((browser, outpost));
-    let _ = std::fs::remove_dir_all(profile);
-    let _ = std::fs::remove_dir_all(state);
 }
 
 async fn behind(browser: &Browser) -> f64 {

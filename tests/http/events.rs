@@ -13,14 +13,13 @@ use outpost::timeline::Draft;
 use serde_json::Value;
 
 use crate::site::{NOW, Running, request, segment, snapshot, until};
+use crate::writing;
 
 const EVENTS: &str = "/api/v1/streams/radio/markers/events";
 
 /// Segments 7 to 10: from 14 s to 22 s.
 fn radio() -> Running {
-    let server = Running::with(&[7, 8, 9, 10].map(|sequence| segment(sequence, 10)), |_| {});
-    server.clock.advance(Duration::from_secs(22));
-    server
+    writing::radio(|_| {})
 }
 
 fn at(seconds: i64) -> Pts {

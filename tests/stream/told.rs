@@ -5,12 +5,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use crate::clips::spoken;
 use crate::station::{Station, stream, until};
 use crate::tool;
 
-/// Silence and two tones, again and again: from 2 to 4 s, and from 7 to 8.5 s.
-const SPOKEN: &str =
-    "aevalsrc=0.3*sin(2*PI*700*t)*(between(mod(t\\,10)\\,2\\,4)+between(mod(t\\,10)\\,7\\,8.5)):s=48000";
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How far a beginning or an end may be beside the truth, in seconds.
 const EXACT: f64 = 0.15;
@@ -53,11 +51,7 @@ fn tags(playlist: &str) -> Vec<String> {
 
 #[test]
 fn transmissions_are_told_to_programs_and_players_at_their_time() {
-    let source = format!(
-        "kind = \"command\", input = {{ rate = 48000, channels = 1 }}, command = [\"ffmpeg\", \"-nostdin\", \"-v\", \
-         \"error\", \"-re\", \"-f\", \"lavfi\", \"-i\", {SPOKEN:?}, \"-f\", \"s16le\", \"pipe:1\"]"
-    );
-    let station = Station::start("told", &stream("radio", &source, "[stream.low_latency]"), &[]);
+    let station = Station::start("told", &stream("radio", &spoken(), "[stream.low_latency]"), &[]);
     let markers = || -> Vec<Value> {
         let told = station.get("/api/v1/streams/radio/markers?kind=transmission").text();
         let told: Value = serde_json::from_str(&told).expect("JSON");

@@ -35,8 +35,6 @@ const list = new List($("list"), $("rows"), {
   link: (marker) => address.clip(station, marker, location.search),
 });
 let asked = address.momentIn(location.search); // the moment one was sent to, until something is played
-let restarts = 0;
-let clock = null; // as the server last said of its own
 let held = false; // a thumb is on the line of the window
 
 /** Writes only what differs, for screen readers' sake. */
@@ -181,8 +179,7 @@ function renderStations(streams, reachable) {
     link.dataset.air = air;
     link.querySelector(".name").textContent = stream.title;
     link.querySelector(".air-words").textContent = text;
-    if (stream.name === station?.name) link.setAttribute("aria-current", "page");
-    else link.removeAttribute("aria-current");
+    link.ariaCurrent = stream.name === station?.name ? "page" : null;
   });
 }
 
@@ -319,7 +316,6 @@ function tune(path) {
 }
 
 let drawn = 0;
-let numbered = 0;
 let described = 0;
 let past = 0;
 
@@ -333,12 +329,9 @@ function draw(time) {
   renderLamp(level);
   const live = Math.min(server.now() - UNHEARD, (levels.newest ?? Infinity) + 1000);
   trace.draw(levels, live, behind() === null ? null : player.date);
-  if (time - numbered > 250) {
-    numbered = time;
-    write("level", words.level(level?.rms ?? null));
-  }
   if (time - past > 250) {
     past = time;
+    write("level", words.level(level?.rms ?? null));
     renderPast();
   }
   if (time - described < 1000) return;
@@ -348,15 +341,15 @@ function draw(time) {
 }
 
 async function pollStatus() {
-  const answered = server.reachable;
+  const { status: before, reachable } = server;
   await server.poll();
+  const after = server.status;
   choose();
-  if (server.restarted !== restarts) player.restart();
-  else if (server.reachable && !answered) player.nudge();
+  const restarted = before && after.uptime_seconds < before.uptime_seconds;
+  if (restarted) player.restart();
+  else if (server.reachable && !reachable) player.nudge();
   // What happened is another list then, or dated anew.
-  if (server.restarted !== restarts || (clock !== null && server.status?.clock !== clock)) follower?.open();
-  restarts = server.restarted;
-  clock = server.status?.clock ?? null;
+  if (restarted || (before && after.clock !== before.clock)) follower?.close();
   render();
 }
 
@@ -383,6 +376,11 @@ const acts = {
 };
 for (const [id, act] of Object.entries(acts)) $(id)?.addEventListener("click", act);
 $("quick").addEventListener("click", () => player.hurry(player.delay === "quick" ? "ordinary" : "quick"));
+$("volume").value = player.volume = choices.get("volume") ?? 1;
+$("volume").addEventListener("input", ({ target: { value } }) => {
+  player.volume = value;
+  choices.set("volume", value);
+});
 $("seek").addEventListener("input", () => {
   held = true;
   renderPlace();
@@ -408,8 +406,7 @@ $("find").addEventListener("submit", (event) => {
 });
 command({ ...acts, toggle, play: () => (player.active ? null : toggle()), pause: () => player.pause(), find: () => $("time").focus() }, () => station);
 document.addEventListener("visibilitychange", () => {
-  if (!document.hidden) follower?.open();
-  else if (!player.active) follower?.close();
+  if (!document.hidden || !player.active) follower?.close();
 });
 
 repeat(pollStatus, () => (document.hidden ? 15_000 : 2000));

@@ -1,6 +1,6 @@
 // What the server tells: its status, its clock, the levels of the last minutes, and what happens. No page, no sound.
 
-const KEPT_STEPS = 9600; // 16 minutes of 100 ms steps: a little more than the longest window
+const KEPT_STEPS = 9600; // 16 minutes of 100 ms steps; what was before that the log knows
 const SILENCE = -120; // dBFS
 
 async function json(path) {
@@ -34,7 +34,6 @@ export function repeat(task, interval) {
 export class Server {
   status = null;
   reachable = true; // innocent until two answers in a row are missing
-  restarted = 0; // how often the server was seen to start anew
   #missed = 0;
   #ahead = 0; // server's clock minus ours, milliseconds
 
@@ -44,7 +43,6 @@ export class Server {
       const status = await json("/api/v1/status");
       // The answer was written about half way between asking and hearing.
       this.#ahead = Date.parse(status.now) - (asked + Date.now()) / 2;
-      if (this.status && status.uptime_seconds < this.status.uptime_seconds) this.restarted += 1;
       this.status = status;
       this.#missed = 0;
     } catch {
@@ -106,73 +104,57 @@ export class Levels {
 
 const RECENT = 30_000; // ms: while nobody tells, what is not older than this is asked for each time
 
-/** Keeps a log as the server's: it tells what changes, and is asked each second while it does not. */
+/** Keeps a log as the server's: lists all, is told what changes from there on, and asks while it is not told. */
 export class Follower {
   #path;
   #log;
-  #source = null;
-  #told = false; // the server tells changes now
-  #stale = true; // all of it is to be asked for
-  #heard = 0; // how often something was told
-  #revision = null; // of what was asked for
+  #source = null; // who tells; null: all is to be listed
+  #told = false; // what changes is told now
+  #asking = null; // the answer that is awaited
 
   constructor(stream, log) {
-    this.#path = `/api/v1/streams/${stream}/markers`;
-    this.#log = log;
-    this.open();
+    [this.#path, this.#log] = [`/api/v1/streams/${stream}/markers`, log];
   }
 
-  /** Begins anew, as after a time in which nothing was heard, or dates were corrected. */
-  open() {
-    this.close();
-    const source = new EventSource(`${this.#path}/events`);
-    this.#source = source;
-    const on = (event, act) => source.addEventListener(event, ({ data }) => {
-      this.#told = true;
-      act(data ? JSON.parse(data) : null);
-    });
-    on("revision", ({ revision }) => revision === this.#revision || this.#ask());
-    on("reset", () => this.#ask());
-    on("marker", (marker) => {
-      this.#heard += 1;
-      this.#log.add([marker]);
-    });
-    on("removed", ({ id }) => {
-      this.#heard += 1;
-      this.#log.remove(id);
-    });
-    source.addEventListener("error", () => {
-      this.#told = false;
-      this.#revision = null;
-    });
-  }
-
+  /** Ends. The next poll begins anew, as after a time in which nothing was heard, or when dates were corrected. */
   close() {
     this.#source?.close();
+    this.#source = this.#asking = null;
     this.#told = false;
-    this.#stale = true;
-    this.#revision = null;
   }
 
-  #ask() {
-    this.#stale = true;
-    this.poll();
+  #follow(revision) {
+    this.#source = new EventSource(`${this.#path}/events?since=${revision}`);
+    const on = (event, act) => this.#source.addEventListener(event, ({ data }) => {
+      this.#told = true;
+      act(JSON.parse(data));
+    });
+    on("revision", () => {});
+    on("marker", (marker) => this.#log.add([marker]));
+    on("removed", ({ id }) => this.#log.remove(id));
+    on("reset", () => {
+      this.close();
+      this.poll();
+    });
+    this.#source.addEventListener("error", () => { this.#told = false; }); // the browser tries again, and tells how far it knows
   }
 
-  /** Asks for what may have been missed; `now` is the server's clock, ms. */
-  async poll(now = Date.now()) {
-    if (this.#told && !this.#stale) return;
-    const whole = this.#stale;
-    const from = new Date(now - RECENT).toISOString();
-    const heard = this.#heard;
+  /** Lists all, or what may have been missed; `now` is the server's clock, ms. */
+  async poll(now) {
+    if (this.#told || this.#asking) return;
+    const asking = this.#asking = {};
+    const whole = !this.#source;
     try {
-      const list = await json(whole ? this.#path : `${this.#path}?from=${from}`);
-      this.#revision = list.revision;
-      if (!whole) return this.#log.add(list.markers);
-      this.#log.replace(list.markers);
-      this.#stale = heard !== this.#heard; // what was told meanwhile may be newer
+      const list = await json(whole ? this.#path : `${this.#path}?from=${new Date(now - RECENT).toISOString()}`);
+      if (asking !== this.#asking) return;
+      if (whole) {
+        this.#log.replace(list.markers);
+        this.#follow(list.revision);
+      } else if (!this.#told) this.#log.add(list.markers);
     } catch {
-      this.#stale = true; // the status poll says when the server does not answer
+      // The status poll says when the server does not answer.
+    } finally {
+      if (asking === this.#asking) this.#asking = null;
     }
   }
 }

@@ -147,8 +147,7 @@ export class List {
     row.querySelector(".loud i").style.width = `${Math.min(100, Math.max(4, 100 + 2 * (marker.level ?? -60)))}%`;
     const button = row.querySelector(".hear");
     button.setAttribute("aria-label", words.row(marker, seconds));
-    if (heard === marker.id) button.setAttribute("aria-current", "true");
-    else button.removeAttribute("aria-current");
+    button.ariaCurrent = heard === marker.id ? "true" : null;
     const link = row.querySelector("a");
     link.href = this.#link(marker);
     link.hidden = on; // what is not over cannot be cut out yet

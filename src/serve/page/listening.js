@@ -22,8 +22,7 @@ export class Listening {
   }
 
   get #date() {
-    const { state } = this.#player;
-    return state === "playing" || state === "paused" || state === "connecting" ? this.#player.date : null;
+    return this.#player.seekable ? this.#player.date : null;
   }
 
   hear(marker) {
@@ -51,7 +50,7 @@ export class Listening {
 
   /** Goes on, where it is quiet, to the next transmission; where there is none, waits for it live. To be called often. */
   step() {
-    const { player, date } = { player: this.#player, date: this.#date };
+    const [player, date] = [this.#player, this.#date];
     if (!this.skipping || player.state !== "playing" || date === null || this.#log().heard(date)) return;
     const { place } = player;
     const next = this.#log().next(date);

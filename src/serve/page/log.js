@@ -119,11 +119,6 @@ export class Log {
   }
 }
 
-/** The beginning of the hour of `time`, by the phone's clock on the wall. */
-function hour(time) {
-  return new Date(time).setMinutes(0, 0, 0);
-}
-
 /**
  * The rows of the list, the newest first: under a heading for each hour what happened in it, or that nothing did.
  * Hours in which nothing happened share a heading. A row is { from, marker }; a heading { from, to, counts by kind, marker: null }.
@@ -133,7 +128,7 @@ export function rows(listed, oldest, now) {
   let until = null; // what is above is told already; null: it goes on
   const quiet = (from) => from < (until ?? now) && found.push({ from, to: until, counts: {}, marker: null });
   for (let i = listed.length; i > 0; ) {
-    const from = hour(listed[i - 1].from);
+    const from = new Date(listed[i - 1].from).setMinutes(0, 0, 0); // by the phone's clock on the wall
     const end = i;
     while (i > 0 && listed[i - 1].from >= from) i -= 1;
     quiet(Math.max(oldest, from + 3_600_000));

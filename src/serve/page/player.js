@@ -103,6 +103,11 @@ export class Player {
     return this.active && this.#media.muted;
   }
 
+  /** How loud, from 0 to 1, where the page may say so: phones leave it to their own keys. */
+  set volume(share) {
+    this.#audio.volume = this.#video.volume = share;
+  }
+
   unmute() {
     this.#media.muted = false;
     this.#changed();
@@ -466,7 +471,7 @@ export class Player {
     if (performance.now() - this.#reached.at > patience) {
       this.#moving = false;
       this.#again();
-    } else if (this.#following && this.#moving && this.lag > 3 * target) {
+    } else if (this.#following && this.#moving && this.lag > (this.delay === "quick" ? 1 : 3) * target) {
       this.live(); // each stall adds to the delay; whoever follows live gets it back
     }
   }

@@ -7,7 +7,7 @@ const FIRST = 300_000; // ms shown before anybody chose
 const CROWD = 10_000; // ms: with so much in a column of three pixels, transmissions are not told apart
 const FINGER = 14; // CSS pixels a tap may miss by
 const STEPS = [5, 10, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 28_800, 86_400]; // seconds between ticks
-const COLOURS = ["accent", "quiet", "text", "soft", "line", "motion", "mark", "ground"];
+const COLOURS = ["accent", "text", "soft", "line", "motion", "mark"];
 
 export class Timeline {
   #canvas;

@@ -19,22 +19,20 @@ function lasting(seconds) {
   return `for ${n} ${name}${n === 1 ? "" : "s"}`;
 }
 
-/** "since 14:03", or with the day if that was not today. Both times are milliseconds on the server's clock. */
-function since(then, now) {
-  const date = new Date(then);
-  if (date.toDateString() === new Date(now).toDateString()) return `since ${clock(date)}`;
-  const day = date.toLocaleDateString([], { day: "numeric", month: "short" });
-  return `since ${day}, ${clock(date)}`;
-}
-
-const SECONDS = new Intl.DateTimeFormat([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
-const MINUTES = new Intl.DateTimeFormat([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+const CLOCK = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
 
 /** "14:03:25": a time of day. */
-export const time = (date) => SECONDS.format(date);
+export const time = new Intl.DateTimeFormat([], { ...CLOCK, second: "2-digit" }).format;
 
 /** "14:03": the same without seconds. */
-export const clock = (date) => MINUTES.format(date);
+export const clock = new Intl.DateTimeFormat([], CLOCK).format;
+
+/** "14:03", or with the day if that is not today. Both are milliseconds on the server's clock. */
+function day(then, now) {
+  const date = new Date(then);
+  const today = date.toDateString() === new Date(now).toDateString();
+  return `${today ? "" : `${date.toLocaleDateString([], { day: "numeric", month: "short" })}, `}${clock(date)}`;
+}
 
 /** A place in the window: when that was, if the time of day is known, and how far behind live it is. */
 export function place(date, behind) {
@@ -44,10 +42,8 @@ export function place(date, behind) {
 
 /** "14:00", or with the day if that is not today: the heading of an hour, or of quiet hours; `to` is null for now. */
 export function heading(from, to, now) {
-  const day = new Date(from).toDateString() === new Date(now).toDateString()
-    ? "" : `${new Date(from).toLocaleDateString([], { day: "numeric", month: "short" })}, `;
   const long = (to ?? now) - from > 3_600_000 || new Date(from).getMinutes() > 0;
-  return `${day}${clock(from)}${!long ? "" : to === null ? "–now" : `–${clock(to)}`}`;
+  return `${day(from, now)}${!long ? "" : to === null ? "–now" : `–${clock(to)}`}`;
 }
 
 /** How much happened under a heading: a number by kind. */
@@ -169,7 +165,7 @@ export function notice({ reachable, station, synchronised, now }) {
   const { picture } = station;
   if (station.signal === "starting") return [`The ${picture ? "camera" : "radio"} is starting`, station.cause ? sentence(station.cause) : ""];
   const then = Date.parse(station.signal_since);
-  const when = synchronised ? since(then, now) : lasting((now - then) / 1000);
+  const when = synchronised ? `since ${day(then, now)}` : lasting((now - then) / 1000);
   const seen = picture && picture.signal !== "live";
   const lost = seen ? "No picture from the camera" : picture ? "No sound" : "No signal from the radio";
   return [`${lost} ${when}`, station.cause ? sentence(station.cause) : CAUSES[station.signal]?.(seen ? "camera" : "sound card") ?? ""];
