@@ -12,7 +12,7 @@ use super::https::https;
 use super::screen::Screen;
 use super::streams::secret;
 use crate::base::Chain;
-use crate::keep::{self, What};
+use crate::keep;
 use crate::media::Track;
 use crate::segment::Vault;
 use crate::serve::CertificateError;
@@ -224,10 +224,7 @@ fn plan<'a>(
         writeln!(out, "  access    {who}")?;
     }
     if let Some(keep::Settings { folder, what, bytes, .. }) = keep {
-        let what = match what {
-            What::Transmissions => "transmissions",
-            What::Everything => "everything",
-        };
+        let what = what.name();
         let but = match nix::unistd::access(folder, AccessFlags::W_OK | AccessFlags::X_OK) {
             Ok(()) => String::new(),
             Err(errno) => format!(", but this user cannot write there now ({})", errno.desc()),

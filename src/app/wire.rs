@@ -41,6 +41,11 @@ pub enum RunError {
     /// The address cannot be served on.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// What systemd handed over cannot be taken.
+    #[error(
+        "the sockets handed over by systemd make no sense; see LISTEN_PID and LISTEN_FDS, or start without them"
+    )]
+    Handed(#[source] io::Error),
     /// The system refused a thread, a descriptor or a timer.
     #[error("cannot start: the system refuses what is needed; see `ulimit -a`")]
     System(#[from] io::Error),
@@ -97,7 +102,7 @@ pub fn run(config: &Config, serving: &dyn Fn(Serving)) -> Result<(), RunError> {
         ..ServeConfig::default()
     };
     let site = Site { stations, report: Arc::clone(&report) as _, stats: serve.clone() };
-    let server = Server::take(&listen, handed::listeners()?, site)?;
+    let server = Server::take(&listen, handed::listeners().map_err(RunError::Handed)?, site)?;
     let addresses = Serving { http: server.local_addr(), https: server.https_addr() };
 
     // One thread serves: an idle box has one to wake, and no request ever waits for a lock another holds.

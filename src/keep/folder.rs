@@ -21,8 +21,6 @@ pub(super) struct Folder {
     stream: String,
     bounds: Bounds,
     stats: Arc<KeepStats>,
-    /// What time it is: for what is too old.
-    pub(super) wall: WallReading,
 }
 
 /// How much may lie there.
@@ -49,21 +47,14 @@ impl Folder {
             stream: stream.to_owned(),
             bounds: Bounds { bytes: settings.bytes.0, age_nanos },
             stats: Arc::clone(stats),
-            // Nobody believes that yet.
-            wall: WallReading {
-                monotonic: Default::default(),
-                wall: Default::default(),
-                sync: Sync::Unsynchronised,
-                suspended: Default::default(),
-            },
         }
     }
 
-    /// Deletes of our files what is too old and, the oldest first, what is too much when `coming` bytes more are there;
-    /// never `open`. And what was never finished.
-    pub(super) fn tidy(&self, coming: u64, open: Option<&Path>) -> io::Result<()> {
+    /// Deletes of our files what is too old and, the oldest first, what is too much when `coming` bytes more are there,
+    /// in `open` or in a new one; never `open`. And what was never finished.
+    pub(super) fn tidy(&self, coming: u64, open: Option<&Path>, wall: &WallReading) -> io::Result<()> {
         let files = self.list()?;
-        let going = self.bounds.surplus(&files, coming, &self.wall);
+        let going = self.bounds.surplus(&files, coming, wall);
         let mut left = Vec::new();
         for (index, file) in files.into_iter().enumerate() {
             if index < going && Some(&*file.path) != open {
@@ -72,8 +63,9 @@ impl Folder {
                 left.push(file);
             }
         }
-        self.stats.files.set(left.len() as f64);
-        self.stats.bytes.set(left.iter().map(|file| file.bytes).sum::<u64>() as f64);
+        let new = usize::from(coming > 0 && open.is_none());
+        self.stats.files.set((left.len() + new) as f64);
+        self.stats.bytes.set((left.iter().map(|file| file.bytes).sum::<u64>() + coming) as f64);
         Ok(())
     }
 
@@ -83,6 +75,7 @@ impl Folder {
         &self,
         coming: u64,
         open: Option<&Path>,
+        wall: &WallReading,
         mut write: impl FnMut() -> io::Result<T>,
     ) -> io::Result<T> {
         if coming > self.bounds.bytes {
@@ -90,18 +83,16 @@ impl Folder {
             let error = format!("a file of {coming} is more than `bytes` in [stream.keep] allows; give more");
             return Err(io::Error::other(error));
         }
-        self.tidy(coming, open)?;
-        let written = match write() {
+        self.tidy(coming, open, wall)?;
+        match write() {
             Err(full) if full.kind() == ErrorKind::StorageFull => {
                 if !self.give_way(coming, open)? {
                     return Err(full);
                 }
-                write()?
+                write()
             }
-            done => done?,
-        };
-        self.tidy(0, open)?;
-        Ok(written)
+            done => done,
+        }
     }
 
     /// A new file that begins at `at`, of a name that is not taken.
@@ -132,9 +123,9 @@ impl Folder {
     }
 
     /// Writes something and deletes it: whether that can be done again.
-    pub(super) fn try_out(&self, open: Option<&Path>) -> io::Result<()> {
-        self.tidy(0, open)?;
-        let path = self.path.join(name::part(&name::of(&self.stream, self.wall.wall, Kind::Ts)));
+    pub(super) fn try_out(&self, open: Option<&Path>, wall: &WallReading) -> io::Result<()> {
+        self.tidy(0, open, wall)?;
+        let path = self.path.join(name::part(&name::of(&self.stream, wall.wall, Kind::Ts)));
         let written =
             File::create(&path).and_then(|mut file| file.write_all(&vec![0; WRITE]).and(file.sync_all()));
         written.and(fs::remove_file(&path))
@@ -231,8 +222,16 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::base::Span;
+    use crate::base::{Monotonic, Span};
     use crate::keep::What;
+
+    /// A clock that nobody believes.
+    const UNTIMED: WallReading = WallReading {
+        monotonic: Monotonic::from_nanos(0),
+        wall: WallTime::from_unix_nanos(0),
+        sync: Sync::Unsynchronised,
+        suspended: Duration::ZERO,
+    };
 
     fn second(second: i64) -> WallTime {
         WallTime::from_unix_nanos(second * 1_000_000_000)
@@ -307,10 +306,12 @@ mod tests {
         foreign.iter().for_each(|name| fs::write(place.0.join(name), [0; 5000]).expect("room"));
         fs::create_dir(place.0.join("1999-01-01T00-00-00Z-radio.ts")).expect("a folder of an unlucky name");
         fs::write(place.0.join("1999-01-01T00-00-00Z-radio.m4a.part"), [0; 10]).expect("room");
-        let (mut folder, stats) = place.folder(1000);
+        let (folder, stats) = place.folder(1000);
         for hour in 0..5 {
             let fill = |to: &mut dyn Write| to.write_all(&[1; 300]);
-            folder.with_room(300, None, || folder.save(second(hour * 3600), Kind::M4a, fill)).expect("kept");
+            folder
+                .with_room(300, None, &UNTIMED, || folder.save(second(hour * 3600), Kind::M4a, fill))
+                .expect("kept");
         }
         let ours = |place: &Place| {
             let mut names = place.names();
@@ -321,8 +322,8 @@ mod tests {
         assert_eq!(ours(&place), [name(2), name(3), name(4)]);
         assert_eq!((stats.files.get(), stats.bytes.get()), (3.0, 900.0));
         let wall = second(4 * 3600 + 1800);
-        folder.wall = WallReading { wall, sync: Sync::Synchronised, ..folder.wall };
-        folder.tidy(0, Some(&place.0.join(name(2)))).expect("tidied");
+        let reading = WallReading { wall, sync: Sync::Synchronised, ..UNTIMED };
+        folder.tidy(0, Some(&place.0.join(name(2))), &reading).expect("tidied");
         assert_eq!(ours(&place), [name(2), name(4)], "the open one stays, however old");
         let mut others = place.names();
         others.retain(|it| !it.starts_with("1970"));
@@ -354,18 +355,18 @@ mod tests {
         // Bytes coming, how often the disk is full; whether it is kept, and how many files are left.
         for (coming, full, kept, left) in [(5000, 1, false, 4), (400, 1, true, 2), (300, 2, false, 1)] {
             let mut tries = 0;
-            let done = folder.with_room(coming, None, || {
+            let done = folder.with_room(coming, None, &UNTIMED, || {
                 tries += 1;
                 if tries <= full { Err(io::Error::from(ErrorKind::StorageFull)) } else { Ok(()) }
             });
             assert_eq!((done.is_ok(), place.names().len()), (kept, left), "{coming}");
         }
         let (tight, _) = place.folder(100);
-        assert!(tight.with_room(101, None, || Ok(())).is_err());
+        assert!(tight.with_room(101, None, &UNTIMED, || Ok(())).is_err());
         assert_eq!(place.names().len(), 1, "what can never fit costs nothing");
-        folder.try_out(None).expect("it can be written");
+        folder.try_out(None, &UNTIMED).expect("it can be written");
         assert_eq!(place.names().len(), 1);
         fs::remove_dir_all(&place.0).expect("removed");
-        assert_eq!(folder.try_out(None).map_err(|it| it.kind()), Err(ErrorKind::NotFound));
+        assert_eq!(folder.try_out(None, &UNTIMED).map_err(|it| it.kind()), Err(ErrorKind::NotFound));
     }
 }

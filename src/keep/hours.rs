@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::folder::Folder;
-use super::{KeepStats, Outlook, Progress, WRITE};
+use super::{KeepStats, Moment, Outlook, Progress, Task, WRITE};
 use crate::base::{Pts, Span, WallTime};
 use crate::clip::Kind;
 use crate::segment::{Presence, Segment, Snapshot, crypt};
@@ -80,14 +80,14 @@ impl Hours {
         let delay = DELAY.min(Span::from_ticks(window.ticks() / 2));
         Self { plan: Plan { delay, largest: bytes / 4 }, open: None, next: None, stats: Arc::clone(stats) }
     }
+}
 
-    /// The file that is being written.
-    pub(super) fn open(&self) -> Option<&Path> {
+impl Task for Hours {
+    fn open(&self) -> Option<&Path> {
         self.open.as_ref().map(|open| &*open.path)
     }
 
-    /// Counts what has left the window.
-    pub(super) fn follow(&mut self, snapshot: &Snapshot) {
+    fn follow(&mut self, snapshot: &Snapshot) {
         let Some(oldest) = all(snapshot).next() else { return };
         let (next, start) = *self.next.get_or_insert((oldest.sequence, oldest.start));
         if oldest.sequence > next {
@@ -96,13 +96,7 @@ impl Hours {
         }
     }
 
-    /// Writes what is due at one time.
-    pub(super) fn write(
-        &mut self,
-        snapshot: Arc<Snapshot>,
-        folder: &Folder,
-        outlook: Outlook,
-    ) -> io::Result<Progress> {
+    fn write(&mut self, snapshot: Arc<Snapshot>, folder: &Folder, now: &Moment) -> io::Result<Progress> {
         let Some((next, _)) = self.next else { return Ok(Progress::Idle) };
         let there = |it: &&Arc<Segment>| it.sequence >= next && it.presence == Presence::There;
         let segments: Vec<_> = all(&snapshot).filter(there).cloned().collect();
@@ -114,7 +108,7 @@ impl Hours {
         };
         let waiting: Vec<_> = segments.iter().map(waiting).collect();
         let Some(Batch { count, place }) =
-            self.plan.due(&waiting, self.open.as_ref().map(|it| it.state), outlook)
+            self.plan.due(&waiting, self.open.as_ref().map(|it| it.state), now.outlook)
         else {
             return Ok(Progress::Idle);
         };
@@ -134,7 +128,8 @@ impl Hours {
         let open = self.open.take();
         let path = open.as_ref().map(|it| it.path.clone());
         let mut target = Target { open, folder, begun };
-        let written = folder.with_room(bytes.len() as u64, path.as_deref(), || target.append(&bytes));
+        let written =
+            folder.with_room(bytes.len() as u64, path.as_deref(), &now.wall, || target.append(&bytes));
         self.open = target.open;
         written?;
         self.next = Some(after);

@@ -12,7 +12,8 @@ mod name;
 mod transmissions;
 mod trouble;
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,7 +23,7 @@ use self::folder::Folder;
 use self::hours::Hours;
 use self::transmissions::Transmissions;
 use self::trouble::Trouble;
-use crate::base::{Clock, Counter, Gauge, Monotonic, Span, Stop};
+use crate::base::{Clock, Counter, Gauge, Monotonic, Span, Stop, WallReading};
 use crate::clip::Kind;
 use crate::segment::Snapshot;
 use crate::timeline::Timeline;
@@ -39,12 +40,23 @@ const WRITE: usize = 1 << 20;
 const LONGEST: Span = Span::from_millis(10 * 60_000);
 
 /// What is kept of a stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum What {
     /// Each transmission, as a file of its own.
     Transmissions,
     /// All of it, in a transport stream for each hour.
     Everything,
+}
+
+impl What {
+    /// As it is configured.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Transmissions => "transmissions",
+            Self::Everything => "everything",
+        }
+    }
 }
 
 /// How a stream is kept.
@@ -95,16 +107,31 @@ pub struct Writer {
     stream: String,
     source: Source,
     folder: Folder,
-    task: Task,
+    task: Box<dyn Task>,
     stats: Arc<KeepStats>,
     trouble: Trouble,
     /// When the folder was looked at last.
     looked: Option<Monotonic>,
 }
 
-enum Task {
-    Transmissions(Transmissions),
-    Everything(Hours),
+/// What becomes of the window.
+trait Task: Send {
+    /// Takes what is new, and counts what has left the window.
+    fn follow(&mut self, snapshot: &Snapshot);
+
+    /// Writes what is due next, if anything is.
+    fn write(&mut self, snapshot: Arc<Snapshot>, folder: &Folder, now: &Moment) -> io::Result<Progress>;
+
+    /// The file that is written from one look to the next.
+    fn open(&self) -> Option<&Path> {
+        None
+    }
+}
+
+/// One look: what time it is, for what is too old, and whether another follows.
+struct Moment {
+    wall: WallReading,
+    outlook: Outlook,
 }
 
 /// Whether there will be another look.
@@ -126,12 +153,11 @@ impl Writer {
         source: Source,
     ) -> Self {
         let stats = Arc::<KeepStats>::default();
-        let task = match settings.what {
+        let task: Box<dyn Task> = match settings.what {
             What::Transmissions => {
-                let piece = Settings::piece(window);
-                Task::Transmissions(Transmissions::new(timeline, kind, piece, &stats))
+                Box::new(Transmissions::new(timeline, kind, Settings::piece(window), &stats))
             }
-            What::Everything => Task::Everything(Hours::new(settings.bytes.0, window, &stats)),
+            What::Everything => Box::new(Hours::new(settings.bytes.0, window, &stats)),
         };
         Self {
             stream: name.to_owned(),
@@ -167,8 +193,7 @@ impl Writer {
         if !self.trouble.is_over_or_due(now) {
             return;
         }
-        self.folder.wall = clock.wall();
-        let done = self.work(snapshot, now, outlook);
+        let done = self.work(snapshot, now, &Moment { wall: clock.wall(), outlook });
         // Disks take their time.
         self.trouble.tell(done, clock.now());
     }
@@ -176,10 +201,7 @@ impl Writer {
     /// What there is now; what is gone by now is counted.
     fn newest(&mut self) -> Option<Arc<Snapshot>> {
         let snapshot = (self.source)()?;
-        match &mut self.task {
-            Task::Transmissions(task) => task.follow(&snapshot),
-            Task::Everything(task) => task.follow(&snapshot),
-        }
+        self.task.follow(&snapshot);
         Some(snapshot)
     }
 
@@ -188,40 +210,26 @@ impl Writer {
         &mut self,
         mut snapshot: Option<Arc<Snapshot>>,
         now: Monotonic,
-        outlook: Outlook,
-    ) -> std::io::Result<()> {
+        moment: &Moment,
+    ) -> io::Result<()> {
         let mut wrote = false;
         // A snapshot holds all of the window: none is held while a disk takes its time.
         while let Some(it) = snapshot.take() {
-            let written = match &mut self.task {
-                Task::Transmissions(task) => task.write(it, &self.folder, outlook)?,
-                Task::Everything(task) => task.write(it, &self.folder, outlook)?,
-            };
-            if let Progress::Wrote = written {
+            if let Progress::Wrote = self.task.write(it, &self.folder, moment)? {
                 wrote = true;
                 snapshot = self.newest();
             }
         }
         let due = self.looked.is_none_or(|at| now.since(at) >= ROUND);
         if self.trouble.lasts() && !wrote {
-            self.folder.try_out(self.task.open())?;
+            self.folder.try_out(self.task.open(), &moment.wall)?;
         } else if due {
-            self.folder.tidy(0, self.task.open())?;
+            self.folder.tidy(0, self.task.open(), &moment.wall)?;
         }
         if due {
             self.looked = Some(now);
         }
         Ok(())
-    }
-}
-
-impl Task {
-    /// The file that is being written from one look to the next.
-    fn open(&self) -> Option<&std::path::Path> {
-        match self {
-            Self::Transmissions(_) => None,
-            Self::Everything(hours) => hours.open(),
-        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::folder::Folder;
-use super::{KeepStats, Outlook, Progress};
+use super::{KeepStats, Moment, Outlook, Progress, Task};
 use crate::base::{Pts, Span};
 use crate::clip::{self, Kind};
 use crate::media::marker::{Marker, MarkerId, MarkerKind};
@@ -33,9 +33,10 @@ impl Transmissions {
         let revision = timeline.shown().revision;
         Self { timeline, revision, kind, queue: Queue::new(piece), stats }
     }
+}
 
-    /// Takes what is new, and counts what has left the window.
-    pub(super) fn follow(&mut self, snapshot: &Snapshot) {
+impl Task for Transmissions {
+    fn follow(&mut self, snapshot: &Snapshot) {
         let (revision, changes) = self.timeline.since(self.revision, usize::MAX);
         self.revision = revision;
         let set = |change| match change {
@@ -52,15 +53,9 @@ impl Transmissions {
         }
     }
 
-    /// Writes the next one, if it is due.
-    pub(super) fn write(
-        &mut self,
-        snapshot: Arc<Snapshot>,
-        folder: &Folder,
-        outlook: Outlook,
-    ) -> io::Result<Progress> {
+    fn write(&mut self, snapshot: Arc<Snapshot>, folder: &Folder, now: &Moment) -> io::Result<Progress> {
         let Some(kept) = snapshot.span() else { return Ok(Progress::Idle) };
-        let Some(span) = self.queue.due(kept, outlook) else { return Ok(Progress::Idle) };
+        let Some(span) = self.queue.due(kept, now.outlook) else { return Ok(Progress::Idle) };
         let segments: Vec<_> = snapshot.kept().into_iter().flatten().cloned().collect();
         let Ok(clip) = clip::cut(&segments, span.clone(), self.kind) else {
             // There is nothing of that time: it is a gap.
@@ -73,7 +68,7 @@ impl Transmissions {
         let segments: Vec<_> = segments.into_iter().filter(needed).collect();
         drop(snapshot);
         let size = clip.size() as u64;
-        folder.with_room(size, None, || {
+        folder.with_room(size, None, &now.wall, || {
             folder.save(begun, self.kind, |file| {
                 file.write_all(&clip.head)?;
                 clip.pieces.iter().zip(&segments).try_for_each(|(piece, segment)| {

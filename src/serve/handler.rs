@@ -15,23 +15,21 @@ use hyper::header::{
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Request, StatusCode, Uri, Version};
 
-use super::access::{Denial, Pass};
+use super::access::Denial;
 use super::body::Body;
 use super::clip::{self, Cutter};
 use super::connection::Busy;
 use super::hold::{Change, Held, Wait};
 use super::live::Live;
 use super::rendition::Rendition;
-use super::reply::{self, Lasting, Media, Reply};
+use super::reply::{self, Media, Reply};
 use super::route::{self, Folder, METHODS, Refusal, Route, Verb};
 use super::shown::PartOf;
 use super::snapshot::Snapshots;
 use super::station::{Lineup, Station};
 use super::stats::{Kind, ServeStats};
-use super::texts::{self, Desk, Draft, Scope, Wanted};
-use super::{Health, Report, api, page};
-use crate::base::WallTime;
-use crate::playlist::{self, Directives, Latency, Piece, Verdict};
+use super::texts::Desk;
+use super::{Health, Report, api, page, playlists};
 
 /// Everything requests are answered from.
 pub(super) struct Handler {
@@ -91,11 +89,11 @@ impl Question {
 }
 
 /// Who asks, and how.
-struct Asked<'a> {
+pub(super) struct Asked<'a> {
     verb: Verb,
     client: IpAddr,
-    query: &'a str,
-    headers: &'a HeaderMap,
+    pub(super) query: &'a str,
+    pub(super) headers: &'a HeaderMap,
     round: Round,
     busy: &'a Busy,
 }
@@ -131,13 +129,15 @@ impl Handler {
         if version == Version::HTTP_11 && !headers.contains_key(HOST) {
             return Answer::Ready(Some(self.count(Kind::Refused, reply::no_host())));
         }
-        if let Ok(Route::Timeline { stream, about }) = route::parse(uri.path())
+        let verb = Verb::of(&method);
+        if verb.is_none()
+            && let Ok(Route::Timeline { stream, about }) = route::parse(uri.path())
             && let Some(task) = api::Task::of(&method, about)
         {
             let station = self.station(&stream);
             return Answer::Waiting(Box::pin(self.write(station, task, client, (uri, headers), body)));
         }
-        let question = Question { client, verb: Verb::of(&method), uri, headers, round: Round::First };
+        let question = Question { client, verb, uri, headers, round: Round::First };
         let Attempt { kind, reply, wait } = self.attempt(&question, &busy);
         let Some(wait) = wait else { return Answer::Ready(Some(self.count(kind, reply))) };
         match question.kept() {
@@ -181,7 +181,7 @@ impl Handler {
                     return finish(self.cutter.cut(&order, verb, &question.headers).await);
                 }
                 Wait::Writing(draft, lasting) => {
-                    return finish(written(&draft, &self.desk, &question.headers, lasting).await);
+                    return finish(playlists::written(&draft, &self.desk, &question.headers, lasting).await);
                 }
                 Wait::Listing(listing) => return finish(listing.answer(&question.headers).await),
                 Wait::Change(change) => change.over().await,
@@ -273,13 +273,13 @@ impl Handler {
                 let pass = station.access().pass(stream, asked.query);
                 return station
                     .lineup(*latency)
-                    .map_or_else(|| Ok(unknown()), |it| multivariant(asked, it, pass));
+                    .map_or_else(|| Ok(unknown()), |it| playlists::multivariant(asked, it, pass));
             }
             Route::Media { folder } => {
                 let Some((lineup, rendition)) = self.within(folder, asked) else { return Ok(unknown()) };
                 let station = self.station(&folder.stream);
                 let pass = station.and_then(|it| it.access().pass(&folder.stream, asked.query));
-                return media_playlist(asked, lineup, rendition, pass);
+                return playlists::media_playlist(asked, lineup, rendition, pass);
             }
             Route::Segment { folder, sequence } => {
                 let Some((_, rendition)) = self.within(folder, asked) else { return Ok(unknown()) };
@@ -424,82 +424,7 @@ async fn pictured(snapshots: &Snapshots) -> Reply {
     }
 }
 
-fn multivariant<'a>(asked: &Asked<'_>, lineup: &'a Lineup, pass: Option<Pass>) -> Result<Reply, Wait<'a>> {
-    let piece = match Piece::parse(asked.query) {
-        Ok(piece) => piece,
-        Err(error) => return Ok(reply::bad_query(&error)),
-    };
-    if lineup.renditions().is_empty() {
-        return Ok(unknown());
-    }
-    let begun = |rendition: &Arc<Rendition>| Some((rendition.clone(), rendition.playlists()?));
-    let first = lineup.renditions().iter().find_map(begun).filter(|_| lineup.is_complete());
-    let (first, shown) = first.ok_or(Wait::Change(Change::Lineup(lineup)))?;
-    let text = lineup.multivariant(handed_on(piece, lineup.end(), pass).as_deref());
-    Ok(reply::playlist(asked.headers, &first, &shown, &text, Lasting::Live))
-}
-
-/// The query with which the playlists in it are asked for: the same piece as far as it has come to its `end`, as what
-/// is finished does not grow, and with the same right to its keys.
-fn handed_on(piece: Option<Piece>, end: Option<WallTime>, pass: Option<Pass>) -> Option<String> {
-    let piece = piece.map(|piece| end.map_or(piece, |end| piece.by(end)).to_string());
-    let query: Vec<String> = piece.into_iter().chain(pass.map(|pass| pass.to_string())).collect();
-    (!query.is_empty()).then(|| query.join("&"))
-}
-
-fn media_playlist<'a>(
-    asked: &Asked<'_>,
-    lineup: &Lineup,
-    rendition: &'a Arc<Rendition>,
-    pass: Option<Pass>,
-) -> Result<Reply, Wait<'a>> {
-    let read = Piece::parse(asked.query).and_then(|piece| {
-        // Of a list that has ended, directives are ignored (rfc8216bis, 6.2.5).
-        let directives =
-            if piece.is_some() { Ok(Directives::default()) } else { Directives::parse(asked.query) };
-        Ok((piece, directives?))
-    });
-    let (piece, directives) = match read {
-        Ok(read) => read,
-        Err(error) => return Ok(reply::bad_query(&error)),
-    };
-    let shown = rendition.playlists().ok_or(Wait::Change(Change::Beginning(rendition)))?;
-    // Those of ordinary latency do not offer to hold requests.
-    let holds = directives.awaits.is_some() && rendition.latency() == Latency::Low;
-    let lasting = if holds { Lasting::Held } else { Lasting::Live };
-    let scope = match piece {
-        Some(piece) => match playlist::covered(&shown.snapshot, &piece) {
-            Some(listed) => Scope::Recording(listed),
-            None => return Ok(reply::no_recording(shown.extent())),
-        },
-        None => Scope::Live(playlist::extent(&shown.snapshot, directives.extent)),
-    };
-    match playlist::judge(&shown.snapshot, &directives) {
-        Verdict::Wait if holds => return Err(Wait::Change(Change::Reload(rendition, directives))),
-        Verdict::TooFar if holds => return Ok(reply::bad_query(&TOO_FAR)),
-        _ => {}
-    }
-    // Where no key is named, everybody's playlist is the same.
-    let wanted = Wanted { scope, pass: pass.filter(|_| shown.is_enciphered()) };
-    match texts::playlist(rendition, &shown, wanted, || lineup.reports(rendition)) {
-        Ok(text) => Ok(reply::playlist(asked.headers, rendition, &shown, &text, lasting)),
-        Err(draft) => Err(Wait::Writing(Arc::new(draft), lasting)),
-    }
-}
-
-async fn written(draft: &Arc<Draft>, desk: &Desk, headers: &HeaderMap, lasting: Lasting) -> Reply {
-    match draft.written(desk).await {
-        Some(text) => reply::playlist(headers, &draft.rendition, &draft.shown, &text, lasting),
-        None => reply::not_yet(UNWRITTEN, draft.rendition.retry_after()),
-    }
-}
-
-/// Too many want a long one of their own, or the board is far too busy.
-pub(super) const UNWRITTEN: &str = "the playlist was not written in three target durations";
-
-const TOO_FAR: &str = "the playlist will not have that for a while; ask for what comes next";
-
-fn unknown() -> Reply {
+pub(super) fn unknown() -> Reply {
     reply::plain(StatusCode::NOT_FOUND, "nothing is here; the page is at /\n")
 }
 

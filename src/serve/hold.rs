@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::api::Listing;
 use super::clip::Order;
-use super::handler::UNWRITTEN;
+use super::playlists::UNWRITTEN;
 use super::rendition::Rendition;
 use super::reply::{self, Lasting, Reply};
 use super::shown::PartOf;

@@ -6,6 +6,7 @@
 
 mod access;
 mod api;
+mod aside;
 mod body;
 mod certificate;
 mod clip;
@@ -18,6 +19,7 @@ mod live;
 mod negotiate;
 mod page;
 mod parcel;
+mod playlists;
 mod rendition;
 mod reply;
 mod route;

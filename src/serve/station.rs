@@ -249,7 +249,7 @@ impl Station {
     }
 
     /// The rendition that a player begins with, and whose endless stream is the stream's.
-    pub fn first(&self) -> Option<&Arc<Rendition>> {
+    pub(super) fn first(&self) -> Option<&Arc<Rendition>> {
         self.ordinary.renditions.first()
     }
 

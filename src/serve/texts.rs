@@ -8,9 +8,10 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::OnceCell;
 
 use super::access::{self, Pass};
+use super::aside::Aside;
 use super::negotiate::Coding;
 use super::rendition::Rendition;
 use super::shown::Shown;
@@ -99,32 +100,6 @@ impl<W: Clone + PartialEq> Kept<W> {
 
 fn len(slot: &Slot) -> usize {
     slot.get().map_or(0, |text| text.len())
-}
-
-/// A desk on another thread, for what would hold up all other requests: one piece of work at a time.
-pub(super) struct Aside(Arc<Semaphore>);
-
-impl Default for Aside {
-    fn default() -> Self {
-        Self(Arc::new(Semaphore::new(1)))
-    }
-}
-
-impl Aside {
-    /// What comes of the work when it has had its turn; `None` if it fell down.
-    pub(super) async fn done<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> Option<T> {
-        let turn = self.0.clone().acquire_owned().await.ok()?;
-        let work = move || {
-            let done = work();
-            // Whoever asked may be gone by now: the turn is over with the work, not before.
-            drop(turn);
-            done
-        };
-        tokio::task::spawn_blocking(work).await.ok()
-    }
 }
 
 /// Who writes the long ones: one at a time of what all want, and one of what few want, which all others need not

@@ -526,7 +526,7 @@ fn faults_are_told_with_place_and_remedy() {
         ),
         (
             synth("keep = { folder = \"/x\", what = \"all\" }"),
-            "outpost.toml:4: stream.keep.what: \"all\" is nothing that is kept; what can stand here: \"transmissions\", \"everything\"\n\
+            "outpost.toml:4: stream.keep.what: \"all\" is not possible here; what can stand here: \"transmissions\", \"everything\"\n\
              \x20 4 | keep = { folder = \"/x\", what = \"all\" }\n\
              \x20   |                                ^^^^^",
         ),

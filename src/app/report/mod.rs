@@ -119,19 +119,20 @@ impl SoundFigures {
     }
 }
 
+/// How a stream is: as its picture is, or its sound if that alone is in trouble; live since both are.
+fn both(picture: Option<Arc<State>>, sound: Option<Arc<State>>) -> Option<Arc<State>> {
+    let (Some(picture), Some(sound)) = (&picture, &sound) else { return picture.or(sound) };
+    let sound_counts =
+        picture.signal == Signal::Live && (sound.signal != Signal::Live || sound.since > picture.since);
+    Some(Arc::clone(if sound_counts { sound } else { picture }))
+}
+
 impl StreamFigures {
-    /// How the stream is: as its picture is, or its sound if that alone is in trouble.
+    /// How the stream is.
     pub(super) fn state(&self) -> Arc<State> {
-        let states = [
-            self.picture.as_ref().map(|picture| picture.camera.condition.get()),
-            self.sound.as_ref().map(|sound| sound.capture.condition.get()),
-        ];
-        let mut states = states.into_iter().flatten();
-        let first = states.next().expect("a stream has picture, sound or both");
-        match states.next() {
-            Some(second) if first.signal == Signal::Live => second,
-            _ => first,
-        }
+        let picture = self.picture.as_ref().map(|picture| picture.camera.condition.get());
+        let sound = self.sound.as_ref().map(|sound| sound.capture.condition.get());
+        both(picture, sound).expect("a stream has picture, sound or both")
     }
 
     /// The rendition a player begins with.
@@ -239,6 +240,40 @@ impl Report for BoxReport {
         match self.stalled(|_| true) {
             stalled if stalled.is_empty() => Health::Ok,
             stalled => Health::Degraded(stalled.join("; ")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_is_live_since_all_of_it_is() {
+        use Signal::{Live, NoDevice, Starting};
+        let state = |(signal, second): (Signal, i64)| {
+            let since = Monotonic::from_nanos(second * 1_000_000_000);
+            Arc::new(State { signal, cause: String::new(), since })
+        };
+        let table = [
+            (Some((Live, 1)), None, Some((Live, 1))),
+            (None, Some((NoDevice, 2)), Some((NoDevice, 2))),
+            (Some((Live, 1)), Some((Live, 3)), Some((Live, 3))),
+            (Some((Live, 7)), Some((Live, 3)), Some((Live, 7))),
+            (Some((NoDevice, 5)), Some((Live, 3)), Some((NoDevice, 5))),
+            (Some((Live, 1)), Some((NoDevice, 4)), Some((NoDevice, 4))),
+            (Some((Live, 6)), Some((NoDevice, 4)), Some((NoDevice, 4))),
+            (Some((NoDevice, 6)), Some((NoDevice, 4)), Some((NoDevice, 6))),
+            (Some((Starting, 0)), Some((Live, 1)), Some((Starting, 0))),
+            (None, None, None),
+        ];
+        for (picture, sound, expected) in table {
+            let found = both(picture.map(state), sound.map(state));
+            assert_eq!(
+                found.map(|it| (it.signal, it.since)),
+                expected.map(state).map(|it| (it.signal, it.since)),
+                "{picture:?} {sound:?}"
+            );
         }
     }
 }

@@ -10,11 +10,12 @@ use super::clocks::{Clocks, Moment};
 use super::{Fault, json, told};
 use crate::media::marker::MarkerKind;
 use crate::playlist::{Piece, query};
+use crate::serve::aside::Aside;
 use crate::serve::negotiate::{self, Coding};
 use crate::serve::reply::{self, Reply};
 use crate::serve::station::Station;
 use crate::serve::text::Text;
-use crate::serve::texts::{Aside, Kept, SHORT, Slot};
+use crate::serve::texts::{Kept, SHORT, Slot};
 use crate::timeline::{Revision, Shown};
 
 /// How long a list may take to be written, and in how many seconds it is worth asking again.

@@ -15,6 +15,7 @@ pub(super) use ask::order;
 pub(super) use delivery::Delivery;
 pub(super) use name::Disposition;
 
+use super::aside::Aside;
 use super::rendition::Rendition;
 use super::reply::{self, Media, Reply};
 use super::route::Verb;
@@ -43,7 +44,7 @@ pub(super) struct Order {
 
 /// Who cuts clips: one at a time.
 pub(super) struct Cutter {
-    turn: Arc<Semaphore>,
+    turn: Aside,
     under_way: Arc<Semaphore>,
     last: Arc<Mutex<Last>>,
 }
@@ -60,8 +61,7 @@ struct Wanted {
 
 impl Default for Cutter {
     fn default() -> Self {
-        let (turn, under_way) = (Arc::new(Semaphore::new(1)), Arc::new(Semaphore::new(UNDER_WAY)));
-        Self { turn, under_way, last: Arc::default() }
+        Self { turn: Aside::default(), under_way: Arc::new(Semaphore::new(UNDER_WAY)), last: Arc::default() }
     }
 }
 
@@ -71,7 +71,8 @@ impl Cutter {
         let Ok(place) = Arc::clone(&self.under_way).try_acquire_owned() else {
             return reply::not_yet("too many clips are under way; ask again in a moment", LATER);
         };
-        let found = match self.remembered(order) {
+        let remembered = find(&self.last, &Wanted::of(order)).and_then(|clip| order.needing(clip));
+        let found = match remembered {
             Some(found) => found,
             None => match tokio::time::timeout(order.rendition.patience(), self.made(order)).await {
                 Ok(Some(Ok(made))) => made,
@@ -85,39 +86,38 @@ impl Cutter {
         order.reply(found, place, verb, asked)
     }
 
-    /// One that was cut before, and the segments it needs, if all of them are still there.
-    fn remembered(&self, order: &Order) -> Option<(Arc<Clip>, Vec<Arc<Segment>>)> {
-        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let clip = last.iter().find(|(wanted, _)| wanted.is(order)).map(|(_, clip)| Arc::clone(clip))?;
-        let segments = order.segments(&clip)?;
-        Some((clip, segments))
-    }
-
     /// Cuts it on another thread when it is its turn, unless somebody else's turn has made it. `None` if that work fell
     /// down.
     async fn made(&self, order: &Order) -> Option<Result<(Arc<Clip>, Vec<Arc<Segment>>), Refusal>> {
-        let turn = Arc::clone(&self.turn).acquire_owned().await.ok()?;
-        if let Some(found) = self.remembered(order) {
-            return Some(Ok(found));
-        }
         let (shown, wanted, last) = (Arc::clone(&order.shown), Wanted::of(order), Arc::clone(&self.last));
         let work = move || {
-            let segments: Vec<_> = shown.snapshot.kept().into_iter().flatten().cloned().collect();
-            let clip = clip::cut(&segments, wanted.span.clone(), wanted.kind).map(Arc::new);
-            // Whoever asked may be gone by now, and ask again: it is remembered here, and the turn is over with the work.
-            if let Ok(clip) = &clip {
-                let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
-                last.truncate(REMEMBERED - 1);
-                last.push_front((wanted, Arc::clone(clip)));
+            if let Some(found) = find(&last, &wanted).filter(|clip| segments(&shown, clip).is_some()) {
+                return Ok(found);
             }
-            drop(turn);
-            clip
+            let kept: Vec<_> = shown.snapshot.kept().into_iter().flatten().cloned().collect();
+            let clip = Arc::new(clip::cut(&kept, wanted.span.clone(), wanted.kind)?);
+            // Whoever asked may be gone by now, and ask again: it is remembered here.
+            let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+            last.truncate(REMEMBERED - 1);
+            last.push_front((wanted, Arc::clone(&clip)));
+            Ok(clip)
         };
-        match tokio::task::spawn_blocking(work).await.ok()? {
-            Ok(clip) => Some(Ok((Arc::clone(&clip), order.segments(&clip)?))),
+        match self.turn.done(work).await? {
+            Ok(clip) => order.needing(clip).map(Ok),
             Err(refusal) => Some(Err(refusal)),
         }
     }
+}
+
+/// One that was cut before.
+fn find(last: &Mutex<Last>, wanted: &Wanted) -> Option<Arc<Clip>> {
+    let last = last.lock().unwrap_or_else(PoisonError::into_inner);
+    last.iter().find(|(it, _)| it.is(wanted)).map(|(_, clip)| Arc::clone(clip))
+}
+
+/// Those that a clip's pieces are cut from, if all of them are there.
+fn segments(shown: &Shown, clip: &Clip) -> Option<Vec<Arc<Segment>>> {
+    clip.pieces.iter().map(|piece| shown.segment(piece.sequence).cloned()).collect()
 }
 
 impl Wanted {
@@ -125,15 +125,16 @@ impl Wanted {
         Self { rendition: Arc::clone(&order.rendition), span: order.span.clone(), kind: order.kind }
     }
 
-    fn is(&self, order: &Order) -> bool {
-        Arc::ptr_eq(&self.rendition, &order.rendition) && self.span == order.span && self.kind == order.kind
+    fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.rendition, &other.rendition) && self.span == other.span && self.kind == other.kind
     }
 }
 
 impl Order {
-    /// Those its pieces are cut from, if all of them are there.
-    fn segments(&self, clip: &Clip) -> Option<Vec<Arc<Segment>>> {
-        clip.pieces.iter().map(|piece| self.shown.segment(piece.sequence).cloned()).collect()
+    /// A clip with what its pieces are cut from, if all of that is there.
+    fn needing(&self, clip: Arc<Clip>) -> Option<(Arc<Clip>, Vec<Arc<Segment>>)> {
+        let segments = segments(&self.shown, &clip)?;
+        Some((clip, segments))
     }
 
     fn reply(

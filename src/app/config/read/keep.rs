@@ -1,14 +1,13 @@
 //! `[stream.keep]`, as it is written and as it is checked.
 
 use std::path::PathBuf;
-use std::str::FromStr;
 
 use bytesize::ByteSize;
 use serde::Deserialize;
 
 use super::super::fault::Wrong;
-use super::super::values::{Memory, written};
-use super::super::{BitRate, Length, StreamConfig, bytes, keys};
+use super::super::values::Memory;
+use super::super::{BitRate, Length, StreamConfig, bytes};
 use super::Check;
 use crate::keep::{Settings, What};
 
@@ -21,30 +20,9 @@ const AGES: (i64, i64) = (3_600_000, 3650 * 24 * 3_600_000);
 #[serde(deny_unknown_fields)]
 pub(super) struct Keep {
     folder: Option<PathBuf>,
-    what: Option<Wanted>,
+    what: Option<What>,
     bytes: Option<Memory>,
     age: Option<Length>,
-}
-
-#[derive(Clone, Copy, Deserialize)]
-struct Wanted(#[serde(deserialize_with = "written")] WrittenWhat);
-
-#[derive(Clone, Copy)]
-struct WrittenWhat(What);
-
-impl FromStr for WrittenWhat {
-    type Err = String;
-
-    fn from_str(word: &str) -> Result<Self, String> {
-        match word {
-            "transmissions" => Ok(Self(What::Transmissions)),
-            "everything" => Ok(Self(What::Everything)),
-            _ => {
-                let advice = keys::choice(word, &["transmissions", "everything"]);
-                Err(format!("{word:?} is nothing that is kept; {advice}"))
-            }
-        }
-    }
 }
 
 impl Check<'_, '_> {
@@ -58,7 +36,7 @@ impl Check<'_, '_> {
                 format!("{} depends on where Outpost is started; write its whole path", folder.display());
             return Err(self.wrong("keep.folder", what));
         }
-        let what = keep.what.map_or(What::Transmissions, |what| what.0.0);
+        let what = keep.what.unwrap_or(What::Transmissions);
         if what == What::Transmissions && stream.audio.is_none() {
             let what = "there is no sound to find transmissions in; write what = \"everything\", or add [stream.audio]";
             return Err(self.wrong("keep.what", what));
