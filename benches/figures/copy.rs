@@ -4,7 +4,6 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use nix::time::{ClockId, clock_gettime};
 use outpost::base::{Clock, Pulse, Span};
 use outpost::container::ts::Record;
 use outpost::media::aac::AacConfig;
@@ -18,6 +17,7 @@ use outpost::segment::{Agreement, Keeper, Ledger, Numbering, SegmentConfig, Segm
 use outpost::serve::Rendition;
 use outpost::sys::clock::RealClock;
 
+use crate::process::thread_time;
 use crate::table::Row;
 
 /// How long it is watched, in real time: waking up costs more than copying.
@@ -25,11 +25,6 @@ const WATCHED: Duration = Duration::from_secs(20);
 /// AAC-LC in mono at 48 kHz (ISO/IEC 14496-3, 1.6.2.1), of 64 kbit/s.
 const SOUND: [u8; 2] = [0x11, 0x88];
 const FRAME_BYTES: usize = 171;
-
-/// CPU time of this thread.
-fn spent() -> Result<Duration, Box<dyn Error>> {
-    Ok(clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)?.into())
-}
 
 /// Copies units in real time into a rendition of their own.
 pub(crate) fn rows(dir: &std::path::Path) -> Result<Vec<Row>, Box<dyn Error>> {
@@ -55,12 +50,12 @@ pub(crate) fn rows(dir: &std::path::Path) -> Result<Vec<Row>, Box<dyn Error>> {
         let pts = first + Span::from_ticks(n * frame.ticks());
         std::thread::sleep((pts - first + frame).to_duration().saturating_sub(begun.elapsed()));
         // The thread encodes this sound anyway: what counts is the handing on.
-        let before = spent()?;
+        let before = thread_time()?;
         if cutter.is_cut(pts) {
             outlet.begin_segment(pts);
         }
         outlet.write(&Packet { track: Track::Audio, pts, dts: pts, entry: Entry::Key, data: &data });
-        copying += spent()? - before;
+        copying += thread_time()? - before;
     }
     drop(outlet);
     let served = serving.join().map_err(|_| "the serving side panicked")??;
@@ -85,7 +80,7 @@ fn serve(
     let keeper = Keeper::new(config, sequence, Arc::clone(clock), Arc::new(shelf), pulse);
     let mut segmenter = Segmenter::new(keeper);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let before = spent()?;
+    let before = thread_time()?;
     runtime.block_on(async { segmenter.drive(&mut Reader::new(ring)?).await })?;
-    Ok(spent()? - before)
+    Ok(thread_time()? - before)
 }

@@ -6,7 +6,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use nix::time::{ClockId, clock_gettime};
 use outpost::base::{Pts, Random, Span};
 use outpost::detect::{self, Watcher, motion};
 use outpost::encode::{AudioEncoder, EncodeError};
@@ -15,6 +14,7 @@ use outpost::media::{AacConfig, AudioBlock, CutGrid, Packet, Pick, Picture, Size
 use outpost::pump::audio::{AudioStream, PumpStats};
 use outpost::ring;
 
+use crate::process::thread_time;
 use crate::table::Row;
 
 /// Seconds of a stream in a round, and rounds: of these the best counts, since what else the machine does only adds.
@@ -101,13 +101,9 @@ fn pictures(size: Size) -> Result<f64, Box<dyn Error>> {
 fn best(mut round: impl FnMut()) -> Result<f64, Box<dyn Error>> {
     let mut least = Duration::MAX;
     for _ in 0..ROUNDS {
-        let before = cpu_time()?;
+        let before = thread_time()?;
         round();
-        least = least.min(cpu_time()? - before);
+        least = least.min(thread_time()? - before);
     }
     Ok(least.as_secs_f64() * 1e3 / f64::from(SECONDS))
-}
-
-fn cpu_time() -> nix::Result<Duration> {
-    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map(Duration::from)
 }

@@ -4,7 +4,7 @@
 use std::fs;
 use std::time::Duration;
 
-use nix::time::{clock_getcpuclockid, clock_gettime};
+use nix::time::{ClockId, clock_getcpuclockid, clock_gettime};
 use nix::unistd::Pid;
 
 /// Processor time the process and its children now alive have used, in seconds.
@@ -29,6 +29,11 @@ pub(crate) fn own_pss_kib(pid: u32) -> f64 {
     let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
     let pss = rollup.lines().find_map(|line| line.strip_prefix("Pss:"));
     pss.and_then(|pss| pss.trim().strip_suffix("kB")?.trim().parse().ok()).unwrap_or(f64::NAN)
+}
+
+/// Processor time this thread has used.
+pub(crate) fn thread_time() -> nix::Result<Duration> {
+    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map(Duration::from)
 }
 
 fn family(pid: u32) -> impl Iterator<Item = u32> {

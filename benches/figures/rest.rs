@@ -10,7 +10,6 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle, sleep};
 use std::time::Duration;
 
-use nix::time::{ClockId, clock_gettime};
 use outpost::base::{Clock, Counter, Span, Stop};
 use outpost::encode::choose::{self, EncoderKind};
 use outpost::encode::{self, AacParams, AacProfile, Ask, Preset, Tuning, VideoEncoder, VideoParams};
@@ -148,7 +147,7 @@ fn clock() -> Arc<dyn Clock> {
 
 /// What `make` gives, its cost to this thread added to `making`.
 fn made<T>(making: &Counter, make: impl FnOnce() -> T) -> T {
-    let spent = || clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map_or(Duration::ZERO, Duration::from);
+    let spent = || process::thread_time().unwrap_or_default();
     let before = spent();
     let made = make();
     making.add((spent() - before).as_nanos() as u64);

@@ -186,6 +186,7 @@ fn product(a: &[f32], b: &[f32]) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::Random;
 
     fn heard(seconds: f32, mut sound: impl FnMut(f32) -> f32) -> Vec<Step> {
         let samples: Vec<f32> = (0..(seconds * SAMPLE_RATE as f32) as u32)
@@ -228,14 +229,8 @@ mod tests {
 
     #[test]
     fn noise_has_no_pitch_and_what_is_no_number_does_not_stay() {
-        // xorshift64 (Marsaglia, 2003).
-        let mut state = 1u64;
-        let steps = heard(5.0, |_| {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            (state >> 40) as f32 / (1u32 << 23) as f32 - 1.0
-        });
+        let mut random = Random::new(1);
+        let steps = heard(5.0, |_| random.within(-1.0..1.0));
         let pitched = steps.iter().filter(|step| step.pitch > 0.5).count();
         assert!(pitched < 10, "{pitched} of 500");
         let steps = heard(1.0, |t| if t < 0.5 { f32::NAN } else { 0.0 });

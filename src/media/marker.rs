@@ -171,11 +171,6 @@ impl Marker {
     pub fn place(&self) -> (Pts, u64) {
         (self.from, self.id.count)
     }
-
-    /// Whether some of it lies in `from..to`.
-    pub fn overlaps(&self, from: Pts, to: Pts) -> bool {
-        self.from < to && self.to.is_none_or(|end| end >= from)
-    }
 }
 
 #[cfg(test)]

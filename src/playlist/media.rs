@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::query::Piece;
 use super::style::{Extent, Format, Latency, Report, Skip, Style};
 use super::tag::{Hold, PartName, Tag};
-use crate::base::{Pts, Span};
+use crate::base::{Pts, Span, WallTime};
 use crate::container::ts::Join;
 use crate::segment::{Edge, Init, Key, PartList, Presence, Segment, Snapshot};
 
@@ -138,16 +138,16 @@ struct Writer<'a> {
     cipher: Cipher,
     /// Number of the initialisation section that holds.
     init: Option<u64>,
-    /// Whether the date of what follows can be reckoned from one above: within a discontinuity, media time and
-    /// civil time run alike.
-    dated: bool,
+    /// The date of what follows, as it is reckoned from one above: media time and civil time run alike until something
+    /// breaks, or the machine is suspended.
+    dated: Option<WallTime>,
 }
 
 impl<'a> Writer<'a> {
     fn new(snapshot: &'a Snapshot, style: &'a Style, shown: &Range<usize>) -> Self {
         let edge = if snapshot.edge.is_some() { EDGE_LEN } else { 0 };
         let text = String::with_capacity(HEAD_LEN + edge + SEGMENT_LEN * shown.len());
-        Self { snapshot, style, text, cipher: Cipher::Clear, init: None, dated: false }
+        Self { snapshot, style, text, cipher: Cipher::Clear, init: None, dated: None }
     }
 
     fn live(
@@ -268,9 +268,9 @@ impl<'a> Writer<'a> {
         }
         if presence == Presence::Gap {
             self.line(Tag::Gap)?;
-            // Whoever comes out of it is told anew where he is.
-            self.dated = false;
         }
+        // Whoever comes out of a gap is told anew where he is.
+        self.dated = (presence == Presence::There).then(|| self.snapshot.dates.end(start, segment.duration));
         let suffix = match self.style.format {
             Format::TransportStream => "ts",
             Format::Fmp4 => "m4s",
@@ -293,7 +293,7 @@ impl<'a> Writer<'a> {
         if join == Join::Continuous {
             return Ok(());
         }
-        self.dated = false;
+        self.dated = None;
         self.line(Tag::Discontinuity)
     }
 
@@ -312,11 +312,8 @@ impl<'a> Writer<'a> {
     }
 
     fn date(&mut self, start: Pts) -> fmt::Result {
-        if self.dated {
-            return Ok(());
-        }
-        self.dated = true;
-        self.line(Tag::ProgramDateTime(self.snapshot.dates.at(start)))
+        let date = self.snapshot.dates.at(start);
+        if self.dated == Some(date) { Ok(()) } else { self.line(Tag::ProgramDateTime(date)) }
     }
 
     fn parts(&mut self, sequence: u64, parts: &PartList) -> fmt::Result {
@@ -331,8 +328,8 @@ impl<'a> Writer<'a> {
     fn parts_from(&self, edge: &Edge) -> usize {
         let Snapshot { listed, target, .. } = self.snapshot;
         let written = edge.parts.iter().fold(Span::ZERO, |sum, part| sum + part.duration);
-        let bound = 3 * target.span().ticks();
-        listed.len() - from_end(listed, written).take_while(|distance| distance.ticks() < bound).count()
+        let bound = target.least_window();
+        listed.len() - from_end(listed, written).take_while(|distance| *distance < bound).count()
     }
 
     fn line(&mut self, tag: Tag<'_>) -> fmt::Result {

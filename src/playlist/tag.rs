@@ -178,8 +178,8 @@ fn date_range(f: &mut Formatter<'_>, marker: &Marker, dates: &Dates) -> fmt::Res
     write!(f, "#EXT-X-DATERANGE:ID=\"{id}\",CLASS=\"outpost.{kind}\",START-DATE=\"{begun}\"")?;
     if let Some(to) = to {
         // In civil time, which went on while the machine was suspended.
-        let slept = dates.asleep(*from, *to) / 1000;
-        write!(f, ",DURATION={}", Seconds(micros(*to).saturating_sub(micros(*from)).saturating_add(slept)))?;
+        let nanos = dates.at(*to).as_unix_nanos().saturating_sub(begun.as_unix_nanos());
+        write!(f, ",DURATION={}", Seconds(nanos / 1000))?;
     }
     if let Some(level) = level {
         write!(f, ",X-OUTPOST-LEVEL=\"{level:.1}\"")?;

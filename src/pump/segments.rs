@@ -14,7 +14,7 @@ use crate::ring::spsc::Consumer;
 
 use super::dating::Dating;
 use super::lag::{Lag, LagStats};
-use super::notices::Notices;
+use super::notices::{Dates, Notices};
 use super::sink::RecordSink;
 
 /// The way of one stream's units into its ring.
@@ -53,9 +53,9 @@ impl Segments {
         }
     }
 
-    /// The same, which tells of the markers that come from `ring`.
-    pub fn with_notices(self, ring: Consumer<Option<Arc<Marker>>>) -> Self {
-        Self { notices: Some(Notices::new(ring)), ..self }
+    /// The same, which tells of the markers that come from `ring`, in civil time by `dates`.
+    pub fn with_notices(self, ring: Consumer<Option<Arc<Marker>>>, dates: Dates) -> Self {
+        Self { notices: Some(Notices::new(ring, dates)), ..self }
     }
 
     /// How old its pictures are when they are in the ring.
@@ -112,7 +112,7 @@ impl Segments {
                 // It is short, and a segment is open: nothing can be wrong with it.
                 let _ = self.mux.note(unit.pts, tag, &mut self.sink);
             }
-            if let Some(tag) = self.notices.as_mut().and_then(|notices| notices.tag(unit.pts, &*self.clock)) {
+            if let Some(tag) = self.notices.as_mut().and_then(|notices| notices.tag(unit.pts)) {
                 let _ = self.mux.note(unit.pts, tag, &mut self.sink);
             }
         }

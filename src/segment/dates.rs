@@ -73,18 +73,13 @@ impl Dates {
         self.date(start, (start + duration).to_monotonic())
     }
 
-    /// How long the machine was suspended between two media instants, in nanoseconds.
-    pub fn asleep(&self, from: Pts, to: Pts) -> i64 {
-        let between = self.pauses.iter().filter(|pause| from < pause.until && pause.until <= to);
-        between.map(|pause| pause.nanos).sum()
-    }
-
     /// Civil time of a monotonic instant.
     pub fn at_monotonic(&self, instant: Monotonic) -> WallTime {
         self.date(instant.to_pts(), instant)
     }
 
-    /// The media instant of a civil time, the first that is not before it. What came about while the machine was suspended is where the media go on.
+    /// The media instant of a civil time, the first that is not before it. What came about while the machine was
+    /// suspended is where the media go on.
     pub fn instant(&self, wall: WallTime) -> Pts {
         let awake = wall.as_unix_nanos().saturating_sub(self.offset_nanos);
         let mut missing: i64 = 0;

@@ -91,10 +91,10 @@ impl Keeper {
         warn!(rendition = self.sequence.rendition(), "gave up a segment: {reason}");
     }
 
-    /// Counts a segment that is listed as a gap, though some of its parts are there.
-    pub(super) fn count_gap(&mut self) {
-        self.stats.lost.increment();
-        self.stats.gaps.increment();
+    /// Counts so many gaps that are listed, and tells that what should be there from `from` to `to` was lost.
+    pub(super) fn tell_gap(&self, from: Pts, to: Pts, count: u64) {
+        self.stats.gaps.add(count);
+        self.sequence.agreement().timeline().write(|log| log.add_gap(from, to));
     }
 
     /// Says that a segment ends sooner than it should.
@@ -112,10 +112,10 @@ impl Keeper {
                 return None;
             }
         };
-        self.stats.gaps.add(before.gaps().len() as u64);
         if let (Some(first), Some(last)) = (before.gaps().first(), before.gaps().last()) {
-            let (from, to) = (first.start, last.start + last.duration);
-            self.sequence.agreement().timeline().write(|log| log.add_gap(from, to));
+            // Of a hole longer than the window no more than its end is listed.
+            let from = end.map_or(first.start, |end| end.min(first.start));
+            self.tell_gap(from, last.start + last.duration, before.gaps().len() as u64);
         }
         // What holds for them is told of them too: it must not change when those before them have left the list.
         if let Some(last) = self.window.last() {

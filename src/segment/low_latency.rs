@@ -185,7 +185,8 @@ impl LowLatency {
         if let Some(next) = hole.filter(|_| !open.parts.is_empty()) {
             let whole = self.keeper.sequence.end_of(open.start, next);
             if whole > end && TargetDuration::of(target).allows(whole - open.start) {
-                self.keeper.count_gap();
+                self.keeper.stats.lost.increment();
+                self.keeper.tell_gap(end, whole, 1);
                 open.fill(end, whole, self.part_target);
                 end = whole;
             }
@@ -196,6 +197,7 @@ impl LowLatency {
             // It has its number, which readers count.
             let gap = Segment::gap(open.sequence, open.start, target, open.join);
             let gap = Segment { init: Some(Arc::clone(&open.init)), ..gap };
+            self.keeper.tell_gap(open.start, open.start + target, 1);
             self.await_part(open.sequence + 1, open.start + target, &open.init);
             return self.keeper.list(gap, self.edge.clone());
         }

@@ -90,18 +90,15 @@ impl Memory {
     /// Now `all` of them are told that reach beyond `from`, where the playlist begins.
     pub(super) fn tell(&mut self, all: Arc<[Arc<Marker>]>, from: Option<Pts>, now: Monotonic) -> Markers {
         let last = self.told.back().map(|(_, told)| told);
-        if last.is_none_or(|it| it.from != from || !Arc::ptr_eq(&it.markers, &all)) {
+        let changed = last.is_none_or(|it| it.from != from || !Arc::ptr_eq(&it.markers, &all));
+        let mut gone = Vec::new();
+        if changed {
             let told = Told { markers: Arc::clone(&all), from };
-            let gone = |last: &Told| {
-                let heard = last.markers.iter().filter(|it| last.tells(it) && told.find(it).is_none());
-                heard.map(|it| (now, Arc::clone(it))).collect::<Vec<_>>()
-            };
-            let gone = last.map(gone).unwrap_or_default();
+            let heard = last.iter().flat_map(|last| last.markers.iter().filter(|it| last.tells(it)));
+            gone.extend(heard.filter(|it| told.find(it).is_none()).map(|it| (now, Arc::clone(it))));
             self.told.push_back((now, told));
-            self.remove(gone, now);
-        } else {
-            self.remove(Vec::new(), now);
         }
+        self.remove(gone, now);
         // The oldest of them held until the second came.
         while self.told.get(1).is_some_and(|(since, _)| now.since(*since) >= self.boundary) {
             self.told.pop_front();

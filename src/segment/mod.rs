@@ -19,12 +19,11 @@ pub mod window;
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 
 use crate::base::time::TICKS_PER_SECOND;
-use crate::base::{Pts, Span, WallTime};
+use crate::base::{Pts, Span};
 use crate::container::ts::Join;
 
 pub use crate::ring::Supply;
@@ -158,6 +157,12 @@ impl TargetDuration {
         Span::from_ticks(i64::from(self.0) * TICKS_PER_SECOND)
     }
 
+    /// What at least is left of a playlist when a segment goes (RFC 8216, 6.2.2: three target durations). So far from
+    /// its end parts are told (rfc8216bis, 6.2.2).
+    pub fn least_window(self) -> Span {
+        Span::from_ticks(3 * self.span().ticks())
+    }
+
     /// The skip boundary: so far from the end, deltas tell everything in full (rfc8216bis, 4.4.3.8: no less than six
     /// target durations).
     pub fn skip_boundary(self) -> Span {
@@ -213,20 +218,6 @@ impl Snapshot {
     pub fn start(&self) -> Option<Pts> {
         self.retired.first().or(self.listed.first()).map(|segment| segment.start)
     }
-}
-
-impl Snapshot {
-    /// Where in the media that instant of civil time is; what lies before all that is kept is its beginning, what lies
-    /// between two segments or behind all of them the end of the one before. `None` if nothing is kept.
-    pub fn instant(&self, at: WallTime) -> Option<Pts> {
-        let [retired, listed] = self.kept();
-        let mut segments = retired.iter().chain(listed);
-        let since = |it: &&Arc<Segment>| at >= self.dates.at(it.start);
-        let Some(segment) = segments.clone().rfind(since) else { return segments.next().map(|it| it.start) };
-        let nanos = at.as_unix_nanos().saturating_sub(self.dates.at(segment.start).as_unix_nanos());
-        let into = Span::from(Duration::from_nanos(nanos.unsigned_abs()));
-        Some(segment.start + into.min(segment.duration))
-    }
 
     /// What one playlist can name: the segments listed, after those no longer listed that lead up to them without a
     /// number missing. What came before a fresh beginning is not among them.
@@ -269,34 +260,6 @@ pub trait Shelf: Send + std::marker::Sync {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::{Clock, Monotonic, SimClock};
-    use crate::segment::window::Window;
-
-    #[test]
-    fn civil_time_is_found_in_the_media() {
-        let clock = SimClock::new(Monotonic::default(), WallTime::from_unix_nanos(1_700_000_000_000_000_000));
-        let mut window = Window::new(&SegmentConfig::default(), Dates::of(&clock.wall()));
-        assert_eq!(window.snapshot().instant(WallTime::default()), None);
-        let millis = |millis: i64| Pts::default() + Span::from_millis(millis);
-        // From 10 s to 12 s, and from 14 s to 16 s.
-        for (sequence, begin) in [(7, 10_000), (8, 14_000)] {
-            let (duration, body) = (Span::from_millis(2_000), Body::default());
-            let segment = Segment::plain(sequence, millis(begin), duration, Join::Continuous, body);
-            window.push(segment, Monotonic::default());
-        }
-        let snapshot = window.snapshot();
-        for (at, found) in [
-            (0, 10_000),
-            (10_000, 10_000),
-            (11_250, 11_250),
-            (13_000, 12_000),
-            (15_001, 15_001),
-            (20_000, 16_000),
-        ] {
-            let at = WallTime::from_unix_nanos(1_700_000_000_000_000_000 + at * 1_000_000);
-            assert_eq!(snapshot.instant(at), Some(millis(found)), "{at}");
-        }
-    }
 
     #[test]
     fn no_segment_on_the_grid_exceeds_the_target_duration() {

@@ -20,6 +20,8 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
+
 use super::dates::{Correction, Dates};
 use super::ledger::{Ledger, Numbers, Reservation, Stock, counted_at};
 use super::{Segment, SegmentConfig, TargetDuration};
@@ -60,6 +62,8 @@ pub struct Agreement {
     /// The cell of the first number.
     origin: i64,
     state: Mutex<State>,
+    /// One mapping for all.
+    dates: ArcSwap<Dates>,
     /// What happened when, told by all of them.
     timeline: Arc<Timeline>,
 }
@@ -74,7 +78,6 @@ struct State {
     decided: i64,
     /// Before these, nothing is listed, in segments and in parts.
     fronts: [Pts; 2],
-    dates: Dates,
     /// When the clocks were looked at last, and how long the machine had been suspended then.
     looked: Monotonic,
     suspended: Duration,
@@ -153,15 +156,15 @@ impl Agreement {
             stock,
             decided: i64::MIN,
             fronts: [Pts::from_ticks(i64::MIN); 2],
-            dates: Dates::of(reading),
             looked: reading.monotonic,
             suspended: reading.suspended,
         };
         let target = TargetDuration::of(config.target);
-        let length = config.length.max(Span::from_ticks(3 * target.span().ticks()));
+        let length = config.length.max(target.least_window());
         // No two runs begin in the same nanosecond.
         let timeline = Timeline::new(reading.wall.as_unix_nanos() as u64);
-        Arc::new(Self { numbering, target, length, origin, state: Mutex::new(state), timeline })
+        let (state, dates) = (Mutex::new(state), ArcSwap::from_pointee(Dates::of(reading)));
+        Arc::new(Self { numbering, target, length, origin, state, dates, timeline })
     }
 
     /// The numbers of one of them; `rendition` is what the log calls it.
@@ -176,7 +179,7 @@ impl Agreement {
     /// asks first.
     pub fn look(&self, reading: &WallReading) -> Option<Correction> {
         let mut state = self.state();
-        let State { breaks, decided, dates, looked, suspended, next, .. } = &mut *state;
+        let State { breaks, decided, looked, suspended, next, .. } = &mut *state;
         let before = std::mem::replace(looked, reading.monotonic).to_pts();
         let known = std::mem::replace(suspended, reading.suspended.max(*suspended));
         let slept = reading.suspended.saturating_sub(known);
@@ -185,7 +188,9 @@ impl Agreement {
             Numbering::Aligned(grid) => grid.instant((grid.cell(before) + 1).max(decided.saturating_add(1))),
             Numbering::Counted => reading.monotonic.to_pts(),
         };
+        let mut dates = self.dates();
         let correction = dates.correct(reading, slept, since)?;
+        self.dates.store(Arc::new(dates));
         if let Correction::Suspended { .. } = correction {
             if !breaks.contain(since) {
                 breaks.push(since);
@@ -195,9 +200,9 @@ impl Agreement {
         Some(correction)
     }
 
-    /// The dates of all renditions.
+    /// The dates of all renditions. Waits for nobody.
     pub fn dates(&self) -> Dates {
-        self.state().dates
+        **self.dates.load()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -392,7 +397,7 @@ impl Sequence {
             return Ok(self.settle(state, cell, Join::Broken, before));
         };
         // Of a hole longer than the window its end is told, as if what is listed lasted until there.
-        let (least, cell_len) = (3 * agreement.target.span().ticks(), grid.target().ticks());
+        let (least, cell_len) = (agreement.target.least_window().ticks(), grid.target().ticks());
         let told = (least + cell_len - 1).div_euclid(cell_len);
         let anew = start - end > agreement.length && cell - last > told + 1;
         let (last, end) = if anew { (cell - told - 1, grid.instant(cell - told)) } else { (last, end) };

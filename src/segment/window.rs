@@ -195,11 +195,10 @@ impl Window {
         self.listed_bytes + self.retired_bytes
     }
 
-    /// How long the list would last without its first segment, if RFC 8216, 6.2.2 lets it go: what
-    /// remains must last three target durations.
+    /// How long the list would last without its first segment, if that may go.
     fn without_first(&self) -> Option<Span> {
         let rest = self.duration - self.listed.front()?.segment.duration;
-        (rest.ticks() >= 3 * self.target.span().ticks()).then_some(rest)
+        (rest >= self.target.least_window()).then_some(rest)
     }
 
     fn retire_by_time(&mut self, now: Monotonic) {

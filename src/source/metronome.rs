@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{AudioDevice, AudioInput, Capture, InputFormat, Signal, SourceError};
-use crate::base::{Clock, Monotonic, SimClock, Stop, WallTime};
+use crate::base::{Clock, Monotonic, Random, SimClock, Stop, WallTime};
 use crate::media::AudioBlock;
 use crate::media::audio::SAMPLE_RATE;
 
@@ -22,22 +22,18 @@ pub(super) fn sim_clock() -> Arc<SimClock> {
 
 /// Timestamps wrong by up to so many milliseconds in either direction, evenly spread.
 pub(super) struct Jitter {
-    state: u64,
+    random: Random,
     reach: f64,
 }
 
 impl Jitter {
     pub(super) fn new(seed: u64, milliseconds: f64) -> Self {
-        Self { state: seed | 1, reach: milliseconds * 1e6 }
+        Self { random: Random::new(seed), reach: milliseconds * 1e6 }
     }
 
     pub(super) fn shake(&mut self, instant: Monotonic) -> Monotonic {
-        // xorshift64 (Marsaglia, 2003).
-        self.state ^= self.state << 13;
-        self.state ^= self.state >> 7;
-        self.state ^= self.state << 17;
-        let unit = (self.state >> 11) as f64 / (1u64 << 53) as f64;
-        Monotonic::from_nanos(instant.as_nanos() + ((2.0 * unit - 1.0) * self.reach) as i64)
+        let off = f64::from(self.random.within(-1.0..1.0)) * self.reach;
+        Monotonic::from_nanos(instant.as_nanos() + off as i64)
     }
 }
 

@@ -1,71 +1,20 @@
-//! The list of a stream's markers, and what may be said of which time.
+//! The list of a stream's markers.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::draft::{Draft, Extent, Refusal, past, within};
 use crate::base::{Pts, Span};
 use crate::media::marker::{Label, Marker, MarkerId, MarkerKind};
 
 /// How many markers there are at most, ours among them.
-const MOST: usize = 10_000;
+pub(super) const MOST: usize = 10_000;
 /// As many of these places are kept for ours: nobody's flood keeps a transmission out.
 const KEPT_FOR_OURS: usize = 1_000;
 /// Whoever was to end a marker that began so long before the window is taken for gone.
 const LEFT_OPEN: Span = Span::from_millis(24 * 3_600_000);
-/// Clocks of other machines may be so far ahead of ours, and what they tell of is taken for now.
-const AHEAD: Span = Span::from_millis(2_000);
 /// How many changes can be told again to whoever missed them.
 const RECALLED: usize = 4_096;
-
-/// What the media can be found of: nothing is said of any other time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Extent {
-    /// Where the window begins.
-    pub oldest: Pts,
-    /// What is captured now.
-    pub now: Pts,
-}
-
-/// A marker as it is asked for.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Draft {
-    /// What it tells of.
-    pub kind: MarkerKind,
-    /// Where it begins.
-    pub from: Pts,
-    /// Where it ends; `None` if it goes on.
-    pub to: Option<Pts>,
-    /// How loud it was, in dBFS.
-    pub level: Option<f32>,
-    /// What people read.
-    pub label: Option<Label>,
-}
-
-/// Why nothing was changed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// It has not happened yet.
-    #[error("it lies {} s in the future; check the clock of whoever says so", .0.as_secs_f64())]
-    Future(Span),
-    /// The media are gone.
-    #[error("it ended {} s before the window begins; nothing can be heard or seen of it any more", .0.as_secs_f64())]
-    Gone(Span),
-    /// Its end lies before its beginning.
-    #[error("it ends {} s before it begins", .0.as_secs_f64())]
-    Backwards(Span),
-    /// There are as many as there may be.
-    #[error("there are {MOST} markers in the window already; remove some, or set fewer")]
-    Full,
-    /// Nothing has that name.
-    #[error("no marker is called {0:?}; it may have left the window")]
-    Unknown(String),
-    /// It is one of ours.
-    #[error("{0:?} is a kind that Outpost alone sets and changes; choose another word for yours")]
-    Ours(String),
-    /// It has ended already, and ends do not move back.
-    #[error("it has ended already, {} s later than that", .0.as_secs_f64())]
-    Ended(Span),
-}
 
 /// How often something changed: who has seen a revision knows all there was before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -144,16 +93,21 @@ impl Log {
         }
     }
 
-    /// Adds a gap for media that were lost, as far as none is told of that time: renditions lose it together.
+    /// Adds gaps for media that were lost, where none is told of that time: renditions lose it together.
     pub fn add_gap(&mut self, from: Pts, to: Pts) {
         let begun = self.markers.partition_point(|it| it.from < to);
         let gaps = self.markers[..begun].iter().filter(|it| it.kind == MarkerKind::GAP);
         // One that goes on is a source's, and tells nothing of the way.
-        let told = gaps.filter_map(|it| it.to).filter(|end| *end > from).max();
-        let from = told.unwrap_or(from);
-        if from < to {
-            let label = "lost on the way: the box did not keep up".parse().ok();
-            self.add_ours(Draft { kind: MarkerKind::GAP, from, to: Some(to), level: None, label });
+        let told = gaps.filter_map(|it| Some((it.from, it.to?))).filter(|(_, end)| *end > from);
+        let told: Vec<_> = told.chain([(to, to)]).collect();
+        let label = "lost on the way: the box did not keep up".parse::<Label>().ok();
+        let mut from = from;
+        for (begin, end) in told {
+            if from < begin {
+                let label = label.clone();
+                self.add_ours(Draft { kind: MarkerKind::GAP, from, to: Some(begin), level: None, label });
+            }
+            from = from.max(end);
         }
     }
 
@@ -224,20 +178,14 @@ impl Log {
         Ok(self.take(at))
     }
 
-    /// Forgets what ended before the window begins, and what somebody has left open for a day; says how many that were.
-    pub fn forget_before(&mut self, oldest: Pts) -> usize {
-        let before = self.markers.len();
+    /// Forgets what ended before the window begins, and what somebody has left open for a day.
+    pub fn forget_before(&mut self, oldest: Pts) {
         // What begins within the window is all there: only those before it have to be looked at.
         let begun = self.markers.partition_point(|it| it.from < oldest);
-        let over = |it: &Arc<Marker>| is_over(it, oldest);
-        if !self.markers[..begun].iter().any(over) {
-            return 0;
-        }
-        for gone in self.markers.extract_if(..begun, |it| over(it)).collect::<Vec<_>>() {
+        for gone in self.markers.extract_if(..begun, |it| is_over(it, oldest)).collect::<Vec<_>>() {
+            self.foreign -= usize::from(!gone.kind.is_ours());
             self.note(Change::Removed(gone.id.clone()));
         }
-        self.foreign = self.markers.iter().filter(|it| !it.kind.is_ours()).count();
-        before - self.markers.len()
     }
 
     /// Something has changed.
@@ -298,28 +246,6 @@ pub(super) fn is_over(marker: &Marker, oldest: Pts) -> bool {
         Some(to) => to < oldest,
         None => !marker.kind.is_ours() && oldest - marker.from > LEFT_OPEN,
     }
-}
-
-/// An instant that has come, or as good as.
-fn past(at: Pts, extent: Extent) -> Result<Pts, Refusal> {
-    match at - extent.now {
-        ahead if ahead > AHEAD => Err(Refusal::Future(ahead)),
-        _ => Ok(at.min(extent.now)),
-    }
-}
-
-/// A draft of a time of which something can be said.
-fn within(draft: Draft, extent: Extent) -> Result<Draft, Refusal> {
-    if let Some(to) = draft.to.filter(|to| *to < draft.from) {
-        return Err(Refusal::Backwards(draft.from - to));
-    }
-    let from = past(draft.from, extent)?;
-    let to = draft.to.map(|to| past(to, extent)).transpose()?;
-    let last = to.unwrap_or(extent.now);
-    if last < extent.oldest {
-        return Err(Refusal::Gone(extent.oldest - last));
-    }
-    Ok(Draft { from, to, ..draft })
 }
 
 #[cfg(test)]
@@ -399,13 +325,28 @@ mod tests {
 
     #[test]
     fn what_all_renditions_lose_is_one_gap() {
-        let mut log = Log::new(1);
-        for (from, to) in [(10, 12), (10, 12), (11, 14), (14, 15), (30, 40)] {
-            log.add_gap(at(from * 1000), at(to * 1000));
+        /// What is lost, one after the other, and what is told then.
+        type Case = (&'static [(i64, i64)], &'static [(i64, i64)]);
+        let table: &[Case] = &[
+            (&[(10, 12), (10, 12), (11, 14), (14, 15)], &[(10, 12), (12, 14), (14, 15)]),
+            (&[(30, 40), (25, 45)], &[(25, 30), (30, 40), (40, 45)]),
+            (&[(30, 40), (28, 40)], &[(28, 30), (30, 40)]),
+            (&[(30, 40), (32, 38), (30, 40)], &[(30, 40)]),
+            (&[(10, 20), (30, 40), (50, 60), (15, 55)], &[(10, 20), (20, 30), (30, 40), (40, 50), (50, 60)]),
+            (&[(10, 20), (20, 30), (5, 10)], &[(5, 10), (10, 20), (20, 30)]),
+            (&[(10, 10), (12, 11)], &[]),
+        ];
+        for (lost, expected) in table {
+            let mut log = Log::new(1);
+            // What somebody else tells of that time, and a source that is away, tell nothing of the way.
+            log.add(draft("door", 0, Some(90_000)), extent(0, 90_000)).expect("added");
+            log.add_ours(draft("gap", 1_000, None));
+            lost.iter().for_each(|(from, to)| log.add_gap(at(from * 1000), at(to * 1000)));
+            let told: Vec<_> = log.markers()[2..].iter().map(|it| (it.from, it.to)).collect();
+            let gaps: Vec<_> =
+                expected.iter().map(|(from, to)| (at(from * 1000), Some(at(to * 1000)))).collect();
+            assert_eq!(told, gaps, "{lost:?}");
         }
-        let told: Vec<_> = log.markers().iter().map(|it| (it.from, it.to)).collect();
-        let gap = |from: i64, to: i64| (at(from * 1000), Some(at(to * 1000)));
-        assert_eq!(told, [gap(10, 12), gap(12, 14), gap(14, 15), gap(30, 40)]);
     }
 
     #[test]
@@ -423,11 +364,8 @@ mod tests {
         }
         assert_eq!(log.markers().len(), MOST);
         assert_eq!(log.markers()[0].id, open.id, "what goes on stays");
-        assert_eq!(
-            log.forget_before(at(21_000)),
-            MOST - 2_001,
-            "the open one, and those of the last two seconds"
-        );
+        log.forget_before(at(21_000));
+        assert_eq!(log.markers().len(), 2_001, "the open one, and those of the last two seconds");
         assert!(log.add(draft("door", 30_000, None), window).is_ok());
     }
 
@@ -450,7 +388,9 @@ mod tests {
         let mut log = Log::new(1);
         assert!(log.add(draft("door", 5_000, None), extent(0, 10_000)).is_ok());
         log.add_ours(draft("transmission", 6_000, None));
-        assert_eq!((log.forget_before(at(5_000 + day)), log.forget_before(at(5_001 + day))), (0, 1));
+        log.forget_before(at(5_000 + day));
+        assert_eq!(log.markers().len(), 2, "a day is not over");
+        log.forget_before(at(5_001 + day));
         assert_eq!(log.markers().len(), 1, "what Outpost sets, it ends");
     }
 

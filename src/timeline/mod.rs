@@ -3,6 +3,7 @@
 //! Belongs here: keeping them, in order and within bounds, and showing them. Does not: finding out what happens
 //! (`detect`), or writing it down for players (`playlist`) and programs (`serve`).
 
+mod draft;
 mod log;
 mod scribe;
 
@@ -13,7 +14,8 @@ use arc_swap::ArcSwap;
 use tokio::sync::Notify;
 use tokio::sync::futures::OwnedNotified;
 
-pub use log::{Change, Draft, Extent, Log, Refusal, Revision};
+pub use draft::{Draft, Extent, Refusal};
+pub use log::{Change, Log, Revision};
 pub use scribe::Scribe;
 
 use crate::base::Pts;

@@ -1,6 +1,6 @@
 //! The program itself, or any other server, watched while it is live.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -163,13 +163,17 @@ async fn judged(server: &str, paths: &[String], length: Duration, weather: &Weat
                 "{path} {}: hardly a playlist came",
                 rendition.uri
             );
+            let ranges = rendition.listings.iter().flat_map(|it| &it.media.dateranges);
+            let ranges: BTreeSet<_> = ranges.filter_map(|range| range.get("ID")).collect();
             println!(
-                "{path} {}: {} playlists, {} held, {} files fetched, {} deltas, up to {:.0} ms of delay allowed for",
+                "{path} {}: {} playlists, {} held, {} files fetched, {} deltas, {} date ranges, up to {:.0} ms of \
+                 delay allowed for",
                 rendition.uri,
                 rendition.listings.len(),
                 rendition.held.len(),
                 rendition.files.len(),
                 rendition.deltas.len(),
+                ranges.len(),
                 1e3 * rendition.delay
             );
         }

@@ -15,7 +15,7 @@ use outpost::pump::tap::Tap;
 use outpost::ring;
 use outpost::segment::{
     Agreement, Keeper, Ledger, LowLatency, Numbering, PartList, Presence, Records, SegmentConfig, Shelf,
-    Snapshot, Supply, Tail, TrackKind,
+    Snapshot, Supply, Tail, TrackKind, WindowStats,
 };
 use proptest::prelude::*;
 
@@ -38,17 +38,21 @@ impl Shelf for Shown {
 
 /// What is shown when these pictures, or frames of sound, come; instants in ticks after the start.
 fn shown(kind: &TrackKind, instants: &[i64]) -> (Span, Vec<Arc<Snapshot>>) {
-    shown_to(kind, Numbering::Aligned(CutGrid::new(GRID)), instants, instants.len(), |_| true)
+    let aligned = Numbering::Aligned(CutGrid::new(GRID));
+    let (target, all, _) = shown_to(kind, aligned, instants, instants.len(), |_| true, |_| true);
+    (target, all)
 }
 
-/// The same, to one who has a ring of so many places, and reads it after the `n`-th unit if `reads(n)`.
+/// The same, to one who has a ring of so many places, and reads it after the `n`-th unit if `reads(n)`; which has media
+/// in it if `full(n)`.
 fn shown_to(
     kind: &TrackKind,
     numbering: Numbering,
     instants: &[i64],
     places: usize,
     reads: impl Fn(usize) -> bool,
-) -> (Span, Vec<Arc<Snapshot>>) {
+    full: impl Fn(usize) -> bool,
+) -> (Span, Vec<Arc<Snapshot>>, Arc<WindowStats>) {
     let scratch = Scratch::new("low-latency");
     let start = Monotonic::from_nanos(START);
     let simulated = Arc::new(SimClock::new(start, WallTime::from_unix_nanos(1_800_000_000_000_000_000)));
@@ -83,7 +87,12 @@ fn shown_to(
             outlet.begin_segment(pts);
         }
         let entry = if cut || track == Track::Audio { Entry::Key } else { Entry::Dependent };
-        let data: &[u8] = if entry == Entry::Key { KEY } else { DEPENDENT };
+        let data = match (entry, full(n)) {
+            (Entry::Key, true) => KEY,
+            (Entry::Key, false) => &KEY[..KEY.len() - SLICE_LEN],
+            (Entry::Dependent, true) => DEPENDENT,
+            (Entry::Dependent, false) => DELIMITER,
+        };
         outlet.write(&Packet { track, pts, dts: pts, entry, data });
         while reads(n) && !ring.read().is_empty() {
             script.units.extend_from_slice(ring.read());
@@ -101,7 +110,7 @@ fn shown_to(
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     runtime.block_on(low.drive(&mut script)).expect("units are there");
     let all = std::mem::take(&mut *shelf.0.lock().expect("nobody panicked"));
-    (target, all)
+    (target, all, low.stats())
 }
 
 /// What was read of a ring.
@@ -130,7 +139,9 @@ const KEY: &[u8] = &[
     0, 0, 0, 1, 0x67, 0x42, 0xC0, 0x1F, 0xDA, 0x01, 0x40, 0x16, 0xEC, 0x04, 0x40, 0, 0, 3, 0, 0x40, 0, 0,
     0x0F, 0x23, 0xC6, 0x0C, 0xA8, 0, 0, 0, 1, 0x68, 0xCE, 0x3C, 0x80, 0, 0, 0, 1, 0x65, 0x88, 0x84,
 ];
+const SLICE_LEN: usize = 7;
 const DEPENDENT: &[u8] = &[0, 0, 0, 1, 0x41, 0x9a, 0x02, 0x04, 0x11];
+const DELIMITER: &[u8] = &[0, 0, 0, 1, 0x09, 0xf0];
 
 /// How long all pictures of a chunk last, by its trun (ISO/IEC 14496-12, 8.8.8); `None` of sound.
 fn pictures_last(chunk: &[u8]) -> Option<Span> {
@@ -202,13 +213,24 @@ fn sound_is_shown_part_by_part() {
     assert!(all.len() > 100 && all.last().expect("shown").listed.len() > 9, "{}", all.len());
 }
 
+/// What is shown of pictures, 30 a second, of which the reader missed some and some are empty, and the figures.
+fn pictures(
+    numbering: Numbering,
+    missed: std::ops::Range<usize>,
+    empty: std::ops::Range<usize>,
+) -> (Vec<Arc<Snapshot>>, Arc<WindowStats>) {
+    let kind = TrackKind::Video(FrameRate::new(30, 1).expect("a rate"));
+    let instants: Vec<_> = (0..missed.end.max(150) as i64 + 330).map(|n| n * 3000).collect();
+    let (reads, full) = (|n| !missed.contains(&n), |n| !empty.contains(&n));
+    let (target, all, stats) = shown_to(&kind, numbering, &instants, 16, reads, full);
+    follow(target, &all);
+    (all, stats)
+}
+
 /// The last playlist of pictures, 30 a second, of which the reader missed some: each of its segments by its cell,
 /// `~` if it is a gap, `/` if it breaks with the one before, and how many of its parts are there and are not.
 fn after_overflow(numbering: Numbering, missed: std::ops::Range<usize>) -> Vec<String> {
-    let kind = TrackKind::Video(FrameRate::new(30, 1).expect("a rate"));
-    let instants: Vec<_> = (0..missed.end.max(150) as i64 + 330).map(|n| n * 3000).collect();
-    let (target, all) = shown_to(&kind, numbering, &instants, 16, |n| !missed.contains(&n));
-    follow(target, &all);
+    let (all, _) = pictures(numbering, missed, 0..0);
     let last = all.last().expect("shown");
     let first = last.listed[0].sequence;
     let parts = |parts: &PartList| {
@@ -287,6 +309,47 @@ fn what_a_slow_reader_missed_is_a_gap_and_time_goes_on() {
         after_overflow(aligned, 104..150)[..7],
         ["/0 10+0", "1 10+0", "~2 0+0", "3 10+0", "4 10+0", "5 10+0", "6 10+0"]
     );
+}
+
+#[test]
+fn whatever_is_missing_is_told_as_a_gap() {
+    let (aligned, counted) = (Numbering::Aligned(CutGrid::new(GRID)), Numbering::Counted);
+    /// Pictures missed, and empty ones; where gaps are in milliseconds, one after the other taken for one; how many.
+    type Case = (
+        Numbering,
+        std::ops::Range<usize>,
+        std::ops::Range<usize>,
+        &'static [(i64, i64)],
+        std::ops::Range<u64>,
+    );
+    let table: [Case; 8] = [
+        (aligned, 0..0, 0..0, &[], 0..1),
+        (aligned, 122..150, 0..0, &[(4600, 6000)], 1..2),
+        (counted, 122..150, 0..0, &[(4600, 6000)], 1..2),
+        (aligned, 122..190, 0..0, &[(4600, 8000)], 2..3),
+        // Longer than the window.
+        (aligned, 122..1290, 0..0, &[(4600, 44_000)], 4..6),
+        (aligned, 104..150, 0..0, &[(4000, 6000)], 1..2),
+        // A segment without media.
+        (aligned, 0..0, 60..120, &[(2000, 4000)], 1..2),
+        // No gap but a discontinuity.
+        (counted, 122..190, 0..0, &[], 0..1),
+    ];
+    for (numbering, missed, empty, expected, count) in table {
+        let (all, stats) = pictures(numbering, missed.clone(), empty.clone());
+        let start = Monotonic::from_nanos(START).to_pts();
+        let mut gaps: Vec<(i64, i64)> = Vec::new();
+        for marker in all.last().expect("shown").markers.all.iter() {
+            let end = marker.to.expect("it is over");
+            let (from, to) = ((marker.from - start).ticks() / 90, (end - start).ticks() / 90);
+            match gaps.last_mut() {
+                Some((_, end)) if *end == from => *end = to,
+                _ => gaps.push((from, to)),
+            }
+        }
+        assert_eq!(gaps, expected, "{numbering:?}, {missed:?} missed, {empty:?} empty");
+        assert!(count.contains(&stats.gaps.get()), "{missed:?}, {empty:?}: {}", stats.gaps.get());
+    }
 }
 
 proptest! {

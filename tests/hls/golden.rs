@@ -75,7 +75,10 @@ fn assert_playlist(snapshot: &Snapshot, expected: &str) {
         assert_eq!(theirs.uri, format!("{}.ts", ours.sequence));
         assert_eq!(theirs.discontinuity, ours.join == Broken);
         assert!((f64::from(theirs.duration) - ours.duration.as_secs_f64()).abs() < 1e-5);
-        assert_eq!(theirs.program_date_time.is_some(), index == 0 || ours.join == Broken);
+        let before = index.checked_sub(1).map(|before| &snapshot.listed[before]);
+        let dates = &snapshot.dates;
+        let runs_on = before.is_some_and(|it| dates.end(it.start, it.duration) == dates.at(ours.start));
+        assert_eq!(theirs.program_date_time.is_some(), ours.join == Broken || !runs_on);
     }
 }
 
@@ -233,6 +236,49 @@ fn setting_the_clock_corrects_dates_and_nothing_else() {
             story.clock.set_wall(WallTime::from_unix_nanos(now), Sync::Synchronised);
         }
     }
+}
+
+#[test]
+fn what_follows_a_suspension_is_dated_though_it_runs_on() {
+    let (mut story, scratch) = (Story::bounded(60_000, 1 << 20), Scratch::new("asleep"));
+    let (ledger, config, now) = (Ledger::open(scratch.file()), SegmentConfig::default(), story.clock.wall());
+    let agreement = Agreement::new(&ledger, "camera", Numbering::Counted, &config, &now, Span::ZERO);
+    let mut sequence = agreement.sequence("camera/video");
+    let mut segment = |story: &mut Story, join| {
+        let join = sequence.place(story.at, join, None).expect("all are counted").join;
+        story.segment(94, join);
+    };
+    segment(&mut story, Continuous);
+    // Within the second segment, which begins with a break: that is the one of both.
+    story.clock.advance(Duration::from_secs(1));
+    story.clock.suspend(Duration::from_secs(3600));
+    assert!(matches!(story.look(&agreement), Some(Correction::Suspended { .. })));
+    for join in [Broken, Continuous, Continuous] {
+        segment(&mut story, join);
+    }
+    assert_playlist(
+        &story.window.snapshot(),
+        "#EXTM3U\n\
+         #EXT-X-VERSION:8\n\
+         #EXT-X-TARGETDURATION:2\n\
+         #EXT-X-SERVER-CONTROL:CAN-SKIP-UNTIL=12.000000,CAN-SKIP-DATERANGES=YES\n\
+         #EXT-X-MEDIA-SEQUENCE:100\n\
+         #EXT-X-DISCONTINUITY-SEQUENCE:7\n\
+         #EXT-X-INDEPENDENT-SEGMENTS\n\
+         #EXT-X-DISCONTINUITY\n\
+         #EXT-X-PROGRAM-DATE-TIME:2025-11-20T12:00:00.000Z\n\
+         #EXTINF:2.005333,\n\
+         100.ts\n\
+         #EXT-X-DISCONTINUITY\n\
+         #EXT-X-PROGRAM-DATE-TIME:2025-11-20T12:00:02.005Z\n\
+         #EXTINF:2.005334,\n\
+         101.ts\n\
+         #EXT-X-PROGRAM-DATE-TIME:2025-11-20T13:00:04.010Z\n\
+         #EXTINF:2.005333,\n\
+         102.ts\n\
+         #EXTINF:2.005333,\n\
+         103.ts\n",
+    );
 }
 
 #[test]

@@ -97,8 +97,9 @@ impl<'a> Common<'a> {
             .map_err(|source| BuildError::Ring { stream: label.clone(), source })?;
         let (sink, audience) = (Arc::new(SinkStats::default()), Audience::default());
         let records = RecordSink::new(producer, audience.clone(), Arc::clone(&sink));
-        let notices = agreement.timeline().notices();
-        let segments = Segments::new(&label, program, records, clock).with_notices(notices);
+        let (notices, dates) = (agreement.timeline().notices(), Arc::clone(agreement));
+        let segments = Segments::new(&label, program, records, clock)
+            .with_notices(notices, Box::new(move |at| dates.dates().at(at)));
 
         // Renditions share the memory in proportion to what they use.
         let total = u64::from(stream.total().0.max(1));

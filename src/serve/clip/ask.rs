@@ -78,8 +78,8 @@ pub(in crate::serve) fn order<'a>(station: &'a Station, query: &str) -> Result<R
     let Some(kept) = shown.snapshot.span() else { return Ok(reply::no_recording(None)) };
     let span = match time {
         Time::Piece(Piece { from, to }) => {
-            let instant = |at| shown.snapshot.instant(at);
-            from.and_then(instant).unwrap_or(kept.start)..to.and_then(instant).unwrap_or(kept.end)
+            let instant = |at| shown.snapshot.dates.instant(at);
+            from.map_or(kept.start, instant)..to.map_or(kept.end, instant)
         }
         Time::Marker(id) => {
             let timeline = station.timeline().shown();

@@ -11,7 +11,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use super::names;
-use super::world::{FIRST, PARTS, delta_text, fragment, init, low_text};
+use super::world::{FIRST, PARTS, delta_text, fragment, init, lean_text, low_text};
 use crate::rules::judge_all;
 use crate::watch::{Client, Weather, watch};
 
@@ -109,6 +109,7 @@ impl Origin {
         }
         let text = match parameter("_HLS_skip=") {
             Some("YES") => delta_text(self.ticks(), other),
+            Some("v2") => lean_text(self.ticks(), other),
             _ => low_text(self.ticks(), other),
         };
         self.text(stream, &text, if msn.is_some() { "max-age=12" } else { "no-cache" })

@@ -83,6 +83,10 @@ const ORDINARY: &[Case] = &[
         }
         one(it).listings[2].media.frame = 0.04;
     }),
+    ("dateranges_stay", |it| edit(it, 4, "ID=\"a-1\",CLASS=\"radio\"", "ID=\"a-1\",CLASS=\"door\"")),
+    ("dateranges_stay", |it| edit(it, 4, "12:00:01.000Z", "12:00:01.010Z")),
+    ("dateranges_stay", |it| edit(it, 5, ",DURATION=9.500", "")),
+    ("dateranges_remain", |it| unsay(&mut one(it).listings[4].media, "a-1")),
     ("three_targets_remain", |it| {
         it.renditions.truncate(1);
         let text = ordinary_text(11).replace("SEQUENCE:106", "SEQUENCE:109");
@@ -222,6 +226,14 @@ const LOW_LATENCY: &[Case] = &[
     ("deltas_make_the_whole", |it| skip(it, "SKIPPED-SEGMENTS=2", "SKIPPED-SEGMENTS=4")),
     ("deltas_make_the_whole", |it| skip(it, "PART-TARGET=0.5", "PART-TARGET=0.6")),
     ("deltas_make_the_whole", |it| skip(it, "109.m4s", "109b.m4s")),
+    ("deltas_make_the_dateranges", |it| {
+        skip(it, "PART-TARGET=0.5", "PART-TARGET=0.5");
+        unsay(&mut one(it).deltas[0].delta, "a-1");
+    }),
+    ("deltas_make_the_dateranges", |it| unsay(&mut one(it).deltas[1].delta, "a-3")),
+    ("deltas_make_the_dateranges", |it| lean(it, "=\"a-0\"", "=\"\"")),
+    ("deltas_make_the_dateranges", |it| lean(it, "=\"a-0\"", "=\"a-0\ta-1\"")),
+    ("deltas_make_the_dateranges", |it| lean(it, "CLASS=\"radio\"", "CLASS=\"door\"")),
     ("hinted_parts_come_whole", |it| fetched(it, "111.2.m4s").answer.ended += Duration::from_millis(400)),
     ("parts_make_the_segment", |it| {
         both(it, "109.2.m4s", |body| *body.last_mut().expect("it is not empty") += 1);
@@ -288,6 +300,22 @@ fn skip(stream: &mut Stream, from: &str, to: &str) {
     delta.after = Media::read(&low_text(41, "../audio/index.m3u8"));
 }
 
+/// The same of the delta that leaves out date ranges.
+fn lean(stream: &mut Stream, from: &str, to: &str) {
+    let delta = &mut one(stream).deltas[1].delta;
+    assert!(delta.text.contains(from), "{from:?} is not in {}", delta.text);
+    *delta = Media::read(&delta.text.replace(from, to));
+}
+
+/// Tells no more of a date range.
+fn unsay(media: &mut Media, id: &str) {
+    let said = |line: &&str| line.contains(&format!("ID=\"{id}\""));
+    assert_eq!(media.text.lines().filter(said).count(), 1, "{id} is in {}", media.text);
+    let rest: String =
+        media.text.lines().filter(|line| !said(line)).map(|line| format!("{line}\n")).collect();
+    *media = Media::read(&rest);
+}
+
 /// The rules the tables above try.
 pub(super) fn tried() -> impl Iterator<Item = &'static str> {
     ORDINARY.iter().chain(LOW_LATENCY).map(|(rule, _)| *rule)
@@ -333,6 +361,18 @@ fn a_clock_that_is_set_moves_all_dates() {
         .replace("107.ts\n", "107.ts\n#EXT-X-PROGRAM-DATE-TIME:2026-11-20T12:00:16.000Z\n");
     stream.renditions[0].listings[8].media = Media::read(&text);
     assert!(names(&judge_all(&stream, "")).contains(&"dates_stay"));
+}
+
+#[test]
+fn what_is_told_otherwise_has_another_name() {
+    let mut stream = ordinary();
+    for at in 4..8 {
+        edit(&mut stream, at, "ID=\"a-1\",CLASS=\"radio\"", "ID=\"a-1.1\",CLASS=\"door\"");
+    }
+    let found = judge_all(&stream, "");
+    assert!(found.is_empty(), "{found:#?}");
+    edit(&mut stream, 7, "a-1.1", "b-1.1");
+    only("dateranges_remain", &judge_all(&stream, ""));
 }
 
 #[test]

@@ -10,7 +10,7 @@ const ORDINARY: &str = "#EXTM3U
 #EXT-X-MEDIA-SEQUENCE:100
 #EXT-X-DISCONTINUITY-SEQUENCE:4
 #EXT-X-INDEPENDENT-SEGMENTS
-#EXT-X-DATERANGE:ID=\"one\",CLASS=\"radio\",START-DATE=\"2026-11-20T12:00:00.000Z\",DURATION=1.5
+#EXT-X-DATERANGE:ID=\"one\",CLASS=\"radio\",START-DATE=\"2026-11-20T12:00:00.000Z\",DURATION=1.5,END-DATE=\"2026-11-20T12:00:01.500Z\"
 #EXT-X-DATERANGE:ID=\"two\",CLASS=\"radio\",START-DATE=\"2026-11-20T12:00:02.000Z\",END-ON-NEXT=YES,X-LEVEL=\"-20\"
 #EXT-X-PROGRAM-DATE-TIME:2026-11-20T12:00:00.000Z
 #EXTINF:2.005333,
@@ -72,6 +72,11 @@ const BROKEN: Cases = &[
     ("dateranges_make_sense", "ID=\"two\"", "ID=\"one\""),
     ("dateranges_make_sense", "ID=\"two\",CLASS=\"radio\"", "ID=\"two\""),
     ("dateranges_make_sense", "END-ON-NEXT=YES", "END-ON-NEXT=YES,DURATION=2"),
+    ("dateranges_add_up", "12:00:01.500Z", "12:00:01.502Z"),
+    ("dateranges_add_up", "DURATION=1.5", "DURATION=1.498"),
+    ("dateranges_add_up", "DURATION=1.5,END-DATE=\"2026-11-20T12:00:01", "END-DATE=\"2026-11-20T11:59:59"),
+    ("is_well_formed", ",START-DATE=\"2026-11-20T12:00:02.000Z\"", ""),
+    ("is_well_formed", "START-DATE=\"2026-11-20T12:00:02.000Z\"", "START-DATE=\"two o'clock\""),
     ("start_is_not_at_the_end", "#EXT-X-INDEPENDENT", "#EXT-X-START:TIME-OFFSET=-5.5\n#EXT-X-INDEPENDENT"),
     (
         "is_well_formed",
@@ -204,6 +209,7 @@ fn delta() -> String {
 
 const BROKEN_DELTA: Cases = &[
     ("version_fits_the_tags", "VERSION:9", "VERSION:8"),
+    ("version_fits_the_tags", "SEGMENTS=1", "SEGMENTS=1,RECENTLY-REMOVED-DATERANGES=\"\""),
     ("is_well_formed", "SKIPPED-SEGMENTS=1", "SKIPPED-SEGMENTS=one"),
     ("delta_keeps_what_is_new", ",CAN-SKIP-UNTIL=6.0", ""),
     ("delta_keeps_what_is_new", "UNTIL=6.0", "UNTIL=6.5"),

@@ -67,10 +67,27 @@ fn date(number: u64) -> String {
     format!("#EXT-X-PROGRAM-DATE-TIME:2026-11-20T12:{:02}:{:02}.000Z\n", seconds / 60, seconds % 60)
 }
 
+/// What happened: its ID, and when it began and ended, in seconds after the first segment began.
+const RANGES: [(&str, f64, f64); 4] =
+    [("a-0", 0.25, 0.75), ("a-1", 1.0, 10.5), ("a-2", 13.5, 14.0), ("a-3", 20.25, 24.0)];
+
+/// EXT-X-DATERANGE of all that had begun at `now` and reaches into a playlist whose first segment is `first`.
+fn ranges(first: u64, now: f64) -> String {
+    let from = 2.0 * (first - FIRST) as f64;
+    let told = RANGES.iter().filter(|(_, begun, ended)| *begun < now && *ended >= from);
+    let line = |(id, begun, ended): &(&str, f64, f64)| {
+        let duration = if *ended <= now { format!(",DURATION={:.3}", ended - begun) } else { String::new() };
+        format!(
+            "#EXT-X-DATERANGE:ID=\"{id}\",CLASS=\"radio\",START-DATE=\"2026-11-20T12:00:{begun:06.3}Z\"{duration}\n"
+        )
+    };
+    told.map(line).collect()
+}
+
 /// The playlist of MPEG-TS once `done` segments are finished; the first of all is a discontinuity.
 pub(super) fn ordinary_text(done: u64) -> String {
     let first = FIRST + done.saturating_sub(ORDINARY_WINDOW);
-    let mut text = head(3, first);
+    let mut text = head(3, first) + &ranges(first, 2.0 * done as f64);
     for number in first..FIRST + done {
         if number == FIRST {
             text += "#EXT-X-DISCONTINUITY\n";
@@ -121,8 +138,9 @@ pub(super) fn low_text(ticks: u64, other: &str) -> String {
     let (done, open) = (ticks / PARTS, ticks % PARTS);
     let first = FIRST + done.saturating_sub(LOW_WINDOW);
     let mut text = head(9, first);
-    text += "#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,PART-HOLD-BACK=1.5,HOLD-BACK=6.0,CAN-SKIP-UNTIL=12.0\n\
-             #EXT-X-PART-INF:PART-TARGET=0.5\n";
+    text += "#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,PART-HOLD-BACK=1.5,HOLD-BACK=6.0,CAN-SKIP-UNTIL=12.0,\
+             CAN-SKIP-DATERANGES=YES\n#EXT-X-PART-INF:PART-TARGET=0.5\n";
+    text += &ranges(first, 0.5 * ticks as f64);
     for number in first..=FIRST + done {
         if number == FIRST {
             text += "#EXT-X-DISCONTINUITY\n";
@@ -157,6 +175,15 @@ pub(super) fn delta_text(ticks: u64, other: &str) -> String {
     format!("{}#EXT-X-SKIP:SKIPPED-SEGMENTS=2\n{}", &whole[..from], &whole[third..])
 }
 
+/// The same for one who knows of all date ranges but the last, of which the first has left the playlist.
+pub(super) fn lean_text(ticks: u64, other: &str) -> String {
+    let skip = "SKIPPED-SEGMENTS=2";
+    let text = delta_text(ticks, other).replace("VERSION:9", "VERSION:10");
+    let text = text.replace(skip, &format!("{skip},RECENTLY-REMOVED-DATERANGES=\"a-0\""));
+    let known = |line: &str| line.contains("ID=\"a-1\"") || line.contains("ID=\"a-2\"");
+    text.lines().filter(|line| !known(line)).map(|line| format!("{line}\n")).collect()
+}
+
 pub(super) fn low_latency() -> Stream {
     let rendition = |uri: &str, other: &str, pictures: bool| {
         let mut rendition = Rendition { uri: uri.to_owned(), ..Rendition::default() };
@@ -184,6 +211,8 @@ pub(super) fn low_latency() -> Stream {
         rendition.refused.push((bad, 400));
         let [whole, delta, after] = [low_text(40, other), delta_text(41, other), low_text(42, other)];
         let read = |text: String| Media::read(&text);
+        rendition.deltas.push(Delta { whole: read(whole), delta: read(delta), after: read(after) });
+        let [whole, delta, after] = [low_text(39, other), lean_text(42, other), low_text(42, other)];
         rendition.deltas.push(Delta { whole: read(whole), delta: read(delta), after: read(after) });
         rendition
     };

@@ -22,7 +22,6 @@ pub(crate) const RULES: &[Rule<Media>] = rules![
     "RFC 4.3.2.4": keys_can_be_used,
     "bis 3.1.2": fragments_have_a_map,
     "RFC 4": no_uri_stands_twice,
-    "RFC 4.3.2.7": dateranges_make_sense,
     "RFC 4.3.5.2": start_is_not_at_the_end,
 ];
 
@@ -80,6 +79,7 @@ fn version_fits_the_tags(media: &Media) -> Vec<String> {
         (any(|it| it.map.is_some()), 6, "EXT-X-MAP"),
         (any(|it| it.gap || it.parts.iter().any(|part| part.gap)), 8, "EXT-X-GAP"),
         (is_delta(media), 9, "EXT-X-SKIP"),
+        (media.removed.is_some(), 10, "RECENTLY-REMOVED-DATERANGES"),
     ];
     let version = media.version.unwrap_or(1);
     let broken = needed.iter().filter(|(used, least, _)| *used && version < *least);
@@ -174,20 +174,6 @@ fn no_uri_stands_twice(media: &Media) -> Vec<String> {
     let mut again: Vec<_> = parts.chain(segments).filter(|(_, uri)| !seen.insert(*uri)).collect();
     again.sort_unstable();
     again.iter().map(|(line, uri)| format!("line {line}: {uri} stands a second time")).collect()
-}
-
-fn dateranges_make_sense(media: &Media) -> Vec<String> {
-    let mut seen = BTreeSet::new();
-    let dated = media.with_edge().any(|segment| segment.date.is_some()) || is_delta(media);
-    let mut found = Vec::new();
-    for range in &media.dateranges {
-        let id = range.get("ID").unwrap_or_default();
-        let on_next = range.says_yes("END-ON-NEXT");
-        let bound = range.get("DURATION").is_some() || range.get("END-DATE").is_some();
-        let good = dated && seen.insert(id) && !(on_next && (range.get("CLASS").is_none() || bound));
-        found.extend(unless(good, || format!("EXT-X-DATERANGE {id:?}")));
-    }
-    found
 }
 
 fn start_is_not_at_the_end(media: &Media) -> Vec<String> {

@@ -4,6 +4,7 @@
 //!
 //! RFC is RFC 8216, bis is draft-pantos-hls-rfc8216bis, A is Apple's HLS Authoring Specification.
 
+mod dateranges;
 mod delivery;
 mod files;
 mod low_latency;
@@ -71,12 +72,12 @@ pub(crate) fn judge_text<T>(rules: &[&'static [Rule<T>]], text: &T, place: &str)
 }
 
 /// About the text of one media playlist.
-pub(crate) const MEDIA: [&[Rule<Media>]; 2] = [media::RULES, parts::RULES];
+pub(crate) const MEDIA: [&[Rule<Media>]; 3] = [media::RULES, dateranges::MEDIA_RULES, parts::RULES];
 /// About one multivariant playlist.
 pub(crate) const MULTIVARIANT: [&[Rule<Multivariant>]; 1] = [multivariant::RULES];
 /// About one media playlist over time, and its files.
-pub(crate) const RENDITION: [&[Rule<Rendition>]; 4] =
-    [series::RULES, delivery::RULES, low_latency::RULES, files::RULES];
+pub(crate) const RENDITION: [&[Rule<Rendition>]; 5] =
+    [series::RULES, dateranges::RENDITION_RULES, delivery::RULES, low_latency::RULES, files::RULES];
 /// About what belongs together.
 pub(crate) const STREAM: [&[Rule<Stream>]; 1] = [stream::RULES];
 

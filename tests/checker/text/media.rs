@@ -23,6 +23,8 @@ pub(crate) struct Media {
     pub(crate) part_target: Option<f64>,
     /// SKIPPED-SEGMENTS, in a delta update.
     pub(crate) skipped: Option<u64>,
+    /// RECENTLY-REMOVED-DATERANGES, where date ranges are left out too.
+    pub(crate) removed: Option<Vec<String>>,
     /// Those written out, oldest first.
     pub(crate) segments: Vec<Segment>,
     /// What stands behind the last of them: parts of the next, perhaps none.
@@ -185,6 +187,11 @@ impl Media {
     }
 }
 
+/// Seconds since 1970 of a date.
+pub(crate) fn moment(date: &str) -> Option<f64> {
+    date.parse::<Timestamp>().ok().map(|stamp| stamp.as_microsecond() as f64 / 1e6)
+}
+
 #[derive(Default)]
 struct Reader {
     media: Media,
@@ -261,10 +268,21 @@ impl Reader {
             "#EXT-X-START" => media.start = Some(list),
             "#EXT-X-SERVER-CONTROL" => media.control = Some(list),
             "#EXT-X-PART-INF" => media.part_target = list.number("PART-TARGET"),
-            "#EXT-X-SKIP" => media.skipped = list.number("SKIPPED-SEGMENTS"),
+            "#EXT-X-SKIP" => {
+                media.skipped = list.number("SKIPPED-SEGMENTS");
+                let removed = list.get("RECENTLY-REMOVED-DATERANGES");
+                let ids =
+                    |ids: &str| ids.split('\t').filter(|id| !id.is_empty()).map(str::to_owned).collect();
+                media.removed = removed.map(ids);
+            }
             "#EXT-X-KEY" => self.now.key = Some(list).filter(|key| key.get("METHOD") != Some("NONE")),
             "#EXT-X-MAP" => self.now.map = Some(list),
-            "#EXT-X-DATERANGE" => media.dateranges.push(list),
+            "#EXT-X-DATERANGE" => {
+                let dates = ["START-DATE", "END-DATE"].into_iter().filter_map(|name| list.get(name));
+                let wrong: Vec<_> = dates.filter(|date| moment(date).is_none()).map(str::to_owned).collect();
+                media.dateranges.push(list);
+                wrong.iter().for_each(|date| self.fault(number, format!("{date} is no date")));
+            }
             "#EXT-X-RENDITION-REPORT" => media.reports.push(list),
             "#EXT-X-PRELOAD-HINT" => media.hints.push(Hint {
                 kind: list.get("TYPE").unwrap_or_default().to_owned(),
@@ -308,12 +326,9 @@ impl Reader {
     }
 
     fn date(&mut self, number: usize, value: &str) {
-        match value.parse::<Timestamp>() {
-            Ok(stamp) => {
-                let seconds = stamp.as_microsecond() as f64 / 1e6;
-                self.now.date = Some(Date { written: value.to_owned(), seconds });
-            }
-            Err(error) => self.fault(number, format!("{value} is no date: {error}")),
+        match moment(value) {
+            Some(seconds) => self.now.date = Some(Date { written: value.to_owned(), seconds }),
+            None => self.fault(number, format!("{value} is no date")),
         }
     }
 

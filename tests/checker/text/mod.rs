@@ -7,7 +7,7 @@ mod media;
 mod multivariant;
 
 pub(crate) use attributes::Attributes;
-pub(crate) use media::{Media, Part, Segment};
+pub(crate) use media::{Media, Part, Segment, moment};
 pub(crate) use multivariant::{Multivariant, Variant};
 
 /// A line that counts, with its number, from 1.

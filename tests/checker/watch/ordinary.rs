@@ -76,9 +76,12 @@ impl Watcher {
         if !offered || self.in_trouble {
             return;
         }
-        if let (Some(delta), Some(after)) = (self.ask("?_HLS_skip=YES").await, self.ask("").await) {
-            let (delta, after) = (delta.media, after.media);
-            self.noted.deltas.push(Delta { whole: whole.clone(), delta, after });
+        let ranges = whole.control.as_ref().is_some_and(|it| it.says_yes("CAN-SKIP-DATERANGES"));
+        for query in ["?_HLS_skip=YES"].into_iter().chain(ranges.then_some("?_HLS_skip=v2")) {
+            if let (Some(delta), Some(after)) = (self.ask(query).await, self.ask("").await) {
+                let (delta, after) = (delta.media, after.media);
+                self.noted.deltas.push(Delta { whole: whole.clone(), delta, after });
+            }
         }
     }
 }
