@@ -7,6 +7,8 @@ mod outpost_program;
 #[allow(dead_code)]
 #[path = "support/tool.rs"]
 mod tool;
+#[path = "service/windows.rs"]
+mod windows;
 
 use std::ffi::OsString;
 use std::fs;

@@ -14,7 +14,9 @@ pub mod ledger;
 pub mod low_latency;
 mod markers;
 pub mod part;
+mod resume;
 pub mod sequence;
+mod store;
 pub mod window;
 
 use std::ops::Range;
@@ -22,6 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use crate::base::time::TICKS_PER_SECOND;
 use crate::base::{Pts, Span, WallTime};
@@ -38,6 +41,7 @@ pub use low_latency::LowLatency;
 pub use markers::Markers;
 pub use part::{Edge, Init, Part, PartList};
 pub use sequence::{Agreement, Before, Numbering, Placed, Refusal, Sequence};
+pub use store::{Discarded, Store};
 
 /// How a stream is cut, and how much of it is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,7 +94,7 @@ pub struct Segment {
 }
 
 /// Whether the media of a segment are there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Presence {
     /// They can be fetched.
     There,

@@ -207,7 +207,7 @@ fn a_discontinuity_enters_moves_through_and_leaves() {
 fn setting_the_clock_corrects_dates_and_nothing_else() {
     let (mut story, scratch) = (Story::new(), Scratch::new("dates"));
     let (ledger, config, now) = (Ledger::open(scratch.file()), SegmentConfig::default(), story.clock.wall());
-    let agreement = Agreement::new(&ledger, "radio", Numbering::Counted, &config, &now, Span::ZERO);
+    let agreement = Agreement::new(&ledger, "radio", Numbering::Counted, &config, &now, Span::ZERO, &[]);
     story.clock.set_wall(WallTime::from_unix_nanos(0), Sync::Unsynchronised);
     let correction = story.look(&agreement).expect("the clock was set");
     assert!(matches!(correction, Correction::Set { sync: Sync::Unsynchronised, .. }));
