@@ -104,7 +104,7 @@ impl Keeper {
             } else {
                 warn!(
                     rendition = self.sequence.rendition(),
-                    "begins anew: what the run before has left is numbered otherwise"
+                    "begins anew: the numbers of what the run before has left cannot go on"
                 );
             }
             store.forget_before(self.window.oldest().unwrap_or(u64::MAX));

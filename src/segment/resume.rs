@@ -37,13 +37,16 @@ impl Resumption {
         let last = |past: &&Past| past.listings.last().map(|it| it.segment.clone());
         let newest = pasts.iter().filter_map(last).max_by_key(|it| it.sequence)?;
         let now = reading.monotonic.to_pts() - delay;
+        // Parts of what was being written were told under its number, which must not come again for others.
+        let in_parts = pasts.iter().filter_map(last).any(|it| it.init.is_some());
         let (origin, from, media, decided) = match numbering {
             Numbering::Aligned(grid) => {
                 let known = grid.cell(newest.start);
-                let cell = grid.cell(now).max(known + 1);
+                let free = if in_parts { grid.cell(reading.monotonic.to_pts()) + 1 } else { grid.cell(now) };
+                let cell = free.max(known + 1);
                 (cell, grid.instant(cell), newest.sequence + cell.abs_diff(known), known)
             }
-            Numbering::Counted => (0, now, newest.sequence + 1, i64::MIN),
+            Numbering::Counted => (0, now, newest.sequence + 1 + u64::from(in_parts), i64::MIN),
         };
 
         let told = pasts.iter().map(|past| past.discontinuities()).max()?;

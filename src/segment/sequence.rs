@@ -334,6 +334,8 @@ impl Sequence {
                 }
                 self.last = Some(cell);
             }
+            // The number after it may have been told, and no cell says how long what had it would have been.
+            Numbering::Counted if last.init.is_some() => return false,
             Numbering::Counted => (self.last, self.next) = (Some(0), last.sequence + 1),
         }
         self.seen = discontinuities;
