@@ -11,6 +11,7 @@ const ALLOWED: &[&str] = &[
     "Apache-2.0",
     "Apache-2.0 / MIT",
     "Apache-2.0 AND ISC",
+    "Apache-2.0 OR BSD-3-Clause",
     "Apache-2.0 OR ISC OR MIT",
     "Apache-2.0 OR MIT",
     "Apache-2.0 WITH LLVM-exception OR Apache-2.0 OR MIT",

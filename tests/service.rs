@@ -7,6 +7,8 @@ mod outpost_program;
 #[allow(dead_code)]
 #[path = "support/tool.rs"]
 mod tool;
+#[path = "service/windows.rs"]
+mod windows;
 
 use std::ffi::OsString;
 use std::fs;
@@ -65,7 +67,13 @@ fn systemd_is_told_when_streams_can_be_played_that_they_go_on_and_that_it_ends()
     ];
     let begun = Instant::now();
     let outpost = Outpost::start(&["run", text(&config)], &environment, &place.file("state"));
-    assert_eq!(manager.hear(), "READY=1");
+    let (ready, kept) = manager
+        .hear_until("READY=1")
+        .split_last()
+        .map(|(it, rest)| (it.clone(), rest.to_vec()))
+        .expect("it is told");
+    assert_eq!(ready, "READY=1");
+    assert!(kept.iter().all(|it| it.starts_with("FDSTORE")), "{kept:?}");
     println!("ready {:?} after the start", begun.elapsed());
     let playlist = fetch(&outpost.url("/radio/audio/index.m3u8")).expect("it can be played");
     assert!(playlist.contains(".ts"), "{playlist}");

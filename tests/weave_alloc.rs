@@ -212,7 +212,7 @@ fn a_part_takes_what_a_part_is_however_long_the_window() {
     let folder = std::env::temp_dir().join(format!("outpost-part-alloc-{}", std::process::id()));
     let ledger = Ledger::open(folder.join("sequence"));
     let numbering = Numbering::Aligned(CutGrid::new(config.target));
-    let agreement = Agreement::new(&ledger, "s", numbering, &config, &clock.wall(), Span::ZERO);
+    let agreement = Agreement::new(&ledger, "s", numbering, &config, &clock.wall(), Span::ZERO, &[]);
     let costs = Arc::new(Costs::default());
     let (shelf, pulse) = (Arc::clone(&costs) as Arc<dyn Shelf>, Arc::new(Pulse::new(start)));
     let keeper = Keeper::new(config, agreement.sequence("s/ll"), clock, shelf, pulse);

@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use super::config::Config;
 use super::https::{https, own_names};
 use super::report::BoxReport;
-use super::streams::{self, BuildError, Card, EventReading, Feed, LowReading, Parts, Reading, Scene};
+use super::streams::{self, BuildError, Card, EventReading, Feed, Kept, LowReading, Parts, Reading, Scene};
 use super::{gaps, service};
 use crate::base::{Clock, Stop};
 use crate::keep::Writer;
@@ -24,7 +24,8 @@ use crate::pump::{self, weave::Weaver};
 use crate::ring::Reader;
 use crate::serve::{BindError, ServeConfig, ServeStats, Server, Site, Writers};
 use crate::sys::clock::RealClock;
-use crate::sys::{handed, memory};
+use crate::sys::handed::{self, Handed};
+use crate::sys::memory;
 
 /// How often memory is given back, if there is any.
 const TIDYING: Duration = Duration::from_secs(10);
@@ -72,7 +73,8 @@ pub fn run(config: &Config, serving: &dyn Fn(Serving)) -> Result<(), RunError> {
     allow_many_descriptors();
     let clock: Arc<dyn Clock> = Arc::new(RealClock);
     let stop = Stop::new();
-    let Parts { cards, scenes, weavers, feeds } = streams::build(config, &clock)?;
+    let Handed { listeners, others } = handed::take().map_err(RunError::Handed)?;
+    let Parts { cards, scenes, weavers, feeds } = streams::build(config, Kept::of(others), &clock)?;
 
     let serve = Arc::new(ServeStats::default());
     let stations = feeds.iter().map(|feed| Arc::clone(&feed.figures.station)).collect();
@@ -102,7 +104,7 @@ pub fn run(config: &Config, serving: &dyn Fn(Serving)) -> Result<(), RunError> {
         ..ServeConfig::default()
     };
     let site = Site { stations, report: Arc::clone(&report) as _, stats: serve.clone() };
-    let server = Server::take(&listen, handed::listeners().map_err(RunError::Handed)?, site)?;
+    let server = Server::take(&listen, listeners, site)?;
     let addresses = Serving { http: server.local_addr(), https: server.https_addr() };
 
     // One thread serves: an idle box has one to wake, and no request ever waits for a lock another holds.

@@ -3,11 +3,13 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::stop::Stop;
 use super::time::{Monotonic, WallTime};
 
 /// Whether the kernel believes its civil time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Sync {
     /// A time service (NTP, PTP, GPS) holds the clock.
     Synchronised,

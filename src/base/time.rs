@@ -11,6 +11,8 @@ use std::fmt;
 use std::ops::{Add, AddAssign, Neg, Sub, SubAssign};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// Ticks in a second of the media clock (ISO/IEC 13818-1, 2.4.2: system clock / 300).
 pub const TICKS_PER_SECOND: i64 = 90_000;
 /// PTS and DTS are 33 bits wide on the wire (ISO/IEC 13818-1, 2.4.3.7).
@@ -19,15 +21,15 @@ const WIRE_MODULUS: i64 = 1 << WIRE_BITS;
 const NANOS_PER_SECOND: i64 = 1_000_000_000;
 
 /// An instant of CLOCK_MONOTONIC, in nanoseconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Monotonic(i64);
 
 /// An instant on the media clock: CLOCK_MONOTONIC in 90 kHz ticks, not wrapped.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Pts(i64);
 
 /// A signed distance on the media clock, in 90 kHz ticks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Span(i64);
 
 /// An instant of civil time: nanoseconds since 1970-01-01T00:00:00Z.

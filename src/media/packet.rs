@@ -2,6 +2,8 @@
 
 use std::cmp::Ordering;
 
+use serde::{Deserialize, Serialize};
+
 use super::aac::AacConfig;
 use super::video::{FrameRate, Size};
 use crate::base::Pts;
@@ -16,7 +18,7 @@ pub enum Track {
 }
 
 /// Whether decoding can begin with a unit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Entry {
     /// It can: an IDR picture, or any AAC frame.
     Key,

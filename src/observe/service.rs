@@ -2,6 +2,8 @@
 //!
 //! Belongs here: the words of that protocol. Does not: when they are said.
 
+use std::io;
+use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use sd_notify::NotifyState;
@@ -24,6 +26,24 @@ pub fn stopping() {
 /// All is well: the sign of life.
 pub fn alive() {
     tell(&[NotifyState::Watchdog]);
+}
+
+/// Whether anybody is told anything.
+pub fn is_there() -> bool {
+    std::env::var_os("NOTIFY_SOCKET").is_some()
+}
+
+/// What is behind the descriptor is to be kept under that name, and handed over when the program is started again.
+///
+/// # Errors
+/// If systemd cannot be told.
+pub fn keep(name: &str, descriptor: BorrowedFd<'_>) -> io::Result<()> {
+    sd_notify::notify_with_fds(&[NotifyState::FdStore, NotifyState::FdName(name)], &[descriptor])
+}
+
+/// What was kept under that name is not needed any more.
+pub fn forget(name: &str) {
+    tell(&[NotifyState::FdStoreRemove, NotifyState::FdName(name)]);
 }
 
 /// One line for `systemctl status`.

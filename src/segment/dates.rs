@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::base::{Monotonic, Pts, Span, Sync, WallReading, WallTime};
 
 /// A civil clock that moved by less has not been set: two readings differ by how long they took.
@@ -18,7 +20,7 @@ const REMEMBERED: usize = 8;
 /// corrects every date and moves no media.
 ///
 /// The media clock stands still while the machine is suspended: what was captured before keeps its dates.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dates {
     offset_nanos: i64,
     /// Suspensions, the newest first.
@@ -28,7 +30,7 @@ pub struct Dates {
 }
 
 /// A stretch of civil time that is not in the media.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Pause {
     /// Where the media go on after it.
     until: Pts,
@@ -71,6 +73,11 @@ impl Dates {
     /// suspended slept after that.
     pub fn end(&self, start: Pts, duration: Span) -> WallTime {
         self.date(start, (start + duration).to_monotonic())
+    }
+
+    /// Whether they can be reckoned with, if somebody else wrote them down: all suspensions can be added up.
+    pub(super) fn are_sound(&self) -> bool {
+        self.pauses.iter().all(|pause| pause.nanos.unsigned_abs() < 1 << 59)
     }
 
     /// Civil time of a monotonic instant.

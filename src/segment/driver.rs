@@ -97,8 +97,11 @@ pub struct Segmenter {
 }
 
 impl Segmenter {
-    /// A segmenter whose segments `keeper` keeps.
-    pub fn new(keeper: Keeper) -> Self {
+    /// A segmenter whose segments `keeper` keeps. What that goes on with is shown at once.
+    pub fn new(mut keeper: Keeper) -> Self {
+        if keeper.last().is_some() {
+            keeper.show(None);
+        }
         Self { collector: Collector::new(&keeper.config), keeper, seal: None }
     }
 

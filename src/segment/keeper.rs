@@ -11,8 +11,9 @@ use tracing::{info, warn};
 
 use super::markers::Memory;
 use super::sequence::Sequence;
+use super::store::Past;
 use super::window::{Bound, Window};
-use super::{Correction, Edge, Placed, Segment, SegmentConfig, Shelf, TargetDuration};
+use super::{Correction, Edge, Placed, Segment, SegmentConfig, Shelf, Store, TargetDuration};
 use crate::base::{Clock, Counter, Gauge, Monotonic, Pts, Pulse, Sync};
 use crate::container::ts::Join;
 
@@ -53,6 +54,8 @@ pub struct Keeper {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) shelf: Arc<dyn Shelf>,
     pub(super) stats: Arc<WindowStats>,
+    /// Before the window, whose segments stay in it if it is dropped first.
+    store: Option<Store>,
     window: Window,
     memory: Memory,
     pulse: Arc<Pulse>,
@@ -77,12 +80,42 @@ impl Keeper {
             looked: clock.now(),
             bound: Bound::Time,
             stats: Arc::default(),
+            store: None,
             config,
             sequence,
             clock,
             shelf,
             pulse,
         }
+    }
+
+    /// The same, which keeps its segments in `store`, and goes on with what an earlier run has left there.
+    pub fn with_store(mut self, mut store: Store) -> Self {
+        if let Some(Past { listings, dates, .. }) = store.take_past() {
+            let mut window = Window::new(&self.config, dates);
+            window.replay(listings);
+            let discontinuities = window.discontinuities();
+            if window.last().is_some_and(|last| self.sequence.resume(last, discontinuities)) {
+                window.set_dates(self.sequence.agreement().dates());
+                let (rendition, seconds) =
+                    (self.sequence.rendition(), window.duration().as_secs_f64().round());
+                info!(rendition, seconds, "goes on with the window of the run before");
+                self.window = window;
+            } else {
+                warn!(
+                    rendition = self.sequence.rendition(),
+                    "begins anew: the numbers of what the run before has left cannot go on"
+                );
+            }
+            store.forget_before(self.window.oldest().unwrap_or(u64::MAX));
+        }
+        self.store = Some(store);
+        self
+    }
+
+    /// The newest segment.
+    pub(super) fn last(&self) -> Option<&Segment> {
+        self.window.last()
     }
 
     /// Says and counts that a segment was given up.
@@ -123,6 +156,9 @@ impl Keeper {
                 (gap.key, gap.init) = (last.key.clone(), last.init.clone());
             }
         }
+        if let Some(store) = &mut self.store {
+            store.prepare(&before, self.window.discontinuities());
+        }
         let early = self.window.prepare(before, self.clock.now());
         self.stats.evictions.add(early as u64);
         Some((sequence, join))
@@ -137,9 +173,19 @@ impl Keeper {
     pub(super) fn list(&mut self, segment: Segment, edge: Option<Arc<Edge>>) {
         let (end, join) = (segment.start + segment.duration, segment.join);
         let now = self.clock.now();
+        let segment = match &mut self.store {
+            Some(store) => {
+                let dates = self.sequence.agreement().dated();
+                store.keep(segment, now, dates, &self.window)
+            }
+            None => segment,
+        };
         let early = self.window.push(segment, now);
         let own = self.window.start().filter(|_| early > 0);
         self.window.retire_before(self.sequence.front(own), now);
+        if let (Some(store), Some(oldest)) = (&mut self.store, self.window.oldest()) {
+            store.forget_before(oldest);
+        }
         let (listed, retired) = self.show(edge);
 
         let now = self.clock.now();

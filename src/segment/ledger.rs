@@ -144,6 +144,13 @@ impl Ledger {
         Stock { ledger: Arc::clone(self), stream: stream.to_owned(), first, reserved }
     }
 
+    /// The stock of a stream's numbers that goes on with `first`, where an earlier run ended. What that has reserved
+    /// still holds, and more is as soon as it is short; so this does not wait for the disk.
+    pub(super) fn resume(self: &Arc<Self>, stream: &str, first: Numbers) -> Stock {
+        let known = self.book.lock().unwrap_or_else(PoisonError::into_inner).of(stream);
+        Stock { ledger: Arc::clone(self), stream: stream.to_owned(), first, reserved: known.unwrap_or(first) }
+    }
+
     /// Raises a reservation and writes the file; says whether that succeeded.
     fn reserve(&self, stream: &str, until: Numbers) -> bool {
         let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);

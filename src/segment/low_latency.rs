@@ -59,7 +59,7 @@ impl LowLatency {
     /// Of a track of that kind, with parts no longer than `part_target`, which `keeper` keeps.
     pub fn new(kind: TrackKind, part_target: Span, mut keeper: Keeper) -> Self {
         keeper.sequence.lineup = Lineup::Parts;
-        Self {
+        let mut new = Self {
             notices: keeper.sequence.agreement().timeline().notices(),
             assembler: Assembler::new(kind, part_target),
             keeper,
@@ -67,7 +67,19 @@ impl LowLatency {
             course: Course::Waiting,
             edge: None,
             kept: Join::Continuous,
-        }
+        };
+        new.go_on();
+        new
+    }
+
+    /// Shows what the keeper goes on with, if anything: the next part can be asked for.
+    fn go_on(&mut self) {
+        let Some(Segment { sequence, start, duration, init: Some(init), .. }) = self.keeper.last() else {
+            return;
+        };
+        let (sequence, end, init) = (*sequence + 1, *start + *duration, Arc::clone(init));
+        self.await_part(sequence, end, &init);
+        self.keeper.show(self.edge.clone());
     }
 
     /// Its figures.

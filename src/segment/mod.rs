@@ -14,13 +14,16 @@ pub mod ledger;
 pub mod low_latency;
 mod markers;
 pub mod part;
+mod resume;
 pub mod sequence;
+mod store;
 pub mod window;
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use crate::base::time::TICKS_PER_SECOND;
 use crate::base::{Pts, Span};
@@ -37,6 +40,7 @@ pub use low_latency::LowLatency;
 pub use markers::Markers;
 pub use part::{Edge, Init, Part, PartList};
 pub use sequence::{Agreement, Before, Numbering, Placed, Refusal, Sequence};
+pub use store::{Discarded, Store};
 
 /// How a stream is cut, and how much of it is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,7 +93,7 @@ pub struct Segment {
 }
 
 /// Whether the media of a segment are there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Presence {
     /// They can be fetched.
     There,

@@ -24,7 +24,8 @@ use arc_swap::ArcSwap;
 
 use super::dates::{Correction, Dates};
 use super::ledger::{Ledger, Numbers, Reservation, Stock, counted_at};
-use super::{Segment, SegmentConfig, TargetDuration};
+use super::resume::Resumption;
+use super::{Segment, SegmentConfig, Store, TargetDuration};
 use crate::base::{Monotonic, Pts, Span, WallReading};
 use crate::container::ts::Join;
 use crate::media::CutGrid;
@@ -83,12 +84,21 @@ struct State {
     suspended: Duration,
 }
 
+/// Where and how the renditions of a stream begin.
+pub(super) struct Beginning {
+    pub(super) origin: i64,
+    pub(super) stock: Stock,
+    pub(super) breaks: Breaks,
+    pub(super) decided: i64,
+    pub(super) dates: Dates,
+}
+
 /// Where discontinuities stand, oldest first.
 #[derive(Debug)]
-struct Breaks {
+pub(super) struct Breaks {
     /// How many there were before these.
-    before: u64,
-    at: VecDeque<Pts>,
+    pub(super) before: u64,
+    pub(super) at: VecDeque<Pts>,
 }
 
 impl Breaks {
@@ -97,7 +107,7 @@ impl Breaks {
         self.before + self.at.partition_point(|it| *it <= at) as u64
     }
 
-    fn all(&self) -> u64 {
+    pub(super) fn all(&self) -> u64 {
         self.before + self.at.len() as u64
     }
 
@@ -115,7 +125,7 @@ impl Breaks {
     }
 
     /// Adds one, no earlier than those that are known.
-    fn push(&mut self, at: Pts) {
+    pub(super) fn push(&mut self, at: Pts) {
         self.at.push_back(self.at.back().map_or(at, |last| at.max(*last)));
         if self.at.len() > REMEMBERED {
             self.at.pop_front();
@@ -131,7 +141,8 @@ impl Agreement {
     }
 
     /// The agreement of the renditions of `stream`, which begin at `reading` with units dated at most `delay` back.
-    /// Their numbers are above all those the stream ever had; waits for the disk to reserve the first of them.
+    /// They go on with what an earlier run has left in their `stores`. Else their numbers are above all those the stream
+    /// ever had; waits for the disk to reserve the first of them.
     pub fn new(
         ledger: &Arc<Ledger>,
         stream: &str,
@@ -139,22 +150,18 @@ impl Agreement {
         config: &SegmentConfig,
         reading: &WallReading,
         delay: Span,
+        stores: &[&Store],
     ) -> Arc<Self> {
-        let (origin, counted) = match numbering {
-            Numbering::Aligned(grid) => {
-                let cell = grid.cell(reading.monotonic.to_pts() - delay);
-                (cell, reading.at(grid.instant(cell).to_monotonic()))
-            }
-            Numbering::Counted => (0, counted_at(reading, delay)),
-        };
-        let stock = ledger.stock(stream, counted);
-        let next = stock.first;
+        let Beginning { origin, stock, breaks, decided, dates } =
+            match Resumption::of(stores, numbering, reading, delay) {
+                Some(resumed) => resumed.beginning(ledger, stream),
+                None => Self::begin(ledger, stream, numbering, reading, delay),
+            };
         let state = State {
-            // Every run begins with a discontinuity.
-            breaks: Breaks { before: next.discontinuity + 1, at: VecDeque::new() },
-            next,
+            next: stock.first,
+            breaks,
             stock,
-            decided: i64::MIN,
+            decided,
             fronts: [Pts::from_ticks(i64::MIN); 2],
             looked: reading.monotonic,
             suspended: reading.suspended,
@@ -163,8 +170,29 @@ impl Agreement {
         let length = config.length.max(target.least_window());
         // No two runs begin in the same nanosecond.
         let timeline = Timeline::new(reading.wall.as_unix_nanos() as u64);
-        let (state, dates) = (Mutex::new(state), ArcSwap::from_pointee(Dates::of(reading)));
+        let (state, dates) = (Mutex::new(state), ArcSwap::from_pointee(dates));
         Arc::new(Self { numbering, target, length, origin, state, dates, timeline })
+    }
+
+    /// Where a stream begins of which no earlier run has left anything.
+    fn begin(
+        ledger: &Arc<Ledger>,
+        stream: &str,
+        numbering: Numbering,
+        reading: &WallReading,
+        delay: Span,
+    ) -> Beginning {
+        let (origin, counted) = match numbering {
+            Numbering::Aligned(grid) => {
+                let cell = grid.cell(reading.monotonic.to_pts() - delay);
+                (cell, reading.at(grid.instant(cell).to_monotonic()))
+            }
+            Numbering::Counted => (0, counted_at(reading, delay)),
+        };
+        let stock = ledger.stock(stream, counted);
+        // Every run begins with a discontinuity.
+        let breaks = Breaks { before: stock.first.discontinuity + 1, at: VecDeque::new() };
+        Beginning { origin, stock, breaks, decided: i64::MIN, dates: Dates::of(reading) }
     }
 
     /// The numbers of one of them; `rendition` is what the log calls it.
@@ -203,6 +231,12 @@ impl Agreement {
     /// The dates of all renditions. Waits for nobody.
     pub fn dates(&self) -> Dates {
         **self.dates.load()
+    }
+
+    /// The same, and how long the machine had been suspended when they were looked at last.
+    pub(super) fn dated(&self) -> (Dates, Duration) {
+        let state = self.state();
+        (self.dates(), state.suspended)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -293,6 +327,26 @@ impl Sequence {
         &self.agreement
     }
 
+    /// Goes on after `last`, before which and with which an earlier run has told `discontinuities`. Says whether that
+    /// is in its place.
+    pub(super) fn resume(&mut self, last: &Segment, discontinuities: u64) -> bool {
+        match self.agreement.numbering {
+            Numbering::Aligned(grid) => {
+                let (cell, first) = (grid.cell(last.start), self.agreement.state().stock.first.media);
+                let ahead = self.agreement.origin.checked_sub(cell).and_then(|it| u64::try_from(it).ok());
+                if ahead.and_then(|ahead| last.sequence.checked_add(ahead)) != Some(first) {
+                    return false;
+                }
+                self.last = Some(cell);
+            }
+            // The number after it may have been told, and no cell says how long what had it would have been.
+            Numbering::Counted if last.init.is_some() => return false,
+            Numbering::Counted => (self.last, self.next) = (Some(0), last.sequence + 1),
+        }
+        self.seen = discontinuities;
+        true
+    }
+
     /// The number that a segment beginning at `start` will have; none if it would be given up.
     pub fn number_of(&self, start: Pts) -> Option<u64> {
         let Numbering::Aligned(grid) = self.agreement.numbering else { return Some(self.next) };
@@ -344,7 +398,7 @@ impl Sequence {
     }
 
     fn number(&self, state: &State, cell: i64) -> u64 {
-        state.stock.first.media + (cell - self.agreement.origin).max(0) as u64
+        state.stock.first.media.saturating_add_signed(cell - self.agreement.origin)
     }
 
     fn count(&mut self, state: &mut State, start: Pts, join: Join) -> Placed {
@@ -402,7 +456,10 @@ impl Sequence {
         let anew = start - end > agreement.length && cell - last > told + 1;
         let (last, end) = if anew { (cell - told - 1, grid.instant(cell - told)) } else { (last, end) };
         let edges = edges(grid, (last, end), (cell, start), agreement.target);
-        if (join == Join::Broken || edges.is_none()) && !state.breaks.contain(here) {
+        // One that stands before a gap between both says it of them, too.
+        let told =
+            join == Join::Broken && (last + 1..cell).any(|cell| state.breaks.contain(grid.instant(cell)));
+        if (join == Join::Broken && !told || edges.is_none()) && !state.breaks.contain(here) {
             if state.breaks.all() == state.breaks.until(here) {
                 state.breaks.push(grid.instant(cell.max(state.decided.saturating_add(1))));
                 state.next.discontinuity = state.breaks.all();

@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, OnceLock};
 
+use super::store::Listing;
 use super::{Before, Dates, Edge, Markers, Presence, Rate, Segment, SegmentConfig, Snapshot, TargetDuration};
 use crate::base::time::TICKS_PER_SECOND;
 use crate::base::{Monotonic, Pts, Span};
@@ -84,6 +85,11 @@ impl Window {
     /// The newest segment is always listed: the collector sees to it that it is never larger than
     /// [`SegmentConfig::largest_segment`].
     pub fn push(&mut self, segment: Segment, now: Monotonic) -> usize {
+        self.push_to(segment, now, Span::ZERO)
+    }
+
+    /// The same, to a list that lasted as long as `list` at least then.
+    fn push_to(&mut self, segment: Segment, now: Monotonic, list: Span) -> usize {
         self.shown.take();
         self.duration += segment.duration;
         self.filled += filled(&segment);
@@ -100,7 +106,7 @@ impl Window {
             self.bound = Bound::Time;
         }
         for listed in &mut self.listed {
-            listed.longest = listed.longest.max(self.duration);
+            listed.longest = listed.longest.max(self.duration).max(list);
         }
         early
     }
@@ -120,6 +126,40 @@ impl Window {
             }
         };
         gaps.into_iter().map(|gap| self.push(gap, now)).sum()
+    }
+
+    /// Lists again what an earlier run listed, when it did.
+    pub(super) fn replay(&mut self, listings: Vec<Listing>) {
+        for Listing { discontinuities, gaps, segment, listed, front } in listings {
+            let first = gaps.first().unwrap_or(&segment).sequence;
+            let follows = self.last().is_some_and(|last| last.sequence.checked_add(1) == Some(first));
+            let before = if follows { Before::Gaps(gaps) } else { Before::Anew { discontinuities, gaps } };
+            self.prepare(before, listed);
+            // What had left the list does not come back, though what it left for may be gone.
+            while self.front().zip(front).is_some_and(|((known, _), (front, _))| known < front) {
+                self.shown.take();
+                self.retire_first(listed);
+            }
+            let list = front.map_or(Span::ZERO, |(_, start)| segment.start + segment.duration - start);
+            self.push_to(segment, listed, list);
+        }
+    }
+
+    /// Number and beginning of the first segment listed.
+    pub(super) fn front(&self) -> Option<(u64, Pts)> {
+        self.listed.front().map(|first| (first.segment.sequence, first.segment.start))
+    }
+
+    /// How many discontinuities were told so far.
+    pub(super) fn discontinuities(&self) -> u64 {
+        let listed = self.listed.iter().filter(|it| it.segment.join == Join::Broken);
+        self.discontinuity_sequence + listed.count() as u64
+    }
+
+    /// The lowest number that can still be fetched.
+    pub(super) fn oldest(&self) -> Option<u64> {
+        let retired = self.retired.front().map(|it| it.segment.sequence);
+        retired.or(self.listed.front().map(|it| it.segment.sequence))
     }
 
     /// Lets go of what lies before `front`, as far as what remains lasts three target durations.

@@ -1,31 +1,48 @@
-//! Sockets that whoever started the program has opened for it (sd_listen_fds(3)).
+//! Descriptors that whoever started the program has opened, or kept, for it (sd_listen_fds_with_names(3)).
 
 use std::io;
 use std::net::TcpListener;
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// The listening TCP sockets handed over, in their order; none from the second call on. What else was handed over is
-/// closed.
+/// What was handed over.
+#[derive(Debug, Default)]
+pub struct Handed {
+    /// The listening TCP sockets, in their order.
+    pub listeners: Vec<TcpListener>,
+    /// The rest, with their names, in their order.
+    pub others: Vec<(String, OwnedFd)>,
+}
+
+/// Takes what was handed over; nothing from the second call on.
 ///
 /// # Errors
-/// If what the environment says of them makes no sense.
-pub fn listeners() -> io::Result<Vec<TcpListener>> {
+/// If what the environment says of it makes no sense.
+pub fn take() -> io::Result<Handed> {
     static TAKEN: AtomicBool = AtomicBool::new(false);
+    let mut handed = Handed::default();
     if TAKEN.swap(true, Ordering::Relaxed) {
-        return Ok(Vec::new());
+        return Ok(handed);
     }
-    let sockets = sd_notify::listen_fds()?.map(|number| {
+    // Names may have been meant for somebody else, as descriptors are not.
+    if sd_notify::listen_fds()?.len() == 0 {
+        return Ok(handed);
+    }
+    for (number, name) in sd_notify::listen_fds_with_names()? {
         // SAFETY: LISTEN_PID names this very process, so these descriptors were opened for it and for nobody else in
         // it; TAKEN lets nobody take them a second time.
-        unsafe { OwnedFd::from_raw_fd(number) }
-    });
-    let listening = |socket: OwnedFd| {
-        let socket = socket2::Socket::from(socket);
-        let good =
+        let descriptor = unsafe { OwnedFd::from_raw_fd(number) };
+        let socket = socket2::SockRef::from(&descriptor);
+        let listens =
             socket.is_listener().unwrap_or(false) && socket.r#type().ok() == Some(socket2::Type::STREAM);
-        let listener = TcpListener::from(socket);
-        (good && listener.local_addr().is_ok()).then_some(listener)
-    };
-    Ok(sockets.filter_map(listening).collect())
+        if !listens {
+            handed.others.push((name, descriptor));
+            continue;
+        }
+        let listener = TcpListener::from(descriptor);
+        if listener.local_addr().is_ok() {
+            handed.listeners.push(listener);
+        }
+    }
+    Ok(handed)
 }

@@ -6,6 +6,7 @@
 
 pub mod clock;
 pub mod handed;
+pub mod lasting;
 pub mod m2m;
 pub mod memory;
 pub mod pipe;

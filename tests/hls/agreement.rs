@@ -13,16 +13,16 @@ use proptest::prelude::*;
 
 use crate::script::{BOOT_HOUR, Bench, NOON, Scratch, begin, clock, segment};
 
-const TARGET: i64 = 2000;
+pub(crate) const TARGET: i64 = 2000;
 /// The number of the cell that begins an hour after boot: a first start counts from the clock.
 const FIRST: u64 = 1_763_640_000;
 
-fn at(millis: i64) -> Pts {
+pub(crate) fn at(millis: i64) -> Pts {
     BOOT_HOUR.to_pts() + Span::from_millis(millis)
 }
 
 /// A segment from one instant to another.
-fn whole(from: i64, to: i64, join: Join) -> Vec<Record> {
+pub(crate) fn whole(from: i64, to: i64, join: Join) -> Vec<Record> {
     segment(at(from), Span::from_millis(to - from), 8, join)
 }
 
@@ -41,14 +41,14 @@ fn agreed(
     let clock = clock();
     let numbering = Numbering::Aligned(CutGrid::new(Span::from_millis(TARGET)));
     let ledger = Ledger::open(scratch.file());
-    let agreement = Agreement::new(&ledger, "radio", numbering, &config, &clock.wall(), Span::ZERO);
+    let agreement = Agreement::new(&ledger, "radio", numbering, &config, &clock.wall(), Span::ZERO, &[]);
     let benches = (0..count).map(|_| Bench::with(config, &clock, &agreement)).collect();
     (clock, benches, agreement)
 }
 
 /// A list in a line: how many discontinuities came before, then each segment: its number, `!` where it begins with a
 /// discontinuity, `-` if it is a gap, and from when to when.
-fn line(snapshot: &Snapshot) -> String {
+pub(crate) fn line(snapshot: &Snapshot) -> String {
     let segments = snapshot.listed.iter().map(|it| {
         let millis = |pts: Pts| (pts - at(0)).ticks() / 90;
         let broken = if it.join == Join::Broken { "!" } else { "" };
@@ -74,7 +74,7 @@ fn who_gets_no_place_is_told_why() {
     let (clock, config) = (clock(), SegmentConfig::default());
     let numbering = Numbering::Aligned(CutGrid::new(Span::from_millis(TARGET)));
     let ledger = Ledger::open(scratch.file());
-    let agreement = Agreement::new(&ledger, "radio", numbering, &config, &clock.wall(), Span::ZERO);
+    let agreement = Agreement::new(&ledger, "radio", numbering, &config, &clock.wall(), Span::ZERO, &[]);
     let (mut one, mut other) = (agreement.sequence("radio/one"), agreement.sequence("radio/other"));
     assert_eq!(one.place(at(-500), Continuous, None).err(), Some(Refusal::TooEarly));
     assert_eq!(one.place(at(0), Continuous, None).map(|it| it.sequence), Ok(FIRST));
@@ -346,7 +346,7 @@ proptest! {
         let clock = clock();
         let ledger = Ledger::open(scratch.file());
         let agreement =
-            Agreement::new(&ledger, "camera", Numbering::Counted, &config, &clock.wall(), Span::ZERO);
+            Agreement::new(&ledger, "camera", Numbering::Counted, &config, &clock.wall(), Span::ZERO, &[]);
         let breaks: Vec<i64> = breaks.into_iter().collect();
         // Two renditions of pictures and two of sound, which is cut on a grid; and time enough at the end for all.
         let pictures = cuts(std::iter::once(0).chain(key_frames).chain((1..60).map(|n| 4000 * n)), &breaks, 1);

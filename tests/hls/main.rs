@@ -10,6 +10,7 @@ mod markers;
 mod multivariant;
 mod properties;
 mod restart;
+mod resumed;
 mod script;
 mod shelves;
 mod telling;

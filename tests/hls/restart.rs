@@ -29,7 +29,7 @@ impl Numbers {
         let (monotonic, sync, suspended) = (BOOT_HOUR, Sync::Synchronised, Duration::ZERO);
         let now = WallReading { monotonic, wall, sync, suspended };
         let config = SegmentConfig::default();
-        let agreement = Agreement::new(ledger, stream, Numbering::Counted, &config, &now, Span::ZERO);
+        let agreement = Agreement::new(ledger, stream, Numbering::Counted, &config, &now, Span::ZERO, &[]);
         // What another rendition learns: this one's first segment is not begun yet.
         let Placed { sequence: media, before: Before::Anew { discontinuities: discontinuity, .. }, .. } =
             agreement.sequence("other").place(Pts::default(), Join::Lost, None).expect("all are counted")

@@ -11,8 +11,8 @@ use outpost::base::{Clock, Monotonic, Pts, Pulse, SimClock, Span, WallTime};
 use outpost::container::ts::{Join, Mark, PACKET_LEN, Record};
 use outpost::playlist::{self, Extent, Format, Latency, Style};
 use outpost::segment::{
-    Agreement, Keeper, Ledger, Numbering, Records, SegmentConfig, Segmenter, Shelf, Snapshot, Supply, Tail,
-    WindowStats,
+    Agreement, Keeper, Ledger, Numbering, Records, SegmentConfig, Segmenter, Shelf, Snapshot, Store, Supply,
+    Tail, WindowStats,
 };
 
 /// 2025-11-20T12:00:00Z, and an hour after boot.
@@ -151,17 +151,31 @@ impl Bench {
     pub(crate) fn new(config: SegmentConfig, ledger: &Arc<Ledger>) -> Self {
         let clock = clock();
         let (counted, now) = (Numbering::Counted, clock.wall());
-        let agreement = Agreement::new(ledger, "radio", counted, &config, &now, Span::ZERO);
+        let agreement = Agreement::new(ledger, "radio", counted, &config, &now, Span::ZERO, &[]);
         Self::with(config, &clock, &agreement)
     }
 
     /// A rendition of a stream that has others.
     pub(crate) fn with(config: SegmentConfig, clock: &Arc<SimClock>, agreement: &Arc<Agreement>) -> Self {
+        Self::stored(config, clock, agreement, None)
+    }
+
+    /// The same, whose window lies in `store`.
+    pub(crate) fn stored(
+        config: SegmentConfig,
+        clock: &Arc<SimClock>,
+        agreement: &Arc<Agreement>,
+        store: Option<Store>,
+    ) -> Self {
         let clock = Arc::clone(clock);
         let shelf = Recorder::new(&clock);
         let sequence = agreement.sequence("radio/audio");
         let pulse = Arc::new(Pulse::new(clock.now()));
         let keeper = Keeper::new(config, sequence, clock.clone(), shelf.clone(), pulse.clone());
+        let keeper = match store {
+            Some(store) => keeper.with_store(store),
+            None => keeper,
+        };
         let segmenter = Segmenter::new(keeper);
         let stats = segmenter.stats();
         Self { clock, shelf, stats, pulse, segmenter }

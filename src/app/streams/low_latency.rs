@@ -16,7 +16,7 @@ use crate::pump::outlet::Outlet;
 use crate::pump::tap::Tap;
 use crate::pump::video::VideoInfo;
 use crate::ring::{self, Consumer};
-use crate::segment::{Keeper, LowLatency, Rate, SegmentConfig, Snapshot, TargetDuration, TrackKind};
+use crate::segment::{LowLatency, Rate, SegmentConfig, Snapshot, TargetDuration, TrackKind};
 use crate::serve::{Lineup, MultivariantRenderer, Rendition};
 use crate::source::video::Coding;
 
@@ -120,7 +120,7 @@ impl<'a> Plan<'a> {
         grid: Option<CutGrid>,
         bitrate: BitRate,
     ) -> Result<Outlet, BuildError> {
-        let Common { stream, coding, agreement, clock, .. } = self.common;
+        let Common { stream, coding, clock, .. } = self.common;
         let label = format!("{}/ll/{name}", stream.name);
         let unit = kind.unit();
         let places = (ROOM.ticks() / unit.ticks().max(1)).clamp(8, 512) as usize;
@@ -139,8 +139,7 @@ impl<'a> Plan<'a> {
         let style = Style { format: Format::Fmp4, latency: Latency::Low, keys: "../../keys/".to_owned() };
         let shelf = Arc::new(Rendition::new(name, TargetDuration::of(target), style));
         let pulse = Arc::new(Pulse::new(clock.now()));
-        let (sequence, to) = (agreement.sequence(&label), Arc::clone(&shelf));
-        let keeper = Keeper::new(window, sequence, Arc::clone(clock), to, Arc::clone(&pulse));
+        let keeper = self.common.keeper(&label, window, &shelf, &pulse);
         let segmenter = LowLatency::new(kind, self.part_target, keeper);
         self.shelves.push(shelf);
         self.figures.push(LowFigures { name: name.to_owned(), lane, window: segmenter.stats(), pulse });

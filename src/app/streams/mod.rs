@@ -5,6 +5,7 @@ mod low_latency;
 mod protection;
 mod rendition;
 mod sources;
+mod stored;
 mod stream;
 
 use std::io;
@@ -32,6 +33,7 @@ use crate::timeline::Scribe;
 pub(super) use self::low_latency::LowReading;
 pub(super) use self::rendition::Reading;
 pub(super) use self::sources::{Seen, camera, card, encoder, seen};
+pub(super) use self::stored::Kept;
 
 /// The file in the state directory that keeps sequence numbers from going back.
 const LEDGER: &str = "sequence.json";
@@ -126,11 +128,11 @@ pub(super) fn secret(config: &Config) -> Option<PathBuf> {
     enciphered.then(|| config.state_dir.join(SECRET))
 }
 
-/// Builds all streams. A source that several of them name is opened once.
+/// Builds all streams. A source that several of them name is opened once. Windows that were `kept` go on.
 ///
 /// # Errors
 /// If an encoder refuses its parameters, there is nothing to make keys from, or the system has no descriptors left.
-pub(super) fn build(config: &Config, clock: &Arc<dyn Clock>) -> Result<Parts, BuildError> {
+pub(super) fn build(config: &Config, mut kept: Kept, clock: &Arc<dyn Clock>) -> Result<Parts, BuildError> {
     let ledger = Ledger::open(config.state_dir.join(LEDGER));
     let vault = secret(config).map(|path| Vault::open(&path)).transpose();
     let vault = vault.map_err(BuildError::Keys)?;
@@ -149,7 +151,7 @@ pub(super) fn build(config: &Config, clock: &Arc<dyn Clock>) -> Result<Parts, Bu
         let capture = card.map(|card| &capture_stats[card]);
         let protection = Protection::of(stream, vault.as_ref(), clock)?;
         let Built { audio, videos, weavers, feed } =
-            stream::build(stream, camera, capture, protection, &ledger, clock)?;
+            stream::build(stream, camera, capture, protection, (&ledger, &mut kept), clock)?;
         if let (Some(card), Some(audio)) = (card, audio) {
             sounds[card].push(audio);
         }

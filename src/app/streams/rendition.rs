@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::BuildError;
 use super::protection::Protection;
+use super::stored::{Kept, Stores};
 use crate::app::config::StreamConfig;
 use crate::app::report::RenditionFigures;
 use crate::base::{Clock, Pulse, Span};
@@ -31,6 +32,7 @@ pub(super) struct Common<'a> {
     pub(super) stream: &'a StreamConfig,
     pub(super) coding: Option<Coding>,
     pub(super) agreement: Arc<Agreement>,
+    stores: Stores,
     pub(super) protection: &'a Protection,
     pub(super) clock: &'a Arc<dyn Clock>,
     /// Of pictures that are not cut where sound is.
@@ -58,15 +60,17 @@ impl<'a> Common<'a> {
         coding: Option<Coding>,
         delay: Span,
         protection: &'a Protection,
-        ledger: &Arc<Ledger>,
+        (ledger, kept): (&Arc<Ledger>, &mut Kept),
         clock: &'a Arc<dyn Clock>,
     ) -> Self {
         let window = window(stream, coding, stream.window.memory.0);
         let numbering = numbering(stream, coding);
+        let stores = kept.of_stream(stream, coding, numbering, clock.now());
+        let (name, reading) = (stream.name.as_str(), clock.wall());
         let agreement =
-            Agreement::new(ledger, stream.name.as_str(), numbering, &window, &clock.wall(), delay);
+            stores.look(|them| Agreement::new(ledger, name, numbering, &window, &reading, delay, them));
         let breaks = (numbering == Numbering::Counted).then(Arc::default);
-        Self { stream, coding, agreement, protection, clock, breaks }
+        Self { stream, coding, agreement, stores, protection, clock, breaks }
     }
 
     /// The way of the first pictures, whose breaks their sound is to follow.
@@ -111,9 +115,7 @@ impl<'a> Common<'a> {
         let shelf = Rendition::new(name, target, style).with_audience(audience);
         let shelf = Arc::new(shelf);
         let pulse = Arc::new(Pulse::new(clock.now()));
-        let sequence = agreement.sequence(&label);
-        let (to, beat) = (Arc::clone(&shelf), Arc::clone(&pulse));
-        let keeper = Keeper::new(window, sequence, Arc::clone(clock), to, beat);
+        let keeper = self.keeper(&label, window, &shelf, &pulse);
         let segmenter = Segmenter::new(keeper).with_seal(protection.seal());
         let figures = RenditionFigures {
             name: name.to_owned(),
@@ -126,6 +128,22 @@ impl<'a> Common<'a> {
             weave: None,
         };
         Ok(Made { segments, reading: Reading { segmenter, ring }, shelf, figures })
+    }
+
+    /// What keeps the window of a rendition, and tells `shelf` of it.
+    pub(super) fn keeper(
+        &self,
+        label: &str,
+        window: SegmentConfig,
+        shelf: &Arc<Rendition>,
+        pulse: &Arc<Pulse>,
+    ) -> Keeper {
+        let (clock, shelf) = (Arc::clone(self.clock), Arc::clone(shelf));
+        let keeper = Keeper::new(window, self.agreement.sequence(label), clock, shelf, Arc::clone(pulse));
+        match self.stores.take(label) {
+            Some(store) => keeper.with_store(store),
+            None => keeper,
+        }
     }
 
     /// EXT-X-TARGETDURATION of all of them.

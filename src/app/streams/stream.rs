@@ -7,6 +7,7 @@ use super::low_latency::{self, Plan};
 use super::protection::Protection;
 use super::rendition::{Common, Made, longest_segment};
 use super::sources::{kind, params, wanted};
+use super::stored::Kept;
 use super::{BuildError, EventReading, Feed};
 use crate::app::config::{AudioSettings, Step, StreamConfig, VideoSettings};
 use crate::app::report::{CodedFigures, PictureFigures, RenditionFigures, SoundFigures, StreamFigures};
@@ -66,7 +67,7 @@ struct Offered {
 
 /// Builds a stream. `camera` tells how its camera's pictures come and holds that camera's figures, `capture` those
 /// of its sound card;
-/// `protection` keeps it from those it is not for.
+/// `protection` keeps it from those it is not for; it goes on with what runs `before` have left.
 ///
 /// # Errors
 /// If an encoder refuses its parameters or the system has no descriptors left.
@@ -75,7 +76,7 @@ pub(super) fn build(
     camera: Option<(Coding, &Arc<CameraStats>)>,
     capture: Option<&Arc<CaptureStats>>,
     protection: Protection,
-    ledger: &Arc<Ledger>,
+    before: (&Arc<Ledger>, &mut Kept),
     clock: &Arc<dyn Clock>,
 ) -> Result<Built, BuildError> {
     let coding = camera.map(|(coding, _)| coding);
@@ -83,7 +84,7 @@ pub(super) fn build(
     let sound = sound.map(|(audio, capture)| Ok((audio, capture, aac(stream.name.as_str(), audio)?)));
     let sound = sound.transpose()?;
     let delay = sound.as_ref().map_or(Span::ZERO, |(.., encoder)| encoder.delay());
-    let common = Common::new(stream, coding, delay, &protection, ledger, clock);
+    let common = Common::new(stream, coding, delay, &protection, before, clock);
     let heard = sound.as_ref().map(|(.., encoder)| encoder.config().clone());
 
     let mut low = stream.low_latency.as_ref().map(|it| Plan::new(&common, it, heard.as_ref()));

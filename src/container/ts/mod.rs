@@ -15,6 +15,8 @@ pub use demux::{Demux, Event, Fault};
 pub use mux::{Mux, MuxError, SOUND_DELAY};
 pub use packet::{NULL_PACKET, Pid};
 
+use serde::{Deserialize, Serialize};
+
 use crate::base::Pts;
 
 /// Length of a transport packet (2.4.3.2).
@@ -49,7 +51,7 @@ pub enum Mark {
 }
 
 /// How a segment follows the one before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Join {
     /// Timestamps and continuity counters run on.
     Continuous,

@@ -1,0 +1,121 @@
+//! The windows that systemd keeps while the program is not running: which of them go on, and which are given up.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
+
+use super::rendition::longest_segment;
+use crate::app::config::StreamConfig;
+use crate::base::{Monotonic, Span};
+use crate::observe::service;
+use crate::segment::{Numbering, Store};
+use crate::source::video::Coding;
+
+/// Descriptors of windows are kept under this name and that of the rendition.
+const NAME: &str = "window-";
+
+/// What systemd has kept, by rendition.
+pub(in crate::app) struct Kept(BTreeMap<String, OwnedFd>);
+
+impl Kept {
+    /// Of what was handed over. What is none of ours is closed.
+    pub(in crate::app) fn of(handed: Vec<(String, OwnedFd)>) -> Self {
+        let ours = |(name, kept): (String, OwnedFd)| Some((name.strip_prefix(NAME)?.to_owned(), kept));
+        Self(handed.into_iter().filter_map(ours).collect())
+    }
+
+    /// The windows of a stream as it is configured now.
+    pub(super) fn of_stream(
+        &mut self,
+        stream: &StreamConfig,
+        coding: Option<Coding>,
+        numbering: Numbering,
+        now: Monotonic,
+    ) -> Stores {
+        let terms = terms(stream, coding, numbering);
+        let prefix = format!("{}/", stream.name);
+        let own = self.0.extract_if(.., |rendition, _| rendition.starts_with(&prefix));
+        let open = |(rendition, kept): (String, OwnedFd)| match Store::open(kept, &rendition, &terms, now) {
+            Ok(store) => Some((rendition, store)),
+            Err(why) => {
+                tracing::warn!(rendition, "begins anew: what the run before has left is of no use: {why}");
+                service::forget(&name(&rendition));
+                None
+            }
+        };
+        Stores { open: RefCell::new(own.filter_map(open).collect()), terms }
+    }
+}
+
+impl Drop for Kept {
+    /// What nobody goes on with takes memory for nothing.
+    fn drop(&mut self) {
+        self.0.keys().for_each(|rendition| service::forget(&name(rendition)));
+    }
+}
+
+/// The windows of one stream.
+pub(super) struct Stores {
+    open: RefCell<BTreeMap<String, Store>>,
+    terms: String,
+}
+
+impl Stores {
+    /// Calls `look` with what earlier runs have left.
+    pub(super) fn look<T>(&self, look: impl FnOnce(&[&Store]) -> T) -> T {
+        look(&self.open.borrow().values().collect::<Vec<_>>())
+    }
+
+    /// Where the window of a rendition is kept: what was left of it, or a new one. Where nobody would keep it, it is in
+    /// no store.
+    pub(super) fn take(&self, rendition: &str) -> Option<Store> {
+        if let Some(store) = self.open.borrow_mut().remove(rendition) {
+            return Some(store);
+        }
+        if !service::is_there() {
+            return None;
+        }
+        let name = name(rendition);
+        let made = Store::new(rendition, &self.terms).and_then(|store| {
+            // There may be one from before the stream was changed.
+            service::forget(&name);
+            service::keep(&name, store.descriptor())?;
+            Ok(store)
+        });
+        made.inspect_err(|error| tracing::warn!(rendition, %error, "its window will not outlast a restart"))
+            .ok()
+    }
+}
+
+impl Drop for Stores {
+    fn drop(&mut self) {
+        self.open.get_mut().keys().for_each(|rendition| service::forget(&name(rendition)));
+    }
+}
+
+fn name(rendition: &str) -> String {
+    format!("{NAME}{rendition}")
+}
+
+/// What must be as it was for a playlist to go on: what never changes in one, which tracks there are, and what keys
+/// are called. The rest may change at a discontinuity.
+fn terms(stream: &StreamConfig, coding: Option<Coding>, numbering: Numbering) -> String {
+    let seconds = |span: Span| format!("{} s", span.as_secs_f64());
+    let pictures = coding.map(|coding| format!("pictures {coding:?}"));
+    let sound =
+        stream.audio.as_ref().map(|it| format!("sound {:?} {:?}", it.profile, it.channels.channels()));
+    let numbers = match numbering {
+        Numbering::Aligned(_) => "aligned",
+        Numbering::Counted => "counted",
+    };
+    // How long parts are depends on how far pictures are apart.
+    let rates: Vec<_> = stream.pictures().map(|(_, video)| (video.rate, &video.overload)).collect();
+    let parts = stream.low_latency.as_ref().map(|it| format!("parts of {} {rates:?}", seconds(it.part.0)));
+    let keys = stream.encryption.as_ref().map(|it| format!("keys of {}", it.rotate));
+    let cut = [
+        format!("segments of {}", seconds(stream.window.segment.0)),
+        format!("at most {}", seconds(longest_segment(stream, coding))),
+        numbers.to_owned(),
+    ];
+    cut.into_iter().chain(pictures).chain(sound).chain(parts).chain(keys).collect::<Vec<_>>().join(", ")
+}
