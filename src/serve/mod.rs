@@ -6,6 +6,7 @@
 
 mod access;
 mod api;
+mod board;
 mod body;
 mod certificate;
 mod clip;
@@ -35,6 +36,7 @@ use std::time::Duration;
 
 pub use access::{Access, Pass, Token};
 pub use api::Writers;
+pub use board::Board;
 pub use certificate::{CertificateError, Identity};
 pub use rendition::Rendition;
 pub use route::{RESERVED, is_rendition_name, is_stream_name};
