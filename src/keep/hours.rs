@@ -77,8 +77,13 @@ fn hour(at: WallTime) -> i64 {
 impl Hours {
     /// Where so many bytes may lie, and the window is so long.
     pub(super) fn new(bytes: u64, window: Span, stats: &Arc<KeepStats>) -> Self {
-        let delay = DELAY.min(Span::from_ticks(window.ticks() / 2));
-        Self { plan: Plan { delay, largest: bytes / 4 }, open: None, next: None, stats: Arc::clone(stats) }
+        Self { plan: Plan::of(bytes, window), open: None, next: None, stats: Arc::clone(stats) }
+    }
+
+    /// Goes on in another file, where so many bytes may lie.
+    pub(super) fn renew(&mut self, bytes: u64, window: Span) {
+        self.plan = Plan::of(bytes, window);
+        self.open = None;
     }
 
     /// The file that is being written.
@@ -192,6 +197,10 @@ fn all(snapshot: &Snapshot) -> impl Iterator<Item = &Arc<Segment>> {
 }
 
 impl Plan {
+    fn of(bytes: u64, window: Span) -> Self {
+        Self { delay: DELAY.min(Span::from_ticks(window.ticks() / 2)), largest: bytes / 4 }
+    }
+
     /// What is to be written of what waits, in its order: enough of it for one write, what has waited long enough, or what
     /// ends a file; in the end, what there is.
     fn due(&self, waiting: &[Waiting], open: Option<Filled>, outlook: Outlook) -> Option<Batch> {

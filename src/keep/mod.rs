@@ -16,6 +16,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use bytesize::ByteSize;
 
 use self::folder::Folder;
@@ -94,6 +95,12 @@ pub type Source = Box<dyn Fn() -> Option<Arc<Snapshot>> + Send>;
 pub struct Writer {
     stream: String,
     source: Source,
+    kind: Kind,
+    window: Span,
+    timeline: Arc<Timeline>,
+    /// As it is to be kept, and as it is.
+    wanted: Arc<ArcSwap<Settings>>,
+    settings: Arc<Settings>,
     folder: Folder,
     task: Task,
     stats: Arc<KeepStats>,
@@ -116,31 +123,50 @@ enum Outlook {
 
 impl Writer {
     /// Of the stream `name`, out of snapshots of one of its renditions, whose window is so long; transmissions become
-    /// files of `kind`.
+    /// files of `kind`. What is `wanted` may change.
     pub fn new(
         name: &str,
-        settings: &Settings,
+        wanted: &Arc<ArcSwap<Settings>>,
         window: Span,
         kind: Kind,
         timeline: &Arc<Timeline>,
         source: Source,
     ) -> Self {
-        let stats = Arc::<KeepStats>::default();
-        let task = match settings.what {
-            What::Transmissions => {
-                let piece = Settings::piece(window);
-                Task::Transmissions(Transmissions::new(timeline, kind, piece, &stats))
-            }
-            What::Everything => Task::Everything(Hours::new(settings.bytes.0, window, &stats)),
-        };
+        let (settings, stats) = (wanted.load_full(), Arc::<KeepStats>::default());
         Self {
             stream: name.to_owned(),
             source,
-            folder: Folder::new(name, settings, &stats),
-            task,
+            kind,
+            window,
+            timeline: Arc::clone(timeline),
+            wanted: Arc::clone(wanted),
+            folder: Folder::new(name, &settings, &stats),
+            task: Task::new(&settings, window, kind, timeline, &stats),
             trouble: Trouble::new(name, &settings.folder, &stats),
+            settings,
             stats,
             looked: None,
+        }
+    }
+
+    /// Goes over to what is wanted now, if that is something else. What was not written yet is written as is wanted now.
+    fn renew(&mut self) {
+        let wanted = self.wanted.load_full();
+        let before = std::mem::replace(&mut self.settings, wanted);
+        if self.settings == before {
+            return;
+        }
+        let Self { stream, settings, kind, window, timeline, stats, .. } = self;
+        self.folder = Folder::new(stream, settings, stats);
+        self.trouble = Trouble::new(stream, &settings.folder, stats);
+        stats.cause.clear();
+        self.looked = None;
+        match &mut self.task {
+            Task::Everything(hours) if settings.what == What::Everything => {
+                hours.renew(settings.bytes.0, *window);
+            }
+            Task::Transmissions(_) if settings.what == What::Transmissions => {}
+            task => *task = Task::new(settings, *window, *kind, timeline, stats),
         }
     }
 
@@ -157,6 +183,7 @@ impl Writer {
     /// Writes until stopped, and then what there still is.
     pub fn run(mut self, clock: &dyn Clock, stop: &Stop) {
         while !stop.wait(LOOK) {
+            self.renew();
             self.look(clock, Outlook::GoesOn);
         }
         self.look(clock, Outlook::Last);
@@ -216,6 +243,21 @@ impl Writer {
 }
 
 impl Task {
+    fn new(
+        settings: &Settings,
+        window: Span,
+        kind: Kind,
+        timeline: &Arc<Timeline>,
+        stats: &Arc<KeepStats>,
+    ) -> Self {
+        match settings.what {
+            What::Transmissions => {
+                Self::Transmissions(Transmissions::new(timeline, kind, Settings::piece(window), stats))
+            }
+            What::Everything => Self::Everything(Hours::new(settings.bytes.0, window, stats)),
+        }
+    }
+
     /// The file that is being written from one look to the next.
     fn open(&self) -> Option<&std::path::Path> {
         match self {

@@ -461,8 +461,7 @@ fn media_playlist(
         Ok(read) => read,
         Err(error) => return Ok(reply::bad_query(&error)),
     };
-    let shown =
-        rendition.playlists().ok_or_else(|| Wait::Change(Change::Beginning(rendition.clone())))?;
+    let shown = rendition.playlists().ok_or_else(|| Wait::Change(Change::Beginning(rendition.clone())))?;
     // Those of ordinary latency do not offer to hold requests.
     let holds = directives.awaits.is_some() && rendition.latency() == Latency::Low;
     let lasting = if holds { Lasting::Held } else { Lasting::Live };
