@@ -97,6 +97,38 @@ fn systemd_is_told_when_streams_can_be_played_that_they_go_on_and_that_it_ends()
     manager.hear_until("STOPPING=1");
 }
 
+#[test]
+fn systemd_is_told_of_another_configuration_that_holds_and_of_one_that_does_not() {
+    let place = Scratch::new("service-reload");
+    let (config, socket) = (place.file("outpost.toml"), place.file("notify"));
+    fs::write(&config, STREAM).expect("a configuration");
+    let manager = Manager::new(&socket);
+    let environment = [("NOTIFY_SOCKET", OsString::from(&socket))];
+    let outpost = Outpost::start(&["run", text(&config)], &environment, &place.file("state"));
+    assert_eq!(manager.hear(), "READY=1");
+    let pid = Pid::from_raw(i32::try_from(outpost.child.id()).expect("a process"));
+    let reload = |stream: &str| {
+        fs::write(&config, stream).expect("a configuration");
+        kill(pid, Signal::SIGHUP).expect("it can be told");
+        let heard = manager.hear_until("RELOADING=1");
+        let (_, since) = heard.last().and_then(|it| it.split_once("\nMONOTONIC_USEC=")).expect("an instant");
+        since.parse::<u64>().expect("microseconds");
+        let heard = manager.hear_until("READY=1");
+        heard.into_iter().rfind(|it| it.starts_with("STATUS=")).expect("how it went")
+    };
+    let wrong = reload(&format!("{STREAM}lenght = \"1min\"\n"));
+    let expected = format!(
+        "STATUS=the new configuration is not taken: {}:7: stream.window.lenght: unknown key",
+        text(&config)
+    );
+    assert!(wrong.starts_with(&expected) && wrong.ends_with("; radio: live"), "{wrong}");
+    assert_eq!(wrong.lines().count(), 1, "{wrong}");
+    let right = reload(&format!("{STREAM}[[stream]]\nname = \"other\"\naudio = {{ kind = \"synth\" }}\n"));
+    assert_eq!(right, "STATUS=radio: live; other: live");
+    // Ready means that the new one can be played.
+    fetch(&outpost.url("/other/audio/index.m3u8")).expect("it can be played");
+}
+
 /// `systemd-socket-activate` with the program behind it; killed when dropped.
 struct Activated(Child);
 

@@ -117,7 +117,7 @@ pub fn check(
         Some((Err(_), _)) => Verdict::Trouble,
         _ => Verdict::Fine,
     };
-    match secret(config).map(|path| Vault::find(&path)) {
+    match secret(&config.streams, &config.state_dir).map(|path| Vault::find(&path)) {
         Some(Err(error)) => {
             verdict = Verdict::Trouble;
             writeln!(out, "Serves nothing: {}", Chain(&error))?;

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -108,7 +109,9 @@ Examples:
   outpost run
   outpost run scanner.toml --listen 9000
 
-Ends with Ctrl-C or SIGTERM. The configuration is read once, at the start.";
+Ends with Ctrl-C or SIGTERM. SIGHUP (`systemctl reload outpost`) has it read the configuration again:
+if it is in order, it holds from then on, and streams that it does not concern go on; if not, nothing
+changes, and the log says why. listen, https and state_dir need a restart.";
 
 const AFTER_DEMO: &str = "\
 Examples:
@@ -175,9 +178,12 @@ fn obey(cli: Cli) -> Result<(), Failure> {
     let mut out = io::stdout();
     match cli.command {
         Command::Run { config, serve } => {
-            let mut config = Config::load(&file(config)?)?;
-            config.listen = serve.listen.unwrap_or(config.listen);
-            wire::run(&config, &|serving| {
+            let path = file(config)?;
+            let read = move || {
+                let config = Config::load(&path)?;
+                Ok(Config { listen: serve.listen.unwrap_or(config.listen), ..config })
+            };
+            wire::run(read()?, Some(Arc::new(read)), &|serving| {
                 let (reach, secured) = reached(serving);
                 tracing::info!(address = reach.best(), "serving");
                 if let Some(secured) = secured {
@@ -187,7 +193,7 @@ fn obey(cli: Cli) -> Result<(), Failure> {
         }
         Command::Demo { serve } => {
             let config = demo::config(serve.listen.unwrap_or(Listen::everywhere(8080)));
-            wire::run(&config, &|serving| {
+            wire::run(config, None, &|serving| {
                 let (reach, secured) = reached(serving);
                 let banner = demo::banner(&reach, secured.as_ref(), Screen::ours());
                 // Nobody reads it: the demo goes on all the same.

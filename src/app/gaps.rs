@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::report::{BoxReport, StreamFigures};
+use super::report::StreamFigures;
 use crate::media::marker::{Label, MarkerId, MarkerKind, ends_line};
 use crate::source::{Signal, State};
 use crate::timeline::{Draft, Timeline};
@@ -11,17 +11,13 @@ use crate::timeline::{Draft, Timeline};
 /// How often it is looked. The instants themselves are those that the source's own thread has noted.
 const LOOK: Duration = Duration::from_millis(200);
 
-/// Sets a marker where a source went away and ends it where it came back, for each stream, as long as the program runs.
-pub(super) async fn attend(report: &BoxReport) {
-    let watch =
-        |stream: &StreamFigures| Watch { timeline: Arc::clone(stream.station.timeline()), open: None };
-    let mut watches: Vec<_> = report.streams.iter().map(watch).collect();
+/// Sets a marker where a source of the stream went away and ends it where it came back, as long as the stream runs.
+pub(super) async fn attend(stream: Arc<StreamFigures>) {
+    let mut watch = Watch { timeline: Arc::clone(stream.station.timeline()), open: None };
     let mut pause = tokio::time::interval(LOOK);
     loop {
         pause.tick().await;
-        for (watch, stream) in watches.iter_mut().zip(&report.streams) {
-            watch.look(&stream.state());
-        }
+        watch.look(&stream.state());
     }
 }
 

@@ -5,6 +5,7 @@
 //! that happens to sound between the card and the phone.
 
 pub mod address;
+mod change;
 pub mod check;
 pub mod cli;
 pub mod config;
@@ -15,10 +16,13 @@ mod https;
 mod probe;
 mod qr;
 mod report;
+mod running;
 pub mod screen;
 mod service;
 mod sign;
+mod stage;
 mod streams;
+mod threads;
 pub mod wire;
 
 pub use config::Config;

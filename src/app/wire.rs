@@ -1,27 +1,22 @@
-//! All rooms joined into one program: which thread runs what, and how it ends.
+//! All rooms joined into one program: how it begins, what it is told meanwhile, and how it ends.
 
-use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::task::JoinSet;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Notify;
 
-use super::config::Config;
+use super::config::{Config, ConfigError};
 use super::https::{https, own_names};
 use super::report::BoxReport;
-use super::streams::{self, BuildError, Card, EventReading, Feed, Kept, LowReading, Parts, Reading, Scene};
-use super::{gaps, service};
-use crate::base::{Clock, Stop};
-use crate::keep::Writer;
+use super::service;
+use super::stage::Stage;
+use super::streams::{BuildError, Kept};
+use crate::base::{Chain, Clock};
 use crate::observe;
-use crate::pump::{self, weave::Weaver};
-use crate::ring::Reader;
 use crate::serve::{BindError, ServeConfig, ServeStats, Server, Site, Writers};
 use crate::sys::clock::RealClock;
 use crate::sys::handed::{self, Handed};
@@ -29,9 +24,6 @@ use crate::sys::memory;
 
 /// How often memory is given back, if there is any.
 const TIDYING: Duration = Duration::from_secs(10);
-
-/// How long the program waits at its end for what is kept to be on its disk.
-const LAST_WRITES: Duration = Duration::from_secs(5);
 
 /// Why Outpost could not run, or could not go on.
 #[derive(Debug, thiserror::Error)]
@@ -64,105 +56,143 @@ pub struct Serving {
     pub https: Option<SocketAddr>,
 }
 
+/// Where another configuration comes from while the program runs. Waits for the disk.
+pub type Reread = Arc<dyn Fn() -> Result<Config, ConfigError> + Send + Sync>;
+
 /// Serves everything in `config` until SIGINT or SIGTERM. Calls `serving` once it answers, with the addresses
-/// it has got.
+/// it has got. With `reread`, SIGHUP has it go over to what that gives then.
 ///
 /// # Errors
 /// If it cannot start, or if what it stands on fails for good.
-pub fn run(config: &Config, serving: &dyn Fn(Serving)) -> Result<(), RunError> {
+pub fn run(config: Config, reread: Option<Reread>, serving: &dyn Fn(Serving)) -> Result<(), RunError> {
     allow_many_descriptors();
     let clock: Arc<dyn Clock> = Arc::new(RealClock);
-    let stop = Stop::new();
     let Handed { listeners, others } = handed::take().map_err(RunError::Handed)?;
-    let Parts { cards, scenes, weavers, feeds } = streams::build(config, Kept::of(others), &clock)?;
-
     let serve = Arc::new(ServeStats::default());
-    let stations = feeds.iter().map(|feed| Arc::clone(&feed.figures.station)).collect();
-    let (mut figures, mut renditions) = (Vec::new(), Vec::new());
-    let mut low_latency = Vec::new();
-    let (mut told, mut kept) = (Vec::new(), Vec::new());
-    for Feed { figures: stream, readings, low_latency: low, events, keep } in feeds {
-        low_latency.extend(low);
-        kept.extend(keep);
-        told.extend(events.into_iter().map(|events| (stream.name.clone(), events)));
-        let names = stream.renditions.iter().map(|rendition| format!("{}/{}", stream.name, rendition.name));
-        renditions.extend(names.zip(readings));
-        figures.push(stream);
-    }
-    let report = Arc::new(BoxReport {
-        streams: figures,
-        serve: serve.clone(),
-        clock: clock.clone(),
-        started: clock.now(),
+    let report = Arc::new(BoxReport::new(serve.clone(), clock.clone()));
+    let site = Site { stations: Vec::new(), report: Arc::clone(&report) as _, stats: serve.clone() };
+    let server = Server::take(&serve_config(&config), listeners, site)?;
+    let addresses = Serving { http: server.local_addr(), https: server.https_addr() };
+
+    // One thread serves: an idle box has one to wake, and no request ever waits for a lock another holds.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let outcome = runtime.block_on(async {
+        let mut stage = Stage::new(&config, Kept::of(others), clock, server.board(), Arc::clone(&report));
+        stage.play(config).await?;
+        let (mut ending, mut renewal) = (Ending::new()?, Renewal::new(reread)?);
+        serving(addresses);
+
+        let (told, renewed) = (Arc::clone(&report), Arc::new(Notify::new()));
+        let news = Arc::clone(&renewed);
+        tokio::spawn(async move { service::attend(&told, &news).await });
+        let watched = Arc::clone(&report);
+        tokio::spawn(async move { tidy(&serve, &watched).await });
+        let mut failure = None;
+        let stopping = async {
+            loop {
+                let reread = tokio::select! {
+                    () = ending.told() => break,
+                    reread = renewal.told() => reread,
+                    ended = stage.ended() => {
+                        failure = Some(ended);
+                        break;
+                    }
+                };
+                observe::service::reloading();
+                tokio::select! {
+                    () = ending.told() => break,
+                    outcome = reload(&mut stage, &report, reread) => if let Err(error) = outcome {
+                        failure = Some(error);
+                        break;
+                    },
+                }
+                renewed.notify_one();
+            }
+            tracing::info!("stopping");
+            observe::service::stopping();
+        };
+        let served = server.run(stopping).await;
+        stage.close().await;
+        served?;
+        failure.map_or(Ok(()), Err)
     });
-    let listen = ServeConfig {
+    // An SD card that takes seconds for a write does not keep the program from ending.
+    runtime.shutdown_background();
+    outcome
+}
+
+/// Goes over to another configuration, if it can be. Says what that changed, or why it is not taken.
+async fn reload(stage: &mut Stage, report: &BoxReport, reread: Reread) -> Result<(), RunError> {
+    let read = tokio::task::spawn_blocking(move || reread()).await.map_err(io::Error::from)?;
+    let why = match read {
+        Err(error) => Chain(&error).to_string(),
+        Ok(config) => match stage.play(config).await {
+            Ok(change) => {
+                tracing::info!("the new configuration holds: {change}");
+                if !change.later.is_empty() {
+                    let keys = change.later.join(", ");
+                    tracing::warn!("what it says of {keys} needs a restart, and is as it was until then");
+                }
+                report.refused.store(None);
+                return Ok(());
+            }
+            Err(RunError::Build(error)) => Chain(&error).to_string(),
+            Err(error) => return Err(error),
+        },
+    };
+    // What is wrong stands in the first line; those behind it show the place.
+    let why = why.lines().next().unwrap_or_default();
+    tracing::error!("the new configuration is not taken, all goes on as before: {why}");
+    report.refused.store(Some(Arc::new(why.to_owned())));
+    Ok(())
+}
+
+/// That the program is to end.
+struct Ending {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Ending {
+    fn new() -> io::Result<Self> {
+        let (interrupt, terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        Ok(Self { interrupt, terminate })
+    }
+
+    async fn told(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+/// That there is another configuration, where there can be.
+struct Renewal(Option<(Signal, Reread)>);
+
+impl Renewal {
+    fn new(reread: Option<Reread>) -> io::Result<Self> {
+        let hangup = reread.map(|reread| Ok::<_, io::Error>((signal(SignalKind::hangup())?, reread)));
+        hangup.transpose().map(Self)
+    }
+
+    async fn told(&mut self) -> Reread {
+        let Some((hangup, reread)) = &mut self.0 else { return std::future::pending().await };
+        hangup.recv().await;
+        Arc::clone(reread)
+    }
+}
+
+/// How the server is set up.
+pub(super) fn serve_config(config: &Config) -> ServeConfig {
+    ServeConfig {
         listen: config.listen.0,
         https: https(config),
         allowed_origin: config.allowed_origin.as_str().to_owned(),
         writers: writers(config),
         max_connections: config.connections.0,
         ..ServeConfig::default()
-    };
-    let site = Site { stations, report: Arc::clone(&report) as _, stats: serve.clone() };
-    let server = Server::take(&listen, listeners, site)?;
-    let addresses = Serving { http: server.local_addr(), https: server.https_addr() };
-
-    // One thread serves: an idle box has one to wake, and no request ever waits for a lock another holds.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let outcome = runtime.block_on(async {
-        let mut tasks = JoinSet::new();
-        for (name, Reading { mut segmenter, ring }) in renditions {
-            let mut records = Reader::new(ring)?;
-            tasks.spawn(async move { (name, segmenter.drive(&mut records).await) });
-        }
-        for LowReading { name, mut segmenter, ring } in low_latency {
-            let mut units = Reader::new(ring)?;
-            tasks.spawn(async move { (name, segmenter.drive(&mut units).await) });
-        }
-        for (name, EventReading { mut scribe, ring }) in told {
-            let mut events = Reader::new(ring)?;
-            tasks.spawn(async move { (name, scribe.drive(&mut events).await) });
-        }
-        let (mut interrupt, mut terminate) =
-            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-        let threads = Threads { clock: &clock, stop: &stop };
-        let written = threads.keep(kept)?;
-        let threads = threads.start(cards, scenes, weavers)?;
-        serving(addresses);
-
-        let (watched, told) = (Arc::clone(&report), Arc::clone(&report));
-        tokio::spawn(async move { tidy(&serve, &report).await });
-        tokio::spawn(async move { gaps::attend(&watched).await });
-        tokio::spawn(async move { service::attend(&told).await });
-        let mut ended = None;
-        let stopping = async {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-                Some(first) = tasks.join_next() => ended = Some(first),
-            }
-            tracing::info!("stopping");
-            observe::service::stopping();
-        };
-        let served = server.run(stopping).await;
-        stop.stop();
-        for thread in threads {
-            // A thread that panicked has said so itself.
-            let _ = thread.join();
-        }
-        // What a disk has not taken by then is lost.
-        let _ = written.recv_timeout(LAST_WRITES);
-        served?;
-        match ended {
-            None => Ok(()),
-            Some(Ok((_, Err(error)))) => Err(RunError::System(error)),
-            Some(Ok((name, Ok(())))) => Err(RunError::Ended(name)),
-            Some(Err(error)) => Err(RunError::Ended(error.to_string())),
-        }
-    });
-    // An SD card that takes seconds for a write does not keep the program from ending.
-    runtime.shutdown_background();
-    outcome
+    }
 }
 
 /// Who may write by the API, and what this machine is called there.
@@ -178,7 +208,7 @@ async fn tidy(serve: &ServeStats, report: &BoxReport) {
     let mut gone = 0;
     loop {
         pause.tick().await;
-        report.streams.iter().for_each(|stream| stream.station.forget());
+        report.streams.load().iter().for_each(|stream| stream.station.forget());
         if std::mem::replace(&mut gone, serve.closed.get() + serve.rests.get()) != gone {
             memory::give_back();
         }
@@ -191,60 +221,5 @@ fn allow_many_descriptors() {
         .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
     if let Err(error) = lifted {
         tracing::debug!(%error, "the limit of open files stays as it is");
-    }
-}
-
-/// What every thread of the capture side needs.
-struct Threads<'a> {
-    clock: &'a Arc<dyn Clock>,
-    stop: &'a Stop,
-}
-
-impl Threads<'_> {
-    /// A thread for each card, each camera and each weaver; they end when stopped.
-    fn start(
-        &self,
-        cards: Vec<Card>,
-        scenes: Vec<Scene>,
-        weavers: Vec<Weaver>,
-    ) -> io::Result<Vec<JoinHandle<()>>> {
-        let mut threads = Vec::new();
-        for (number, Card { capture, streams }) in cards.into_iter().enumerate() {
-            threads.push(self.spawn(format!("capture-{number}"), move |clock, stop| {
-                pump::audio::run(capture, streams, clock, stop);
-            })?);
-        }
-        for (number, Scene { camera, streams }) in scenes.into_iter().enumerate() {
-            threads.push(self.spawn(format!("camera-{number}"), move |clock, stop| {
-                pump::video::run(camera, streams, clock, stop);
-            })?);
-        }
-        for (number, weaver) in weavers.into_iter().enumerate() {
-            let weave = move |_: &dyn Clock, stop: &Stop| pump::weave::run(weaver, stop);
-            threads.push(self.spawn(format!("weave-{number}"), weave)?);
-        }
-        Ok(threads)
-    }
-
-    /// A thread for each that writes files. When all have ended, what is given back is disconnected.
-    fn keep(&self, writers: Vec<Writer>) -> io::Result<Receiver<Infallible>> {
-        let (going, ended) = mpsc::channel();
-        for writer in writers {
-            let going = going.clone();
-            self.spawn(format!("keep-{}", writer.stream()), move |clock, stop| {
-                writer.run(clock, stop);
-                drop(going);
-            })?;
-        }
-        Ok(ended)
-    }
-
-    fn spawn(
-        &self,
-        name: String,
-        work: impl FnOnce(&dyn Clock, &Stop) + Send + 'static,
-    ) -> io::Result<JoinHandle<()>> {
-        let (clock, stop) = (Arc::clone(self.clock), self.stop.clone());
-        std::thread::Builder::new().name(name).spawn(move || work(&*clock, &stop))
     }
 }

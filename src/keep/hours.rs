@@ -77,12 +77,17 @@ fn hour(at: WallTime) -> i64 {
 impl Hours {
     /// Where so many bytes may lie, and the window is so long.
     pub(super) fn new(bytes: u64, window: Span, stats: &Arc<KeepStats>) -> Self {
-        let delay = DELAY.min(Span::from_ticks(window.ticks() / 2));
-        Self { plan: Plan { delay, largest: bytes / 4 }, open: None, next: None, stats: Arc::clone(stats) }
+        Self { plan: Plan::of(bytes, window), open: None, next: None, stats: Arc::clone(stats) }
     }
 }
 
 impl Task for Hours {
+    fn renew(&mut self, bytes: u64, window: Span) {
+        self.plan = Plan::of(bytes, window);
+        // Goes on in another file.
+        self.open = None;
+    }
+
     fn open(&self) -> Option<&Path> {
         self.open.as_ref().map(|open| &*open.path)
     }
@@ -187,6 +192,10 @@ fn all(snapshot: &Snapshot) -> impl Iterator<Item = &Arc<Segment>> {
 }
 
 impl Plan {
+    fn of(bytes: u64, window: Span) -> Self {
+        Self { delay: DELAY.min(Span::from_ticks(window.ticks() / 2)), largest: bytes / 4 }
+    }
+
     /// What is to be written of what waits, in its order: enough of it for one write, what has waited long enough, or what
     /// ends a file; in the end, what there is.
     fn due(&self, waiting: &[Waiting], open: Option<Filled>, outlook: Outlook) -> Option<Batch> {

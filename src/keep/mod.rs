@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use bytesize::ByteSize;
 
 use self::folder::Folder;
@@ -106,6 +107,12 @@ pub type Source = Box<dyn Fn() -> Option<Arc<Snapshot>> + Send>;
 pub struct Writer {
     stream: String,
     source: Source,
+    kind: Kind,
+    window: Span,
+    timeline: Arc<Timeline>,
+    /// As it is to be kept, and as it is.
+    wanted: Arc<ArcSwap<Settings>>,
+    settings: Arc<Settings>,
     folder: Folder,
     task: Box<dyn Task>,
     stats: Arc<KeepStats>,
@@ -118,6 +125,9 @@ pub struct Writer {
 trait Task: Send {
     /// Takes what is new, and counts what has left the window.
     fn follow(&mut self, snapshot: &Snapshot);
+
+    /// All files may take so many bytes from now on, where the window is so long.
+    fn renew(&mut self, _bytes: u64, _window: Span) {}
 
     /// Writes what is due next, if anything is.
     fn write(&mut self, snapshot: Arc<Snapshot>, folder: &Folder, now: &Moment) -> io::Result<Progress>;
@@ -143,30 +153,48 @@ enum Outlook {
 
 impl Writer {
     /// Of the stream `name`, out of snapshots of one of its renditions, whose window is so long; transmissions become
-    /// files of `kind`.
+    /// files of `kind`. What is `wanted` may change.
     pub fn new(
         name: &str,
-        settings: &Settings,
+        wanted: &Arc<ArcSwap<Settings>>,
         window: Span,
         kind: Kind,
         timeline: &Arc<Timeline>,
         source: Source,
     ) -> Self {
-        let stats = Arc::<KeepStats>::default();
-        let task: Box<dyn Task> = match settings.what {
-            What::Transmissions => {
-                Box::new(Transmissions::new(timeline, kind, Settings::piece(window), &stats))
-            }
-            What::Everything => Box::new(Hours::new(settings.bytes.0, window, &stats)),
-        };
+        let (settings, stats) = (wanted.load_full(), Arc::<KeepStats>::default());
         Self {
             stream: name.to_owned(),
             source,
-            folder: Folder::new(name, settings, &stats),
-            task,
+            kind,
+            window,
+            timeline: Arc::clone(timeline),
+            wanted: Arc::clone(wanted),
+            folder: Folder::new(name, &settings, &stats),
+            task: task(&settings, window, kind, timeline, &stats),
             trouble: Trouble::new(name, &settings.folder, &stats),
+            settings,
             stats,
             looked: None,
+        }
+    }
+
+    /// Goes over to what is wanted now, if that is something else. What was not written yet is written as is wanted now.
+    fn renew(&mut self) {
+        let wanted = self.wanted.load_full();
+        let before = std::mem::replace(&mut self.settings, wanted);
+        if self.settings == before {
+            return;
+        }
+        let Self { stream, settings, kind, window, timeline, stats, .. } = self;
+        self.folder = Folder::new(stream, settings, stats);
+        self.trouble = Trouble::new(stream, &settings.folder, stats);
+        stats.cause.clear();
+        self.looked = None;
+        if settings.what == before.what {
+            self.task.renew(settings.bytes.0, *window);
+        } else {
+            self.task = task(settings, *window, *kind, timeline, stats);
         }
     }
 
@@ -183,6 +211,7 @@ impl Writer {
     /// Writes until stopped, and then what there still is.
     pub fn run(mut self, clock: &dyn Clock, stop: &Stop) {
         while !stop.wait(LOOK) {
+            self.renew();
             self.look(clock, Outlook::GoesOn);
         }
         self.look(clock, Outlook::Last);
@@ -230,6 +259,19 @@ impl Writer {
             self.looked = Some(now);
         }
         Ok(())
+    }
+}
+
+fn task(
+    settings: &Settings,
+    window: Span,
+    kind: Kind,
+    timeline: &Arc<Timeline>,
+    stats: &Arc<KeepStats>,
+) -> Box<dyn Task> {
+    match settings.what {
+        What::Transmissions => Box::new(Transmissions::new(timeline, kind, Settings::piece(window), stats)),
+        What::Everything => Box::new(Hours::new(settings.bytes.0, window, stats)),
     }
 }
 

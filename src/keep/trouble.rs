@@ -24,6 +24,10 @@ impl Cause {
     pub fn get(&self) -> Option<String> {
         self.0.load().as_deref().cloned()
     }
+
+    pub(super) fn clear(&self) {
+        self.0.store(None);
+    }
 }
 
 /// How writing goes.
@@ -65,7 +69,7 @@ impl Trouble {
             (Ok(()), Some((_, lost))) => {
                 let lost = (self.stats.lost.get() - lost) as f64 / 1e3;
                 info!(stream, "keeping again in {folder}; {lost:.1} s were lost meanwhile");
-                self.stats.cause.0.store(None);
+                self.stats.cause.clear();
                 self.backoff.reset();
                 self.lasting = None;
             }

@@ -18,6 +18,14 @@ pub fn ready() {
     tell(&[NotifyState::Ready]);
 }
 
+/// Another configuration is being read; [`ready`] tells when that is over.
+pub fn reloading() {
+    match NotifyState::monotonic_usec_now() {
+        Ok(now) => tell(&[NotifyState::Reloading, now]),
+        Err(error) => tracing::debug!(%error, "systemd cannot be told"),
+    }
+}
+
 /// The program is about to end.
 pub fn stopping() {
     tell(&[NotifyState::Stopping]);

@@ -12,6 +12,7 @@ use crate::source::capture::Capture;
 
 use super::level::{HealthCell, Meter, Trail};
 use super::outlet::Outlet;
+use super::seats::{Guest, Seats};
 
 /// What a stream's pump says about itself.
 #[derive(Debug, Default)]
@@ -130,16 +131,24 @@ fn tell(stream: &str, event: Event, events: &mut Option<Producer<Event>>) {
     }
 }
 
+impl Guest for AudioStream {
+    fn is_of(&self, stream: &str) -> bool {
+        self.name == stream
+    }
+
+    fn finish(&mut self) {
+        self.outlets.iter_mut().for_each(Outlet::finish);
+    }
+}
+
 /// Carries sound from a card to its streams until stopped.
-pub fn run(mut capture: Capture, mut streams: Vec<AudioStream>, clock: &dyn Clock, stop: &Stop) {
+pub fn run(mut capture: Capture, mut streams: Seats<AudioStream>, clock: &dyn Clock, stop: &Stop) {
     while let Some(block) = capture.next(stop) {
-        for stream in &mut streams {
+        for stream in streams.at(block.pts) {
             let begin = clock.now();
             stream.feed(&block);
             stream.stats.busy_nanos.add(clock.now().since(begin).as_nanos() as u64);
         }
     }
-    for stream in &mut streams {
-        stream.outlets.iter_mut().for_each(Outlet::finish);
-    }
+    streams.finish();
 }

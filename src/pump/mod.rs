@@ -12,6 +12,7 @@ pub mod lane;
 pub mod level;
 mod notices;
 pub mod outlet;
+pub mod seats;
 pub mod segments;
 pub mod sink;
 pub mod snapshot;

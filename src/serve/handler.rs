@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
+use arc_swap::Guard;
 use hyper::body::Incoming;
 use hyper::header::{
     ACCEPT_ENCODING, AUTHORIZATION, HOST, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH,
@@ -16,6 +17,7 @@ use hyper::http::request::Parts;
 use hyper::{HeaderMap, Request, StatusCode, Uri, Version};
 
 use super::access::Denial;
+use super::board::Board;
 use super::body::Body;
 use super::clip::{self, Cutter};
 use super::connection::Busy;
@@ -33,17 +35,11 @@ use super::{Health, Report, api, page, playlists};
 
 /// Everything requests are answered from.
 pub(super) struct Handler {
-    pub(super) stations: Vec<Arc<Station>>,
+    pub(super) board: Arc<Board>,
     pub(super) report: Arc<dyn Report>,
     pub(super) stats: Arc<ServeStats>,
-    /// Whose pages may read media and the API.
-    pub(super) origin: HeaderValue,
-    /// Who may write by the API.
-    pub(super) writers: api::Writers,
     pub(super) desk: Desk,
     pub(super) cutter: Cutter,
-    /// What the page may load.
-    pub(super) policy: HeaderValue,
 }
 
 /// All that is read of a request; what of it is kept while it waits.
@@ -116,10 +112,10 @@ impl Future for Answer<'_> {
 }
 
 /// What a request was for, the reply as things stand, and what to wait for if there could be a better one.
-struct Attempt<'a> {
+struct Attempt {
     kind: Kind,
     reply: Reply,
-    wait: Option<Wait<'a>>,
+    wait: Option<Wait>,
 }
 
 impl Handler {
@@ -152,14 +148,15 @@ impl Handler {
     /// The reply to a request that changes something. Pages from elsewhere may not read it.
     async fn write(
         &self,
-        station: Option<&Arc<Station>>,
+        station: Option<Arc<Station>>,
         task: api::Task,
         address: IpAddr,
         (uri, headers): (Uri, HeaderMap),
         body: Incoming,
     ) -> Reply {
         let sender = api::Sender { address, uri: &uri, headers: &headers };
-        let reply = api::write(&self.writers, station, task, sender, body).await;
+        let posted = Guard::into_inner(self.board.load());
+        let reply = api::write(&posted.writers, station.as_ref(), task, sender, body).await;
         if matches!(reply.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
             self.stats.denied.increment();
         }
@@ -167,7 +164,7 @@ impl Handler {
     }
 
     /// The reply to a request that waits.
-    async fn hold(&self, question: Question, busy: Busy, kind: Kind, mut wait: Wait<'_>) -> Reply {
+    async fn hold(&self, question: Question, busy: Busy, kind: Kind, mut wait: Wait) -> Reply {
         let _held = Held::new(&self.stats);
         let finish = |reply| {
             let verb = question.verb.unwrap_or(Verb::Get);
@@ -199,7 +196,7 @@ impl Handler {
         reply
     }
 
-    fn attempt(&self, question: &Question, busy: &Busy) -> Attempt<'_> {
+    fn attempt(&self, question: &Question, busy: &Busy) -> Attempt {
         let refused = |reply| Attempt { kind: Kind::Refused, reply, wait: None };
         let Question { client, verb, uri, headers, round } = question;
         let path = uri.path();
@@ -243,12 +240,12 @@ impl Handler {
             reply = reply::without_body(reply);
         }
         if let Sharing::Origin = sharing {
-            reply::allow_origin(&mut reply, &self.origin);
+            reply::allow_origin(&mut reply, &self.board.load().origin);
         }
         reply
     }
 
-    fn find(&self, route: &Route<'_>, asked: &Asked<'_>) -> Result<Reply, Wait<'_>> {
+    fn find(&self, route: &Route<'_>, asked: &Asked<'_>) -> Result<Reply, Wait> {
         if asked.verb == Verb::Options {
             return Ok(reply::options(route.methods()));
         }
@@ -263,13 +260,13 @@ impl Handler {
                     return Ok(unknown());
                 }
                 let index = page::index();
-                reply::page(headers, index.text(), index.kind.clone(), &self.policy)
+                reply::page(headers, index.text(), index.kind.clone(), &self.board.load().policy)
             }
             Route::Asset { name } => page::find(name)
                 .map_or_else(unknown, |file| reply::asset(headers, file.text(), file.kind.clone())),
             Route::Multivariant { stream, latency } => {
                 let Some(station) = self.station(stream) else { return Ok(unknown()) };
-                heard(station, asked);
+                heard(&station, asked);
                 let pass = station.access().pass(stream, asked.query);
                 return station
                     .lineup(*latency)
@@ -279,14 +276,14 @@ impl Handler {
                 let Some((lineup, rendition)) = self.within(folder, asked) else { return Ok(unknown()) };
                 let station = self.station(&folder.stream);
                 let pass = station.and_then(|it| it.access().pass(&folder.stream, asked.query));
-                return playlists::media_playlist(asked, lineup, rendition, pass);
+                return playlists::media_playlist(asked, &lineup, &rendition, pass);
             }
             Route::Segment { folder, sequence } => {
                 let Some((_, rendition)) = self.within(folder, asked) else { return Ok(unknown()) };
                 let shown = rendition.shown();
                 let found = shown.as_ref().and_then(|shown| Some((shown, shown.file(*sequence)?)));
                 found.map_or_else(unknown, |(shown, segment)| {
-                    reply::media(verb, headers, Media::segment(rendition, shown, &segment))
+                    reply::media(verb, headers, Media::segment(&rendition, shown, &segment))
                 })
             }
             Route::Part { folder, sequence, part } => {
@@ -295,7 +292,7 @@ impl Handler {
                 let number = (*sequence, *part);
                 match shown.part(*sequence, *part) {
                     PartOf::There(part) => {
-                        reply::media(verb, headers, Media::part(rendition, &shown, number, part))
+                        reply::media(verb, headers, Media::part(&rendition, &shown, number, part))
                     }
                     PartOf::Next => return Err(Wait::Change(Change::Part(rendition, *sequence, *part))),
                     PartOf::Unknown => unknown(),
@@ -306,7 +303,7 @@ impl Handler {
                 let shown = rendition.shown();
                 let bytes = shown.as_ref().and_then(|shown| Some(shown.init(*number)?.bytes.clone()));
                 bytes.map_or_else(unknown, |bytes| {
-                    reply::media(verb, headers, Media::init(rendition, &Arc::from([bytes])))
+                    reply::media(verb, headers, Media::init(&rendition, &Arc::from([bytes])))
                 })
             }
             Route::Key { stream, number } => {
@@ -319,10 +316,11 @@ impl Handler {
                     Some(name) => station.ordinary().find(name),
                     None => station.first(),
                 };
-                let Some(rendition) = found else { return Ok(unknown()) };
-                let shown = rendition.shown().ok_or(Wait::Change(Change::Beginning(rendition)))?;
+                let Some(rendition) = found.cloned() else { return Ok(unknown()) };
+                let shown =
+                    rendition.shown().ok_or_else(|| Wait::Change(Change::Beginning(rendition.clone())))?;
                 let expiry = station.access().expiry(asked.headers, asked.query);
-                reply::live(Body::Live(Live::new(rendition, &shown, asked.busy.clone(), expiry)))
+                reply::live(Body::Live(Live::new(&rendition, &shown, asked.busy.clone(), expiry)))
             }
             Route::Snapshot { stream } => {
                 let Some(station) = self.station(stream) else { return Ok(unknown()) };
@@ -333,7 +331,7 @@ impl Handler {
             }
             Route::Clip { stream } => {
                 let Some(station) = self.station(stream) else { return Ok(unknown()) };
-                return clip::order(station, asked.query);
+                return clip::order(&station, asked.query);
             }
             Route::Health => match self.report.health() {
                 Health::Ok => reply::plain(StatusCode::OK, "ok\n"),
@@ -346,7 +344,7 @@ impl Handler {
                 self.report.levels(stream).map_or_else(|| api::Fault::unknown().reply(), reply::json)
             }
             Route::Timeline { stream, about } => match self.station(stream) {
-                Some(station) => return api::read(station, about, headers, asked.query),
+                Some(station) => return api::read(&station, about, headers, asked.query),
                 None => api::Fault::unknown().reply(),
             },
         };
@@ -365,17 +363,17 @@ impl Handler {
         self.station(stream)?.access().judge(stream, asked.headers, asked.query).err()
     }
 
-    fn station(&self, name: &str) -> Option<&Arc<Station>> {
-        self.stations.iter().find(|station| station.name() == name)
+    fn station(&self, name: &str) -> Option<Arc<Station>> {
+        self.board.load().station(name).cloned()
     }
 
     /// The rendition in this folder, and those it is offered with.
-    fn within(&self, folder: &Folder<'_>, asked: &Asked<'_>) -> Option<(&Lineup, &Arc<Rendition>)> {
+    fn within(&self, folder: &Folder<'_>, asked: &Asked<'_>) -> Option<(Arc<Lineup>, Arc<Rendition>)> {
         let station = self.station(&folder.stream)?;
         let lineup = station.lineup(folder.latency)?;
         let rendition = lineup.find(&folder.rendition)?;
-        heard(station, asked);
-        Some((lineup, rendition))
+        heard(&station, asked);
+        Some((lineup.clone(), rendition.clone()))
     }
 }
 

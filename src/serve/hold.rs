@@ -19,11 +19,11 @@ use crate::base::Pts;
 use crate::playlist::{self, Directives, Verdict};
 
 /// What a request waits for.
-pub(super) enum Wait<'a> {
+pub(super) enum Wait {
     /// Something that comes with a change: then it is asked again.
-    Change(Change<'a>),
+    Change(Change),
     /// A photo that is being made.
-    Picture(&'a Arc<Station>),
+    Picture(Arc<Station>),
     /// A long playlist that is being written.
     Writing(Arc<Draft>, Lasting),
     /// A long list of markers that is being written.
@@ -33,34 +33,34 @@ pub(super) enum Wait<'a> {
 }
 
 /// What comes with a change.
-pub(super) enum Change<'a> {
+pub(super) enum Change {
     /// Enough of a rendition for a player to begin with.
-    Beginning(&'a Rendition),
+    Beginning(Arc<Rendition>),
     /// All renditions of a lineup, so that its multivariant playlist is whole.
-    Lineup(&'a Lineup),
+    Lineup(Arc<Lineup>),
     /// A playlist that has come so far (rfc8216bis, 6.2.5.2).
-    Reload(&'a Rendition, Directives),
+    Reload(Arc<Rendition>, Directives),
     /// The part that was hinted at (rfc8216bis, 6.2.6).
-    Part(&'a Rendition, u64, u64),
+    Part(Arc<Rendition>, u64, u64),
     /// Segments up to this instant, which is past.
-    End(&'a Rendition, Pts),
+    End(Arc<Rendition>, Pts),
 }
 
 /// It did not come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct InVain;
 
-impl Change<'_> {
+impl Change {
     /// Until it is worth asking again.
     pub(super) async fn over(&self) -> Result<(), InVain> {
-        match *self {
+        match self {
             Self::Beginning(rendition) => {
                 rendition.until(rendition.first_patience(), |it| it.playlists().is_some()).await
             }
             Self::Lineup(lineup) => lineup.beginning().await,
             Self::Reload(rendition, directives) => {
                 let has_it = |it: &Rendition| {
-                    let judged = it.shown().map(|shown| playlist::judge(&shown.snapshot, &directives));
+                    let judged = it.shown().map(|shown| playlist::judge(&shown.snapshot, directives));
                     judged.is_some_and(|verdict| verdict != Verdict::Wait)
                 };
                 rendition.until(rendition.patience(), has_it).await
@@ -68,14 +68,14 @@ impl Change<'_> {
             Self::Part(rendition, sequence, part) => {
                 // What was hinted at and never came will not come any more.
                 let is_decided = |it: &Rendition| {
-                    it.shown().is_some_and(|shown| !matches!(shown.part(sequence, part), PartOf::Next))
+                    it.shown().is_some_and(|shown| !matches!(shown.part(*sequence, *part), PartOf::Next))
                 };
                 rendition.until(rendition.patience(), is_decided).await
             }
             Self::End(rendition, end) => {
                 let reaches = |it: &Rendition| {
                     let last = it.shown().and_then(|shown| shown.snapshot.listed.last().cloned());
-                    last.is_some_and(|last| last.start + last.duration >= end)
+                    last.is_some_and(|last| last.start + last.duration >= *end)
                 };
                 rendition.until(rendition.patience(), reaches).await
             }
@@ -105,7 +105,7 @@ impl Change<'_> {
     }
 }
 
-impl Wait<'_> {
+impl Wait {
     /// What is said when it does not come.
     pub(super) fn in_vain(&self) -> Reply {
         match self {

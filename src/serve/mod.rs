@@ -7,6 +7,7 @@
 mod access;
 mod api;
 mod aside;
+mod board;
 mod body;
 mod certificate;
 mod clip;
@@ -37,6 +38,7 @@ use std::time::Duration;
 
 pub use access::{Access, Pass, Token};
 pub use api::Writers;
+pub use board::Board;
 pub use certificate::{CertificateError, Identity};
 pub use rendition::Rendition;
 pub use route::{RESERVED, is_rendition_name, is_stream_name};

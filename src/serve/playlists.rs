@@ -15,11 +15,11 @@ use crate::base::WallTime;
 use crate::playlist::{self, Directives, Latency, Piece, Verdict};
 
 /// All renditions of a stream.
-pub(super) fn multivariant<'a>(
+pub(super) fn multivariant(
     asked: &Asked<'_>,
-    lineup: &'a Lineup,
+    lineup: &Arc<Lineup>,
     pass: Option<Pass>,
-) -> Result<Reply, Wait<'a>> {
+) -> Result<Reply, Wait> {
     let piece = match Piece::parse(asked.query) {
         Ok(piece) => piece,
         Err(error) => return Ok(reply::bad_query(&error)),
@@ -29,7 +29,7 @@ pub(super) fn multivariant<'a>(
     }
     let begun = |rendition: &Arc<Rendition>| Some((rendition.clone(), rendition.playlists()?));
     let first = lineup.renditions().iter().find_map(begun).filter(|_| lineup.is_complete());
-    let (first, shown) = first.ok_or(Wait::Change(Change::Lineup(lineup)))?;
+    let (first, shown) = first.ok_or_else(|| Wait::Change(Change::Lineup(lineup.clone())))?;
     let text = lineup.multivariant(handed_on(piece, lineup.end(), pass).as_deref());
     Ok(reply::playlist(asked.headers, &first, &shown, &text, Lasting::Live))
 }
@@ -43,12 +43,12 @@ fn handed_on(piece: Option<Piece>, end: Option<WallTime>, pass: Option<Pass>) ->
 }
 
 /// A rendition's playlist, or what has to happen before there is one.
-pub(super) fn media_playlist<'a>(
+pub(super) fn media_playlist(
     asked: &Asked<'_>,
     lineup: &Lineup,
-    rendition: &'a Arc<Rendition>,
+    rendition: &Arc<Rendition>,
     pass: Option<Pass>,
-) -> Result<Reply, Wait<'a>> {
+) -> Result<Reply, Wait> {
     let read = Piece::parse(asked.query).and_then(|piece| {
         // Of a list that has ended, directives are ignored (rfc8216bis, 6.2.5).
         let directives =
@@ -59,7 +59,7 @@ pub(super) fn media_playlist<'a>(
         Ok(read) => read,
         Err(error) => return Ok(reply::bad_query(&error)),
     };
-    let shown = rendition.playlists().ok_or(Wait::Change(Change::Beginning(rendition)))?;
+    let shown = rendition.playlists().ok_or_else(|| Wait::Change(Change::Beginning(rendition.clone())))?;
     // Those of ordinary latency do not offer to hold requests.
     let holds = directives.awaits.is_some() && rendition.latency() == Latency::Low;
     let lasting = if holds { Lasting::Held } else { Lasting::Live };
@@ -71,7 +71,7 @@ pub(super) fn media_playlist<'a>(
         None => Scope::Live(playlist::extent(&shown.snapshot, directives.extent)),
     };
     match playlist::judge(&shown.snapshot, &directives) {
-        Verdict::Wait if holds => return Err(Wait::Change(Change::Reload(rendition, directives))),
+        Verdict::Wait if holds => return Err(Wait::Change(Change::Reload(rendition.clone(), directives))),
         Verdict::TooFar if holds => return Ok(reply::bad_query(&TOO_FAR)),
         _ => {}
     }

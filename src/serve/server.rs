@@ -14,6 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use tokio_rustls::TlsAcceptor;
 
+use super::board::Board;
 use super::certificate::{CertificateError, Keeper};
 use super::clip::Cutter;
 use super::connection::Activity;
@@ -22,7 +23,7 @@ use super::handler::Handler;
 use super::station::Station;
 use super::stats::ServeStats;
 use super::texts::Desk;
-use super::{Https, Patience, Report, ServeConfig, page, tls};
+use super::{Https, Patience, Report, ServeConfig, tls};
 use crate::base::{Backoff, Clock, Monotonic};
 use crate::sys::clock::RealClock;
 
@@ -92,7 +93,6 @@ pub struct Server {
     address: SocketAddr,
     https: Option<Secured>,
     handler: Handler,
-    max_connections: usize,
     patience: Patience,
 }
 
@@ -134,24 +134,12 @@ impl Server {
         site: Site,
     ) -> Result<Self, BindError> {
         let mut handed = Handed(handed);
-        let origin = parse_origin(&config.allowed_origin)?;
+        let Site { stations, report, stats } = site;
+        let board = Arc::new(Board::new(stations, config)?);
         let (listener, address) = handed.bind(config.listen, "--listen")?;
         let https = config.https.as_ref().map(|https| Secured::bind(https, &mut handed)).transpose()?;
-        let Site { stations, report, stats } = site;
-        let renditions = stations.iter().flat_map(|station| station.renditions());
-        let policy = page::policy(renditions.map(|rendition| rendition.keys()));
-        let handler = Handler {
-            stations,
-            report,
-            stats,
-            origin,
-            writers: config.writers.clone(),
-            desk: Desk::default(),
-            cutter: Cutter::default(),
-            policy,
-        };
-        let (max_connections, patience) = (config.max_connections, config.patience);
-        Ok(Self { listener, address, https, handler, max_connections, patience })
+        let handler = Handler { board, report, stats, desk: Desk::default(), cutter: Cutter::default() };
+        Ok(Self { listener, address, https, handler, patience: config.patience })
     }
 
     /// Where it listens, with the port the kernel chose if the configuration left that open.
@@ -164,6 +152,11 @@ impl Server {
         self.https.as_ref().map(|https| https.address)
     }
 
+    /// What it serves, to be changed while it does.
+    pub fn board(&self) -> Arc<Board> {
+        Arc::clone(&self.handler.board)
+    }
+
     /// Serves until `stop` ends; then lets requests finish for a moment, and closes what is left.
     ///
     /// # Errors
@@ -172,7 +165,6 @@ impl Server {
         let shared = Arc::new(Shared::new(self.handler, self.patience));
         let mut floor = Floor {
             shared: shared.clone(),
-            max: self.max_connections.max(1),
             open: HashMap::new(),
             tasks: JoinSet::new(),
             farewells: JoinSet::new(),
@@ -189,9 +181,7 @@ impl Server {
             }
         }
         drop(doors);
-        for station in &shared.handler.stations {
-            station.close();
-        }
+        shared.handler.board.close();
         // The time limit itself is the only outcome worth waiting for: what is still open then is dropped.
         let _ = tokio::time::timeout(self.patience.shutdown, floor.empty()).await;
         floor.tasks.shutdown().await;
@@ -222,7 +212,6 @@ impl Doors {
 /// The connections that are open.
 struct Floor {
     shared: Arc<Shared>,
-    max: usize,
     open: HashMap<Id, (Arc<Activity>, AbortHandle)>,
     tasks: JoinSet<()>,
     farewells: JoinSet<()>,
@@ -268,7 +257,7 @@ impl Floor {
     }
 
     fn admit(&mut self, tcp: TcpStream, address: SocketAddr, door: Door) {
-        if self.open.len() >= self.max && !self.displace() {
+        if self.open.len() >= self.shared.handler.board.load().max_connections && !self.displace() {
             self.turn_away(tcp, &door);
             return;
         }
@@ -470,7 +459,7 @@ pub fn is_origin(text: &str) -> bool {
     text == "*" || exact().is_some_and(|exact| exact == text)
 }
 
-fn parse_origin(text: &str) -> Result<HeaderValue, BindError> {
+pub(super) fn parse_origin(text: &str) -> Result<HeaderValue, BindError> {
     let origin = HeaderValue::from_str(text).ok().filter(|_| is_origin(text));
     origin.ok_or_else(|| BindError::Origin(text.to_owned()))
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use bytes::Bytes;
 use tokio::time::Instant;
 
@@ -116,11 +116,11 @@ impl Lineup {
 /// One stream.
 pub struct Station {
     name: String,
-    title: String,
-    ordinary: Lineup,
-    low_latency: Option<Lineup>,
+    title: ArcSwap<String>,
+    ordinary: Arc<Lineup>,
+    low_latency: Option<Arc<Lineup>>,
     snapshots: Snapshots,
-    access: Access,
+    access: ArcSwap<Access>,
     timeline: Arc<Timeline>,
     clock: Arc<dyn Clock>,
     pace: Pace,
@@ -143,11 +143,11 @@ impl Station {
         let patience = ordinary.renditions.iter().map(|rendition| rendition.memory()).max();
         Self {
             name: name.to_owned(),
-            title: title.to_owned(),
-            ordinary,
-            low_latency,
+            title: ArcSwap::from_pointee(title.to_owned()),
+            ordinary: Arc::new(ordinary),
+            low_latency: low_latency.map(Arc::new),
             snapshots,
-            access: Access::Open,
+            access: ArcSwap::from_pointee(Access::Open),
             timeline: Timeline::new(0),
             clock: Arc::new(RealClock),
             pace: Pace::default(),
@@ -159,12 +159,18 @@ impl Station {
 
     /// The same, of which what is guarded is guarded so.
     pub fn with_access(self, access: Access) -> Self {
-        Self { access, ..self }
+        Self { access: ArcSwap::from_pointee(access), ..self }
     }
 
     /// The same, in which this happens, by this clock.
     pub fn with_timeline(self, timeline: Arc<Timeline>, clock: Arc<dyn Clock>) -> Self {
         Self { timeline, clock, ..self }
+    }
+
+    /// Is called and guarded so from now on. Who is being served goes on as he was let in.
+    pub fn renew(&self, title: &str, access: Access) {
+        self.title.store(Arc::new(title.to_owned()));
+        self.access.store(Arc::new(access));
     }
 
     /// What happened when.
@@ -206,8 +212,8 @@ impl Station {
     }
 
     /// Who may have what is guarded of it: keys, the endless streams, photos, clips.
-    pub(super) fn access(&self) -> &Access {
-        &self.access
+    pub(super) fn access(&self) -> Arc<Access> {
+        self.access.load_full()
     }
 
     /// The secret of the key of this number, if anything that can be fetched is enciphered with it.
@@ -221,8 +227,8 @@ impl Station {
     }
 
     /// What people call it.
-    pub fn title(&self) -> &str {
-        &self.title
+    pub fn title(&self) -> Arc<String> {
+        self.title.load_full()
     }
 
     /// What every player can play.
@@ -232,16 +238,16 @@ impl Station {
 
     /// What plays with low latency, if it is offered.
     pub fn low_latency(&self) -> Option<&Lineup> {
-        self.low_latency.as_ref()
+        self.low_latency.as_deref()
     }
 
     /// Every rendition, ordinary ones first.
     pub fn renditions(&self) -> impl Iterator<Item = &Arc<Rendition>> {
-        std::iter::once(&self.ordinary).chain(&self.low_latency).flat_map(Lineup::renditions)
+        std::iter::once(&self.ordinary).chain(&self.low_latency).flat_map(|it| it.renditions())
     }
 
     /// What is offered at this latency.
-    pub(super) fn lineup(&self, latency: Latency) -> Option<&Lineup> {
+    pub(super) fn lineup(&self, latency: Latency) -> Option<&Arc<Lineup>> {
         match latency {
             Latency::Ordinary => Some(&self.ordinary),
             Latency::Low => self.low_latency.as_ref(),
@@ -249,7 +255,7 @@ impl Station {
     }
 
     /// The rendition that a player begins with, and whose endless stream is the stream's.
-    pub(super) fn first(&self) -> Option<&Arc<Rendition>> {
+    pub fn first(&self) -> Option<&Arc<Rendition>> {
         self.ordinary.renditions.first()
     }
 
@@ -273,7 +279,7 @@ impl Station {
         self.listeners.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The server stops: ends all that waits for more.
+    /// It ends, or the server does: ends all that waits for more.
     pub(super) fn close(&self) {
         self.renditions().for_each(|rendition| rendition.close());
         self.timeline.close();

@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use outpost::base::{Clock, Monotonic, SimClock, Span, Stop, WallTime};
+use outpost::base::{Clock, Monotonic, Pts, SimClock, Span, Stop, WallTime};
 use outpost::container::ts::Join;
 use outpost::encode::choose::{self, EncoderKind};
 use outpost::encode::{Preset, Tuning, VideoParams};
 use outpost::media::{CutGrid, FrameRate, Picture, Program, Size};
 use outpost::pump::outlet::Outlet;
+use outpost::pump::seats::seats;
 use outpost::pump::segments::Segments;
 use outpost::pump::sink::{RecordSink, SinkStats};
 use outpost::pump::video::{self, VideoMode, VideoStream};
@@ -120,7 +121,9 @@ fn minute(target: Span, silent: fn(i64) -> bool) -> (Vec<Finished>, Arc<CameraSt
     };
     let wanted = Wanted { size, rate };
     let camera = Camera::new(Box::new(device), wanted, "Moody", any_clock, Arc::clone(&camera_stats));
-    video::run(camera, vec![stream], &*clock, &stop);
+    let (usher, seats) = seats();
+    usher.seat(Pts::from_ticks(i64::MIN), stream);
+    video::run(camera, seats, &*clock, &stop);
 
     let mut collector = Collector::new(&SegmentConfig { target, ..SegmentConfig::default() });
     let mut finished = Vec::new();

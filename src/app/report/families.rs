@@ -1,5 +1,6 @@
 //! `/metrics`: one family for each figure, one sample in it for each stream that has it.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::{
@@ -262,7 +263,7 @@ pub(super) fn of(report: &BoxReport) -> Vec<Family> {
         Family::gauge("outpost_clock_synchronised", "Whether the kernel believes its civil time")
             .with(&[], synchronised),
     ];
-    let streams = &report.streams;
+    let streams = &**report.streams.load();
     families.extend(of_parts(streams, OF_STREAMS, |stream| Some(stream)));
     families.extend(of_parts(streams, OF_KEPT, |stream| stream.keep.as_deref()));
     families.extend(of_parts(streams, OF_SOUND, |stream| stream.sound.as_ref()));
@@ -279,7 +280,7 @@ pub(super) fn of(report: &BoxReport) -> Vec<Family> {
 }
 
 /// The figures of the renditions with low latency; none where it is not offered.
-fn of_low_latency(streams: &[StreamFigures]) -> impl Iterator<Item = Family> {
+fn of_low_latency(streams: &[Arc<StreamFigures>]) -> impl Iterator<Item = Family> {
     let there = streams.iter().any(|stream| !stream.low_latency.is_empty());
     OF_LOW_LATENCY.iter().filter(move |_| there).map(move |(name, help, kind, figure)| {
         let family = match kind {
@@ -295,7 +296,7 @@ fn of_low_latency(streams: &[StreamFigures]) -> impl Iterator<Item = Family> {
 
 /// The figures of what `part` finds in each stream; none of what no stream has.
 fn of_parts<'a, T>(
-    streams: &'a [StreamFigures],
+    streams: &'a [Arc<StreamFigures>],
     figures: &'a [Figure<T>],
     part: fn(&StreamFigures) -> Option<&T>,
 ) -> impl Iterator<Item = Family> + 'a {
@@ -306,7 +307,7 @@ fn of_parts<'a, T>(
 
 /// The figures of what `part` finds in each rendition.
 fn of_renditions<'a, T>(
-    streams: &'a [StreamFigures],
+    streams: &'a [Arc<StreamFigures>],
     figures: &'a [Figure<T>],
     part: fn(&RenditionFigures) -> Option<&T>,
 ) -> impl Iterator<Item = Family> + 'a {

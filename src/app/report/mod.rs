@@ -8,6 +8,7 @@ mod status;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::{ArcSwap, ArcSwapOption};
 use serde::Serialize;
 
 use crate::base::{Clock, Monotonic, Pulse, Span};
@@ -30,6 +31,7 @@ use crate::source::{CaptureStats, Signal, State};
 const TOLD_STEPS: usize = 600;
 
 /// One stream's figures, shared with the threads that keep them.
+#[derive(Clone)]
 pub(super) struct StreamFigures {
     pub(super) name: String,
     pub(super) title: String,
@@ -46,6 +48,7 @@ pub(super) struct StreamFigures {
 }
 
 /// Of one rendition with low latency.
+#[derive(Clone)]
 pub(super) struct LowFigures {
     pub(super) name: String,
     pub(super) lane: Arc<LaneStats>,
@@ -54,6 +57,7 @@ pub(super) struct LowFigures {
 }
 
 /// Of one rendition.
+#[derive(Clone)]
 pub(super) struct RenditionFigures {
     pub(super) name: String,
     pub(super) bitrate: u32,
@@ -69,6 +73,7 @@ pub(super) struct RenditionFigures {
 }
 
 /// Of a rendition's pictures.
+#[derive(Clone)]
 pub(super) struct CodedFigures {
     pub(super) stats: Arc<VideoStats>,
     pub(super) info: Arc<VideoInfo>,
@@ -77,6 +82,7 @@ pub(super) struct CodedFigures {
 }
 
 /// Of the camera a stream's pictures come from.
+#[derive(Clone)]
 pub(super) struct PictureFigures {
     pub(super) source: String,
     pub(super) camera: Arc<CameraStats>,
@@ -85,6 +91,7 @@ pub(super) struct PictureFigures {
 }
 
 /// Of a stream's sound.
+#[derive(Clone)]
 pub(super) struct SoundFigures {
     pub(super) source: String,
     pub(super) codecs: String,
@@ -96,7 +103,10 @@ pub(super) struct SoundFigures {
 
 /// Everything the box can say of itself.
 pub(super) struct BoxReport {
-    pub(super) streams: Vec<StreamFigures>,
+    /// Replaced whole when streams come and go.
+    pub(super) streams: ArcSwap<Vec<Arc<StreamFigures>>>,
+    /// Why the configuration that was read last was not taken, if it was not.
+    pub(super) refused: ArcSwapOption<String>,
     pub(super) serve: Arc<ServeStats>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) started: Monotonic,
@@ -154,22 +164,30 @@ impl BoxReport {
         Dates::of(&self.clock.wall())
     }
 
+    /// What it says while no stream runs.
+    pub(super) fn new(serve: Arc<ServeStats>, clock: Arc<dyn Clock>) -> Self {
+        let (streams, refused) = (ArcSwap::default(), ArcSwapOption::empty());
+        Self { streams, refused, serve, started: clock.now(), clock }
+    }
+
     /// All renditions: name, signs of life, how many segments they have listed, and how long they may take for one.
-    fn renditions(&self) -> impl Iterator<Item = (String, &Pulse, u64, Duration)> {
-        self.streams.iter().flat_map(|stream| {
+    fn renditions(&self) -> Vec<(String, Arc<Pulse>, u64, Duration)> {
+        let streams = self.streams.load();
+        let all = streams.iter().flat_map(|stream| {
             let patience = stream.target.span().to_duration() * 3 + Duration::from_secs(2);
             let ordinary = stream.renditions.iter().map(|it| (it.name.clone(), &it.pulse, &it.window));
             let low = stream.low_latency.iter().map(|it| (format!("ll/{}", it.name), &it.pulse, &it.window));
             ordinary.chain(low).map(move |(name, pulse, window)| {
-                (format!("{}/{name}", stream.name), &**pulse, window.segments.get(), patience)
+                (format!("{}/{name}", stream.name), Arc::clone(pulse), window.segments.get(), patience)
             })
-        })
+        });
+        all.collect()
     }
 
     /// The renditions that have listed nothing for too long although they always should.
     fn stalled(&self, listed: impl Fn(u64) -> bool) -> Vec<String> {
         let now = self.clock.now();
-        let stalled = self.renditions().filter(|(.., count, _)| listed(*count));
+        let stalled = self.renditions().into_iter().filter(|(.., count, _)| listed(*count));
         stalled
             .filter_map(|(name, pulse, _, patience)| {
                 let age = pulse.age(now);
@@ -185,21 +203,29 @@ impl BoxReport {
 
     /// The renditions that have listed nothing yet.
     pub(super) fn unbegun(&self) -> Vec<String> {
-        self.renditions().filter(|(_, _, listed, _)| *listed == 0).map(|(name, ..)| name).collect()
+        let none = self.renditions().into_iter().filter(|(_, _, listed, _)| *listed == 0);
+        none.map(|(name, ..)| name).collect()
     }
 
-    /// How each stream is, in one line.
+    /// How each stream is, in one line; and first, if a configuration was not taken, why.
     pub(super) fn line(&self) -> String {
-        let stream = |stream: &StreamFigures| {
+        let stream = |stream: &Arc<StreamFigures>| {
             let state = stream.state();
             match state.signal {
                 Signal::Live => format!("{}: live", stream.name),
                 // What a device calls itself is not ours to trust.
-                _ => format!("{}: {}", stream.name, state.cause.replace(char::is_control, " ")),
+                _ => format!("{}: {}", stream.name, line(&state.cause)),
             }
         };
-        self.streams.iter().map(stream).collect::<Vec<_>>().join("; ")
+        let refused = self.refused.load();
+        let refused = refused.iter().map(|why| format!("the new configuration is not taken: {}", line(why)));
+        refused.chain(self.streams.load().iter().map(stream)).collect::<Vec<_>>().join("; ")
     }
+}
+
+/// As one line.
+fn line(text: &str) -> String {
+    text.replace(char::is_control, " ")
 }
 
 fn tenths(value: f64) -> f64 {
@@ -214,11 +240,12 @@ fn json(value: &impl Serialize) -> String {
 
 impl Report for BoxReport {
     fn status(&self) -> String {
-        json(&status::of(self))
+        json(&status::of(self, &self.streams.load()))
     }
 
     fn levels(&self, stream: &str) -> Option<String> {
-        let stream = self.streams.iter().find(|it| it.name == stream)?;
+        let streams = self.streams.load();
+        let stream = streams.iter().find(|it| it.name == stream)?;
         let sound = stream.sound.as_ref()?;
         let mut levels = Levels { step_ms: STEP.to_duration().as_millis() as i64, ..Levels::default() };
         if let Some((end, steps)) = sound.pump.levels.last(TOLD_STEPS) {

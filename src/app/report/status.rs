@@ -1,5 +1,6 @@
 //! `/api/v1/status`: how everything is, for programs and for the page.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use serde::Serialize;
@@ -135,7 +136,7 @@ struct WindowStatus {
 }
 
 /// The state of the whole box now.
-pub(super) fn of(report: &BoxReport) -> Status<'_> {
+pub(super) fn of<'a>(report: &BoxReport, streams: &'a [Arc<StreamFigures>]) -> Status<'a> {
     let wall = report.clock.wall();
     let dates = Dates::of(&wall);
     Status {
@@ -147,7 +148,7 @@ pub(super) fn of(report: &BoxReport) -> Status<'_> {
             Sync::Synchronised => "synchronised",
             Sync::Unsynchronised => "unsynchronised",
         },
-        streams: report.streams.iter().map(|stream| stream_status(stream, &dates)).collect(),
+        streams: streams.iter().map(|stream| stream_status(stream, &dates)).collect(),
     }
 }
 

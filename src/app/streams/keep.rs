@@ -2,16 +2,22 @@
 
 use std::sync::Arc;
 
-use super::rendition::Common;
+use arc_swap::ArcSwap;
+
+use crate::app::config::StreamConfig;
 use crate::clip::Kind;
 use crate::keep::{Settings, Writer};
-use crate::serve::Rendition;
+use crate::serve::Station;
 
 /// Of the first rendition: the largest pictures, or the sound if there is nothing else.
-pub(super) fn writer(common: &Common<'_>, settings: &Settings, first: &Arc<Rendition>) -> Writer {
-    let (name, window) = (common.stream.name.as_str(), common.stream.window.length.0);
-    let kind = if common.stream.video.is_some() { Kind::Mp4 } else { Kind::M4a };
-    let shelf = Arc::clone(first);
-    let source = Box::new(move || shelf.snapshot());
-    Writer::new(name, settings, window, kind, common.agreement.timeline(), source)
+pub(in crate::app) fn writer(
+    stream: &StreamConfig,
+    station: &Station,
+    wanted: &Arc<ArcSwap<Settings>>,
+) -> Writer {
+    let (name, window) = (stream.name.as_str(), stream.window.length.0);
+    let kind = if stream.video.is_some() { Kind::Mp4 } else { Kind::M4a };
+    let shelf = station.first().cloned();
+    let source = Box::new(move || shelf.as_ref()?.snapshot());
+    Writer::new(name, wanted, window, kind, station.timeline(), source)
 }

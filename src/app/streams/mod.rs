@@ -9,31 +9,29 @@ mod stored;
 mod stream;
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use self::protection::Protection;
-use self::stream::Built;
-use super::config::{Config, TokenError};
+use super::config::{StreamConfig, TokenError};
 use super::report::StreamFigures;
 use crate::base::Clock;
 use crate::detect::Event;
 use crate::encode::{EncodeError, VideoError};
-use crate::keep::Writer;
-use crate::pump::audio::AudioStream;
-use crate::pump::video::VideoStream;
-use crate::pump::weave::Weaver;
 use crate::ring::Consumer;
 use crate::segment::{Ledger, Vault, VaultError};
+use crate::serve::Access;
 use crate::source::CaptureStats;
 use crate::source::capture::Capture;
-use crate::source::video::{Camera, CameraStats};
+use crate::source::video::{Camera, CameraStats, Coding};
 use crate::timeline::Scribe;
 
+pub(super) use self::keep::writer;
 pub(super) use self::low_latency::LowReading;
 pub(super) use self::rendition::Reading;
-pub(super) use self::sources::{Seen, camera, card, encoder, seen};
-pub(super) use self::stored::Kept;
+pub(super) use self::sources::{CardKey, Keys, SceneKey, Seen, camera, card, encoder, keys, seen};
+pub(super) use self::stored::{Kept, Taken, Windows};
+pub(super) use self::stream::Built;
 
 /// The file in the state directory that keeps sequence numbers from going back.
 const LEDGER: &str = "sequence.json";
@@ -80,18 +78,6 @@ pub enum BuildError {
     },
 }
 
-/// A sound card with all streams that hear it: the work of one thread.
-pub(super) struct Card {
-    pub(super) capture: Capture,
-    pub(super) streams: Vec<AudioStream>,
-}
-
-/// A camera with all streams that show it: the work of one thread.
-pub(super) struct Scene {
-    pub(super) camera: Camera,
-    pub(super) streams: Vec<VideoStream>,
-}
-
 /// The serving side of one stream.
 pub(super) struct Feed {
     pub(super) figures: StreamFigures,
@@ -101,8 +87,8 @@ pub(super) struct Feed {
     pub(super) low_latency: Vec<LowReading>,
     /// What is heard and seen in it.
     pub(super) events: Vec<EventReading>,
-    /// What writes it to a disk, if anything does.
-    pub(super) keep: Option<Writer>,
+    /// Where its windows are.
+    pub(super) stored: Taken,
 }
 
 /// What is heard or seen in a stream, and what writes it down.
@@ -111,66 +97,127 @@ pub(super) struct EventReading {
     pub(super) ring: Consumer<Event>,
 }
 
-/// Everything that is to run.
+/// Streams that are to be built.
+pub(super) struct Order {
+    /// All there will be, in the order people see.
+    pub(super) streams: Vec<StreamConfig>,
+    /// Of each, whether it runs already.
+    pub(super) runs: Vec<Runs>,
+    /// The sources that run already, and go on.
+    pub(super) cards: Vec<(CardKey, CardFigures)>,
+    pub(super) scenes: Vec<(SceneKey, SceneFigures)>,
+    pub(super) state_dir: PathBuf,
+    pub(super) ledger: Arc<Ledger>,
+    /// Windows from before, which go on.
+    pub(super) kept: Kept,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+/// Whether a stream runs already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Runs {
+    /// And goes on.
+    Already,
+    /// It is to be built.
+    NotYet,
+}
+
+/// Of a sound card.
+pub(super) type CardFigures = Arc<CaptureStats>;
+/// Of a camera: what it turned out to deliver, too.
+pub(super) type SceneFigures = (Coding, Arc<CameraStats>);
+
+/// What has been built.
 #[derive(Default)]
 pub(super) struct Parts {
-    pub(super) cards: Vec<Card>,
-    pub(super) scenes: Vec<Scene>,
-    /// Of the renditions with pictures and sound.
-    pub(super) weavers: Vec<Weaver>,
-    /// In the order of the configuration, which is the order people see.
-    pub(super) feeds: Vec<Feed>,
+    /// The sources that do not run yet.
+    pub(super) cards: Vec<(CardKey, CardFigures, Capture)>,
+    pub(super) scenes: Vec<(SceneKey, SceneFigures, Camera)>,
+    /// Of each stream, in their order.
+    pub(super) streams: Vec<Part>,
+}
+
+/// One of the streams.
+pub(super) enum Part {
+    /// It goes on; who may have it may be others.
+    GoesOn(Access),
+    /// It is to begin.
+    Begins(Box<Built>),
 }
 
 /// The file that keys are made from, if any are needed.
-pub(super) fn secret(config: &Config) -> Option<PathBuf> {
-    let enciphered = config.streams.iter().any(|stream| stream.encryption.is_some());
-    enciphered.then(|| config.state_dir.join(SECRET))
+pub(super) fn secret(streams: &[StreamConfig], state_dir: &Path) -> Option<PathBuf> {
+    let enciphered = streams.iter().any(|stream| stream.encryption.is_some());
+    enciphered.then(|| state_dir.join(SECRET))
 }
 
-/// Builds all streams. A source that several of them name is opened once. Windows that were `kept` go on.
+/// The ledger of all streams that keep their state there.
+pub(super) fn ledger(state_dir: &Path) -> Arc<Ledger> {
+    Ledger::open(state_dir.join(LEDGER))
+}
+
+/// Builds the streams that do not run yet, and the sources that do not. A source that several streams name is opened
+/// once. Waits for the disk, and for devices that are asked what they can do; opens none.
 ///
 /// # Errors
-/// If an encoder refuses its parameters, there is nothing to make keys from, or the system has no descriptors left.
-pub(super) fn build(config: &Config, mut kept: Kept, clock: &Arc<dyn Clock>) -> Result<Parts, BuildError> {
-    let ledger = Ledger::open(config.state_dir.join(LEDGER));
-    let vault = secret(config).map(|path| Vault::open(&path)).transpose();
+/// If an encoder refuses its parameters, there is nothing to make keys from, a token cannot be read, or the system has
+/// no descriptors left.
+pub(super) fn build(order: &mut Order) -> Result<Parts, BuildError> {
+    let Order { streams, ledger, kept, clock, .. } = order;
+    let vault = secret(streams, &order.state_dir).map(|path| Vault::open(&path)).transpose();
     let vault = vault.map_err(BuildError::Keys)?;
-    let (heard, seen) = (sources::heard(&config.streams), seen(&config.streams));
-    let capture_stats: Vec<_> = heard.iter().map(|_| Arc::new(CaptureStats::default())).collect();
-    let camera_stats: Vec<_> = seen.iter().map(|_| Arc::new(CameraStats::default())).collect();
-    let codings: Vec<_> = seen.iter().map(Seen::coding).collect();
+    let (heard, seen) = (sources::heard(streams), seen(streams));
+    let cards: Vec<_> = heard.iter().map(|card| Source::of(card.key(), &order.cards, Arc::default)).collect();
+    let scene =
+        |scene: &Seen<'_>| Source::of(scene.key(), &order.scenes, || (scene.coding(), Arc::default()));
+    let scenes: Vec<_> = seen.iter().map(scene).collect();
 
     let mut parts = Parts::default();
-    let mut sounds: Vec<Vec<AudioStream>> = heard.iter().map(|_| Vec::new()).collect();
-    let mut pictures: Vec<Vec<VideoStream>> = seen.iter().map(|_| Vec::new()).collect();
-    for stream in &config.streams {
-        let card = heard.iter().position(|card| card.is_heard_by(stream));
-        let scene = seen.iter().position(|scene| scene.shows(stream));
-        let camera = scene.map(|scene| (codings[scene], &camera_stats[scene]));
-        let capture = card.map(|card| &capture_stats[card]);
+    for (stream, runs) in streams.iter().zip(&order.runs) {
         let protection = Protection::of(stream, vault.as_ref(), clock)?;
-        let Built { audio, videos, weavers, feed } =
-            stream::build(stream, camera, capture, protection, (&ledger, &mut kept), clock)?;
-        if let (Some(card), Some(audio)) = (card, audio) {
-            sounds[card].push(audio);
-        }
-        if let Some(scene) = scene {
-            pictures[scene].extend(videos);
-        }
-        parts.weavers.extend(weavers);
-        parts.feeds.push(feed);
+        parts.streams.push(match runs {
+            Runs::Already => Part::GoesOn(protection.access),
+            Runs::NotYet => {
+                let card = heard.iter().zip(&cards).find(|(card, _)| card.is_heard_by(stream));
+                let scene = seen.iter().zip(&scenes).find(|(scene, _)| scene.shows(stream));
+                let camera = scene.map(|(_, it)| (it.figures.0, &it.figures.1));
+                let capture = card.map(|(_, it)| &it.figures);
+                let built = stream::build(stream, camera, capture, protection, (ledger, kept), clock)?;
+                Part::Begins(Box::new(built))
+            }
+        });
     }
-    for ((heard, stats), streams) in heard.iter().zip(capture_stats).zip(sounds) {
+    // Media time begins now.
+    for (heard, Source { key, figures, .. }) in
+        heard.iter().zip(cards).filter(|(_, it)| it.runs == Runs::NotYet)
+    {
         let device = card(heard.source, heard.channels(), clock);
-        let capture = Capture::new(device, heard.channels(), Arc::clone(clock), stats);
-        parts.cards.push(Card { capture, streams });
+        let capture = Capture::new(device, heard.channels(), Arc::clone(clock), Arc::clone(&figures));
+        parts.cards.push((key, figures, capture));
     }
-    for (((seen, coding), stats), streams) in seen.iter().zip(codings).zip(camera_stats).zip(pictures) {
-        let device = camera(seen, coding, clock);
+    for (seen, Source { key, figures, .. }) in
+        seen.iter().zip(scenes).filter(|(_, it)| it.runs == Runs::NotYet)
+    {
+        let device = camera(seen, figures.0, clock);
         let wanted = sources::wanted(seen.settings);
-        let camera = Camera::new(device, wanted, seen.title(), Arc::clone(clock), stats);
-        parts.scenes.push(Scene { camera, streams });
+        let camera = Camera::new(device, wanted, seen.title(), Arc::clone(clock), Arc::clone(&figures.1));
+        parts.scenes.push((key, figures, camera));
     }
     Ok(parts)
+}
+
+/// A source, and what is known of it.
+struct Source<K, F> {
+    key: K,
+    figures: F,
+    runs: Runs,
+}
+
+impl<K: PartialEq, F: Clone> Source<K, F> {
+    fn of(key: K, running: &[(K, F)], new: impl FnOnce() -> F) -> Self {
+        match running.iter().find(|(it, _)| *it == key) {
+            Some((_, figures)) => Self { key, figures: figures.clone(), runs: Runs::Already },
+            None => Self { key, figures: new(), runs: Runs::NotYet },
+        }
+    }
 }

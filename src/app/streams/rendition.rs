@@ -146,6 +146,11 @@ impl<'a> Common<'a> {
         }
     }
 
+    /// Where their windows are kept.
+    pub(super) fn stores(&self) -> &Stores {
+        &self.stores
+    }
+
     /// EXT-X-TARGETDURATION of all of them.
     pub(super) fn target(&self) -> TargetDuration {
         TargetDuration::of(longest_segment(self.stream, self.coding))

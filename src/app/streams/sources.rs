@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::app::config::{AudioSettings, Encoder, PictureSource, SoundSource, StreamConfig, VideoSettings};
+use crate::app::config::{
+    AudioSettings, BitRate, Encoder, Length, Name, PictureSource, SoundSource, StreamConfig, VideoSettings,
+};
 use crate::base::{Chain, Clock, Span};
 use crate::encode::choose::{self, EncoderKind};
 use crate::encode::{Tuning, VideoParams};
@@ -26,6 +28,51 @@ pub(in crate::app) struct Seen<'a> {
     /// Of the first stream; in what concerns the camera the others have the same.
     pub(in crate::app) settings: &'a VideoSettings,
     pub(super) streams: Vec<(&'a StreamConfig, &'a VideoSettings)>,
+}
+
+/// A sound card, and how it is opened: where both are the same, it is open already.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::app) struct CardKey {
+    source: SoundSource,
+    channels: usize,
+}
+
+/// A camera, and how it is opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::app) struct SceneKey {
+    source: PictureSource,
+    /// Whose it is: of test cards each stream has its own.
+    owner: Option<Name>,
+    wanted: Wanted,
+    choice: Choice,
+}
+
+/// Who is to code a camera's pictures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Choice {
+    /// We.
+    Encoded,
+    /// It does, and is asked for this bit rate, and for a key frame so often.
+    Copied(BitRate, Length),
+    /// It, if it can.
+    Open(BitRate, Length),
+}
+
+/// The sources of one stream.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in crate::app) struct Keys {
+    pub(in crate::app) card: Option<CardKey>,
+    pub(in crate::app) scene: Option<SceneKey>,
+}
+
+/// Of each of these streams, in their order.
+pub(in crate::app) fn keys(streams: &[StreamConfig]) -> Vec<Keys> {
+    let (heard, seen) = (heard(streams), seen(streams));
+    let of = |stream| Keys {
+        card: heard.iter().find(|card| card.is_heard_by(stream)).map(Heard::key),
+        scene: seen.iter().find(|scene| scene.shows(stream)).map(Seen::key),
+    };
+    streams.iter().map(of).collect()
 }
 
 /// Every sound card.
@@ -58,6 +105,10 @@ impl Heard<'_> {
         self.streams.iter().any(|(it, _)| std::ptr::eq(*it, stream))
     }
 
+    pub(super) fn key(&self) -> CardKey {
+        CardKey { source: self.source.clone(), channels: self.channels() }
+    }
+
     /// How many of the card's channels are of use.
     pub(super) fn channels(&self) -> usize {
         if self.streams.iter().all(|(_, audio)| audio.channels == Pick::Mono) { 1 } else { 2 }
@@ -65,16 +116,32 @@ impl Heard<'_> {
 }
 
 impl Seen<'_> {
-    /// Whether the camera's pictures are encoded here, or its H.264 passed through: decided once, at the start. A
-    /// camera that leaves it open is asked; one that is not there will be asked for pictures.
+    /// Whether the camera's pictures are encoded here, or its H.264 passed through: decided once, before it is
+    /// opened. A camera that leaves it open is asked; one that is not there will be asked for pictures.
     pub(in crate::app) fn coding(&self) -> Coding {
+        match self.choice() {
+            Choice::Copied(..) => Coding::H264,
+            Choice::Encoded => Coding::Raw,
+            Choice::Open(..) => natural_coding(self.settings),
+        }
+    }
+
+    fn choice(&self) -> Choice {
         let encoders = || self.streams.iter().map(|(_, video)| video.encoder);
+        let (bitrate, segment) = (self.settings.bitrate, self.segment());
         if encoders().any(|encoder| encoder == Encoder::Copy) {
-            return Coding::H264;
+            return Choice::Copied(bitrate, segment);
         }
         let raw = encoders().any(|encoder| encoder != Encoder::Auto)
             || self.streams.iter().any(|(stream, _)| !stream.ladder.is_empty());
-        if raw { Coding::Raw } else { natural_coding(self.settings) }
+        if raw { Choice::Encoded } else { Choice::Open(bitrate, segment) }
+    }
+
+    pub(super) fn key(&self) -> SceneKey {
+        let source = self.settings.source.clone();
+        let shared = source.is_same_device(&source);
+        let owner = self.streams.first().filter(|_| !shared).map(|(stream, _)| stream.name.clone());
+        SceneKey { source, owner, wanted: wanted(self.settings), choice: self.choice() }
     }
 
     /// Whether the stream shows this camera.
@@ -88,8 +155,8 @@ impl Seen<'_> {
     }
 
     /// How far apart segments begin: where the camera codes itself, it is asked for key frames so often.
-    pub(super) fn segment(&self) -> Span {
-        self.streams.first().map_or(Span::ZERO, |(stream, _)| stream.window.segment.0)
+    fn segment(&self) -> Length {
+        self.streams.first().map_or(Length(Span::ZERO), |(stream, _)| stream.window.segment)
     }
 }
 
@@ -154,7 +221,7 @@ pub(in crate::app) fn camera(
             let delivery = match coding {
                 Coding::Raw => Delivery::Raw,
                 Coding::H264 => Delivery::H264 {
-                    key_frames: seen.segment().to_duration(),
+                    key_frames: seen.segment().0.to_duration(),
                     bitrate: Some(video.bitrate.0),
                 },
             };

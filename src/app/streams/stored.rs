@@ -2,7 +2,8 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::os::fd::OwnedFd;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 
 use super::rendition::longest_segment;
 use crate::app::config::StreamConfig;
@@ -15,6 +16,7 @@ use crate::source::video::Coding;
 const NAME: &str = "window-";
 
 /// What systemd has kept, by rendition.
+#[derive(Default)]
 pub(in crate::app) struct Kept(BTreeMap<String, OwnedFd>);
 
 impl Kept {
@@ -43,7 +45,7 @@ impl Kept {
                 None
             }
         };
-        Stores { open: RefCell::new(own.filter_map(open).collect()), terms }
+        Stores { open: RefCell::new(own.filter_map(open).collect()), taken: RefCell::default(), terms }
     }
 }
 
@@ -57,8 +59,13 @@ impl Drop for Kept {
 /// The windows of one stream.
 pub(super) struct Stores {
     open: RefCell<BTreeMap<String, Store>>,
+    taken: RefCell<Taken>,
     terms: String,
 }
+
+/// The windows in which a stream is kept once it runs, by rendition: with their descriptors, those that systemd does not
+/// keep yet.
+pub(in crate::app) type Taken = Vec<(String, Option<OwnedFd>)>;
 
 impl Stores {
     /// Calls `look` with what earlier runs have left.
@@ -69,21 +76,30 @@ impl Stores {
     /// Where the window of a rendition is kept: what was left of it, or a new one. Where nobody would keep it, it is in
     /// no store.
     pub(super) fn take(&self, rendition: &str) -> Option<Store> {
+        let take = |store, descriptor| {
+            self.taken.borrow_mut().push((rendition.to_owned(), descriptor));
+            Some(store)
+        };
         if let Some(store) = self.open.borrow_mut().remove(rendition) {
-            return Some(store);
+            return take(store, None);
         }
         if !service::is_there() {
             return None;
         }
-        let name = name(rendition);
-        let made = Store::new(rendition, &self.terms).and_then(|store| {
-            // There may be one from before the stream was changed.
-            service::forget(&name);
-            service::keep(&name, store.descriptor())?;
-            Ok(store)
-        });
-        made.inspect_err(|error| tracing::warn!(rendition, %error, "its window will not outlast a restart"))
-            .ok()
+        let made = Store::new(rendition, &self.terms)
+            .and_then(|store| Ok((store.descriptor().try_clone_to_owned()?, store)));
+        match made {
+            Ok((descriptor, store)) => take(store, Some(descriptor)),
+            Err(error) => {
+                lost(rendition, &error);
+                None
+            }
+        }
+    }
+
+    /// All that were taken.
+    pub(super) fn taken(&self) -> Taken {
+        self.taken.take()
     }
 }
 
@@ -91,6 +107,39 @@ impl Drop for Stores {
     fn drop(&mut self) {
         self.open.get_mut().keys().for_each(|rendition| service::forget(&name(rendition)));
     }
+}
+
+/// The windows of the streams that run, which systemd is to keep: by stream, those of its renditions.
+#[derive(Default)]
+pub(in crate::app) struct Windows(BTreeMap<String, Vec<String>>);
+
+impl Windows {
+    /// A stream runs in these, and not in those it ran in before it was changed.
+    pub(in crate::app) fn keep(&mut self, stream: &str, taken: Taken) {
+        for rendition in self.0.remove(stream).into_iter().flatten() {
+            service::forget(&name(&rendition));
+        }
+        let keep = |(rendition, descriptor): (String, Option<OwnedFd>)| {
+            if let Some(descriptor) = descriptor
+                && let Err(error) = service::keep(&name(&rendition), descriptor.as_fd())
+            {
+                lost(&rendition, &error);
+            }
+            rendition
+        };
+        self.0.insert(stream.to_owned(), taken.into_iter().map(keep).collect());
+    }
+
+    /// Streams run no more, but for those.
+    pub(in crate::app) fn forget_all_but(&mut self, run: impl Fn(&str) -> bool) {
+        for rendition in self.0.extract_if(.., |stream, _| !run(stream)).flat_map(|(_, windows)| windows) {
+            service::forget(&name(&rendition));
+        }
+    }
+}
+
+fn lost(rendition: &str, error: &io::Error) {
+    tracing::warn!(rendition, %error, "its window will not outlast a restart");
 }
 
 fn name(rendition: &str) -> String {

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::keep;
 use super::low_latency::{self, Plan};
 use super::protection::Protection;
 use super::rendition::{Common, Made, longest_segment};
@@ -15,7 +14,6 @@ use crate::base::{Clock, Pts, Span};
 use crate::detect::Event;
 use crate::encode::choose::{self, EncoderKind};
 use crate::encode::{self, AacParams, AudioEncoder};
-use crate::keep::Writer;
 use crate::media::aac::AacConfig;
 use crate::media::{CutGrid, FrameRate, Program, VideoConfig};
 use crate::pixel;
@@ -40,12 +38,14 @@ const SNAPSHOT_QUALITY: u8 = 85;
 const SLATE_RATE: u32 = 10;
 
 /// One stream, ready to be put where its threads and its server want it.
-pub(super) struct Built {
+pub(in crate::app) struct Built {
     /// Its renditions with pictures.
-    pub(super) videos: Vec<VideoStream>,
-    pub(super) audio: Option<AudioStream>,
-    pub(super) weavers: Vec<Weaver>,
-    pub(super) feed: Feed,
+    pub(in crate::app) videos: Vec<VideoStream>,
+    pub(in crate::app) audio: Option<AudioStream>,
+    pub(in crate::app) weavers: Vec<Weaver>,
+    pub(in crate::app) feed: Feed,
+    /// What was captured before has no place in it.
+    pub(in crate::app) begun: Pts,
 }
 
 /// What is built so far.
@@ -85,6 +85,7 @@ pub(super) fn build(
     let sound = sound.transpose()?;
     let delay = sound.as_ref().map_or(Span::ZERO, |(.., encoder)| encoder.delay());
     let common = Common::new(stream, coding, delay, &protection, before, clock);
+    let begun = clock.now().to_pts();
     let heard = sound.as_ref().map(|(.., encoder)| encoder.config().clone());
 
     let mut low = stream.low_latency.as_ref().map(|it| Plan::new(&common, it, heard.as_ref()));
@@ -137,7 +138,7 @@ pub(super) fn build(
     }
     let low = low.map(Plan::offer);
     let feed = Feed { events, ..feed(stream, &common, made, low, picture, sounds) };
-    Ok(Built { videos, audio, weavers, feed })
+    Ok(Built { videos, audio, weavers, feed, begun })
 }
 
 /// The way of what happens from one of the stream's threads into its timeline.
@@ -201,7 +202,7 @@ fn aac(stream: &str, audio: &AudioSettings) -> Result<Box<dyn AudioEncoder>, Bui
         .map_err(|source| BuildError::Sound { stream: stream.to_owned(), source })
 }
 
-/// How pictures become units: decided now, for as long as the program runs. And what slates are, if they are coded
+/// How pictures become units: decided now, for as long as the stream runs. And what slates are, if they are coded
 /// otherwise.
 fn mode(
     config: &StreamConfig,
@@ -285,8 +286,6 @@ fn feed(
         shelves.push(shelf);
         renditions.push(figures);
     }
-    let first = shelves.first().zip(stream.keep.as_ref());
-    let keep = first.map(|(first, settings)| keep::writer(common, settings, first));
     let lineup = Lineup::new(shelves, multivariant);
     let (mut low_lineup, mut low_readings, mut low_figures) = (None, Vec::new(), Vec::new());
     if let Some(low_latency::Offered { lineup, readings, figures }) = low {
@@ -305,10 +304,10 @@ fn feed(
         low_latency: low_figures,
         picture,
         sound,
-        keep: keep.as_ref().map(Writer::stats),
+        keep: None,
         station,
     };
-    Feed { figures, readings, low_latency: low_readings, events: Vec::new(), keep }
+    Feed { figures, readings, low_latency: low_readings, events: Vec::new(), stored: common.stores().taken() }
 }
 
 /// A stream's photos, of what its camera shows.

@@ -27,6 +27,7 @@ use crate::source::video::{Image, Wanted};
 
 use super::governor::{Direction, Governor};
 use super::outlet::Outlet;
+use super::seats::{Guest, Seats};
 use super::snapshot::Shutter;
 
 pub use super::governor::Step;
@@ -90,7 +91,7 @@ enum Kind {
 }
 
 impl VideoStream {
-    /// A stream that shows a camera, cut on `grid`. Where its pictures are encoded and the board does not keep
+    /// The rendition `name` of a stream (`camera/video`) that shows a camera, cut on `grid`. Where its pictures are encoded and the board does not keep
     /// up, `steps` are taken in their order.
     pub fn new(
         name: &str,
@@ -187,15 +188,23 @@ impl VideoStream {
     }
 }
 
+impl Guest for VideoStream {
+    fn is_of(&self, stream: &str) -> bool {
+        self.name.split_once('/').map_or(&*self.name, |(of, _)| of) == stream
+    }
+
+    fn finish(&mut self) {
+        self.gate.finish();
+    }
+}
+
 /// Carries pictures from a camera to its streams until stopped.
-pub fn run(mut camera: Camera, mut streams: Vec<VideoStream>, clock: &dyn Clock, stop: &Stop) {
+pub fn run(mut camera: Camera, mut streams: Seats<VideoStream>, clock: &dyn Clock, stop: &Stop) {
     let mut sizes = Sizes::default();
     while let Some(view) = camera.next(stop) {
-        carry(&view, &mut streams, &mut sizes, clock);
+        carry(&view, streams.at(view.pts), &mut sizes, clock);
     }
-    for stream in &mut streams {
-        stream.gate.finish();
-    }
+    streams.finish();
 }
 
 fn carry(view: &View<'_>, streams: &mut [VideoStream], sizes: &mut Sizes, clock: &dyn Clock) {

@@ -11,6 +11,7 @@ use crate::container::ts::{Demux, Event, Join, Mark, Record};
 use crate::encode::{Ask, Preset, Tuning, VideoEncoder, VideoError};
 use crate::media::h264::AccessUnits;
 use crate::media::{Entry, Packet, Picture, Planes, Program, Track, VideoConfig, VideoFrame};
+use crate::pump::seats::seats;
 use crate::pump::segments::Segments;
 use crate::pump::sink::{RecordSink, SinkStats};
 use crate::ring::{self, Audience, Consumer};
@@ -413,7 +414,9 @@ fn the_thread_carries_a_camera_until_it_is_stopped() {
     let card = Box::new(TestCard::new(options, Arc::clone(&clock)));
     let camera = Camera::new(card, wanted, "Pole", Arc::clone(&clock), Arc::default());
     let mut rig = rig.with(encode(first, encoders), &[]);
-    run(camera, std::mem::take(&mut rig.streams), &*clock, &stop);
+    let (usher, seats) = seats();
+    rig.streams.drain(..).for_each(|stream| usher.seat(Pts::from_ticks(i64::MIN), stream));
+    run(camera, seats, &*clock, &stop);
     let units = rig.units();
     assert_eq!((units.len(), units[0].1), (100, Entry::Key));
     assert!(units.is_sorted_by_key(|unit| unit.0));

@@ -96,12 +96,12 @@ impl From<QueryError> for Fault {
 }
 
 /// Reads about a stream.
-pub(super) fn read<'a>(
+pub(super) fn read(
     station: &Arc<Station>,
     about: &About,
     headers: &HeaderMap,
     query: &str,
-) -> Result<Reply, Wait<'a>> {
+) -> Result<Reply, Wait> {
     let read = match about {
         About::Markers => match Listing::new(station, query) {
             Ok(listing) => return listing.at_once(headers).ok_or_else(|| Wait::Listing(Arc::new(listing))),

@@ -57,7 +57,7 @@ impl Asked {
 }
 
 /// What is to be cut for this query, or the answer if nothing is.
-pub(in crate::serve) fn order<'a>(station: &'a Station, query: &str) -> Result<Reply, Wait<'a>> {
+pub(in crate::serve) fn order(station: &Station, query: &str) -> Result<Reply, Wait> {
     let Asked { time, kind, disposition } = match Asked::parse(query) {
         Ok(asked) => asked,
         Err(fault) => return Ok(reply::bad_query(&fault)),
@@ -74,7 +74,7 @@ pub(in crate::serve) fn order<'a>(station: &'a Station, query: &str) -> Result<R
     let Some(rendition) = rendition else {
         return Ok(reply::no_clip(&"this stream has nothing for that format"));
     };
-    let shown = rendition.shown().ok_or(Wait::Change(Change::Beginning(rendition)))?;
+    let shown = rendition.shown().ok_or_else(|| Wait::Change(Change::Beginning(rendition.clone())))?;
     let Some(kept) = shown.snapshot.span() else { return Ok(reply::no_recording(None)) };
     let span = match time {
         Time::Piece(Piece { from, to }) => {
@@ -91,7 +91,7 @@ pub(in crate::serve) fn order<'a>(station: &'a Station, query: &str) -> Result<R
             let end = marker.to.map(|to| to + AFTER);
             // It is over, and will be listed with the next segments.
             if let Some(end) = end.filter(|end| *end > kept.end) {
-                return Err(Wait::Change(Change::End(rendition, end)));
+                return Err(Wait::Change(Change::End(rendition.clone(), end)));
             }
             marker.from - BEFORE..end.unwrap_or(kept.end)
         }
@@ -100,7 +100,7 @@ pub(in crate::serve) fn order<'a>(station: &'a Station, query: &str) -> Result<R
     if span.is_empty() {
         return Ok(reply::no_recording(shown.extent()));
     }
-    let (rendition, title) = (rendition.clone(), station.title().to_owned());
+    let (rendition, title) = (rendition.clone(), station.title().to_string());
     Err(Wait::Clip(Box::new(Order { rendition, shown, span, kind, title, disposition })))
 }
 
