@@ -37,9 +37,8 @@ cd "$here/.."
 began=$(date +%s)
 .ci/cargo build --release --target "$target" "$@"
 program=${CARGO_TARGET_DIR:-$PWD/target}/$target/release/outpost
-glibc=$(readelf -V "$program" | grep -o 'GLIBC_2\.[0-9]*' | sort -uV | tail -n 1)
 echo
 echo "$program"
 echo "    for $target, built in $(($(date +%s) - began)) s"
-echo "    $(wc -c <"$program" | awk '{ printf "%.1f MB", $1 / 1e6 }'); needs glibc ${glibc#GLIBC_} and:" \
-    "$(readelf -d "$program" | sed -n 's/.*NEEDED.*\[\(.*\)\]/\1/p' | grep -v -e '^libc\.' -e '^ld-' -e '^libm\.' | tr '\n' ' ')"
+echo "    $(wc -c <"$program" | awk '{ printf "%.1f MB", $1 / 1e6 }'); needs glibc $(glibc_of "$program") and" \
+    "$(libraries_of "$program" | grep -v -e '^libc\.' -e '^libm\.' | tr '\n' ' ')"
