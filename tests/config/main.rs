@@ -61,7 +61,7 @@ fn the_packages_configuration_is_one_and_so_is_what_it_proposes() {
     // The card's table in place of the synth's.
     let begins = file.find("[stream.audio]").expect("what is served as installed");
     let card = file.find("# [stream.audio]").expect("what to write in its place");
-    let proposed = [&file[..begins], &file[card..].replace("# ", "")].concat();
+    let proposed = [&file[..begins], &file[card..].replace("\n# ", "\n")[2..]].concat();
     let audio = parse(&proposed).streams.remove(0).audio.expect("sound");
     assert_eq!(audio.source, SoundSource::Alsa { device: "usb:1-1.2".parse().expect("a USB port") });
 }
