@@ -4,16 +4,19 @@ CARGO := .ci/cargo
 STEP  := .ci/step
 # Words for the demo: make demo ARGS="--listen 127.0.0.1:9000"
 ARGS  ?=
+# The board to make a package for, if it is not for this machine: make deb FOR=arm64
+FOR   ?=
 
 TARGET = $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help demo test bench
+.PHONY: help demo deb test bench
 
 help:
 	@echo 'Outpost: a streaming box for a small board. Sound card and camera in, live HLS out.'
 	@echo
 	@echo '  make demo    build it and run it with a scanner and a camera that are not there; prints the address to open'
 	@echo '               make demo ARGS="--listen 127.0.0.1:9000"   passes its words on'
+	@echo '  make deb     a Debian package of it, in $(TARGET)/deb; make deb FOR=arm64   for a Raspberry Pi, on a PC'
 	@echo '  make test    every test: formatting, lints, units, players, browser, the ring'"'"'s interleavings'
 	@echo '  make bench   the figures, beside ffmpeg and nginx in the same run'
 	@echo
@@ -24,6 +27,10 @@ demo:
 	@.ci/setup build
 	$(CARGO) build --release
 	@exec $(TARGET)/release/outpost demo $(ARGS)
+
+deb:
+	@.ci/setup build
+	@cross/deb/build $(FOR)
 
 test:
 	@.ci/setup test

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use super::address::{Reach, Scheme};
 use super::check::{self, Verdict};
@@ -150,6 +150,11 @@ enum Failure {
     Told,
     #[error("cannot write to standard output")]
     Output(#[from] io::Error),
+}
+
+/// The command line as clap knows it: what man pages and the completions of shells are made of.
+pub fn command() -> clap::Command {
+    Cli::command()
 }
 
 /// Does what the command line says. To be called once, by `main`.

@@ -55,6 +55,18 @@ fn a_camera_needs_hardly_more() {
 }
 
 #[test]
+fn the_packages_configuration_is_one_and_so_is_what_it_proposes() {
+    let file = include_str!("../../cross/deb/outpost.toml");
+    assert_eq!(parse(file).listen.0.port(), 8080, "the port of outpost.socket");
+    // The card's table in place of the synth's.
+    let begins = file.find("[stream.audio]").expect("what is served as installed");
+    let card = file.find("# [stream.audio]").expect("what to write in its place");
+    let proposed = [&file[..begins], &file[card..].replace("\n# ", "\n")[2..]].concat();
+    let audio = parse(&proposed).streams.remove(0).audio.expect("sound");
+    assert_eq!(audio.source, SoundSource::Alsa { device: "usb:1-1.2".parse().expect("a USB port") });
+}
+
+#[test]
 fn pictures_from_every_source() {
     let video = |line: &str| {
         let config = parse(&format!("[[stream]]\nname = \"camera\"\nvideo = {{ {line} }}"));

@@ -31,9 +31,20 @@ impl Outpost {
         environment: &[(&str, OsString)],
         dir: &Path,
     ) -> Self {
+        Self::start_by(Command::new(env!("CARGO_BIN_EXE_outpost")), address, arguments, environment, dir)
+    }
+
+    /// The same by a command of one's own, which goes before the arguments.
+    pub(crate) fn start_by(
+        mut command: Command,
+        address: SocketAddr,
+        arguments: &[&str],
+        environment: &[(&str, OsString)],
+        dir: &Path,
+    ) -> Self {
         fs::create_dir_all(dir).expect("a folder for the program's state");
         let log = File::create(dir.join("outpost.log")).expect("a file for the program's log");
-        let child = Command::new(env!("CARGO_BIN_EXE_outpost"))
+        let child = command
             .args(arguments)
             .args(["--listen", &address.to_string()])
             .env("STATE_DIRECTORY", dir)

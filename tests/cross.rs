@@ -1,0 +1,75 @@
+//! The program as `cross/build.sh` builds it for a 64-bit ARM board, run here by QEMU, and judged by ffmpeg.
+
+#[allow(dead_code)]
+#[path = "support/outpost.rs"]
+mod outpost_program;
+#[allow(dead_code)]
+#[path = "support/tool.rs"]
+mod tool;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use outpost_program::{Outpost, fetch, free_address};
+use tool::{Scratch, text};
+
+const BOARD: &str = "aarch64-unknown-linux-gnu";
+/// Whole, and with all its libraries; but as it is compiled fastest. FDK AAC does not compile below level 2.
+const QUICKLY: &[&str] = &[
+    "--config=profile.release.lto='off'",
+    "--config=profile.release.opt-level=1",
+    "--config=profile.release.codegen-units=16",
+    "--config=profile.release.package.fdk-aac-sys.opt-level=2",
+];
+
+/// What a script of `cross/` says at the end; what it has to tell meanwhile goes to the terminal.
+fn script(name: &str, options: &[&str], built: &Path) -> String {
+    let cache =
+        std::env::var_os("OUTPOST_CROSS_CACHE").unwrap_or_else(|| built.with_file_name("cross").into());
+    let output = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("cross").join(name))
+        .arg(BOARD)
+        .args(options)
+        .env("OUTPOST_CROSS_CACHE", cache)
+        .env("CARGO_TARGET_DIR", built)
+        .env("DEBEMAIL", "tests@outpost.example")
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .expect("a script of the repository");
+    assert!(output.status.success(), "cross/{name} failed: see above");
+    String::from_utf8(output.stdout).expect("text").trim().to_owned()
+}
+
+#[test]
+fn a_boards_program_is_built_on_a_pc_and_its_demo_can_be_played() {
+    // Beside the one that is for use.
+    let built = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).with_file_name("board");
+    let said = script("deb/build", QUICKLY, &built);
+    println!("{said}");
+    let package = said.lines().last().expect("where the package is");
+    tool::run("lintian", &["--fail-on", "error,warning", "--allow-root", package]);
+
+    // The program that is in it, not the one it was made of.
+    let place = Scratch::new("cross");
+    let unpacked = place.file("unpacked");
+    tool::run("dpkg-deb", &["--extract", package, text(&unpacked)]);
+    let program = unpacked.join("usr/bin/outpost");
+    let root = script("root", &[], &built);
+    let mut emulated = Command::new("qemu-aarch64-static");
+    emulated.args(["-L", &root, text(&program)]);
+    let nothing: [(&str, OsString); 0] = [];
+    let outpost = Outpost::start_by(emulated, free_address(), &["demo"], &nothing, &place.file("state"));
+    fetch(&outpost.url("/radio/index.m3u8")).expect("it can be played");
+
+    // Whatever is wrong in a stream, ffmpeg says so on standard error, and then it fails here.
+    for (path, codecs) in [("/radio/index.m3u8", "aac"), ("/camera/video/index.m3u8", "aac h264")] {
+        let url = outpost.url(path);
+        let show = ["-v", "error", "-show_entries", "stream=codec_name", "-of", "csv=p=0", &url];
+        let shown = String::from_utf8(tool::run("ffprobe", &show)).expect("text");
+        for codec in codecs.split(' ') {
+            assert!(shown.lines().any(|line| line == codec), "{path}: {shown}");
+        }
+        tool::run("ffmpeg", &["-v", "error", "-xerror", "-i", &url, "-t", "3", "-f", "null", "-"]);
+    }
+}
