@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -111,7 +111,7 @@ Examples:
 
 Ends with Ctrl-C or SIGTERM. SIGHUP (`systemctl reload outpost`) has it read the configuration again:
 if it is in order, it holds from then on, and streams that it does not concern go on; if not, nothing
-changes, and the log says why. listen, https and state_dir need a restart.";
+changes, and the log says why. listen, https and state_dir need a restart. In a terminal it ends with that.";
 
 const AFTER_DEMO: &str = "\
 Examples:
@@ -188,7 +188,10 @@ fn obey(cli: Cli) -> Result<(), Failure> {
                 let config = Config::load(&path)?;
                 Ok(Config { listen: serve.listen.unwrap_or(config.listen), ..config })
             };
-            wire::run(read()?, Some(Arc::new(read)), &|serving| {
+            let config = read()?;
+            // Of a terminal it means that whoever started the program has gone.
+            let reread = (!io::stdin().is_terminal()).then(|| Arc::new(read) as wire::Reread);
+            wire::run(config, reread, &|serving| {
                 let (reach, secured) = reached(serving);
                 tracing::info!(address = reach.best(), "serving");
                 if let Some(secured) = secured {
