@@ -204,8 +204,11 @@ impl Keeper {
 
     /// Shows what there is now; says how many segments are listed, and how many more can be fetched.
     pub(super) fn show(&mut self, edge: Option<Arc<Edge>>) -> (usize, usize) {
+        let now = self.clock.now();
+        // Not only as segments end: where key frames decide, that is at one time in one rendition, at another in another.
+        edge.iter().for_each(|edge| self.window.retire_by_time(edge.end(), now));
         let markers = Arc::clone(&self.sequence.agreement().timeline().shown().markers);
-        let markers = self.memory.tell(markers, self.window.start(), self.clock.now());
+        let markers = self.memory.tell(markers, self.window.start(), now);
         let snapshot = self.window.snapshot_beside(edge, markers);
         let counts = (snapshot.listed.len(), snapshot.retired.len());
         self.shelf.list(snapshot);

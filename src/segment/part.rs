@@ -119,6 +119,13 @@ pub struct Edge {
     pub part_target: Span,
 }
 
+impl Edge {
+    /// Where its media end so far.
+    pub(super) fn end(&self) -> Pts {
+        self.parts.last().map_or(self.start, |part| part.start + part.duration)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -97,7 +97,7 @@ impl Window {
         self.listed.push_back(Listed { segment: Arc::new(segment), longest: Span::ZERO });
         self.measure_peak();
         self.expire(now);
-        self.retire_by_time(now);
+        self.end().into_iter().for_each(|end| self.retire_by_time(end, now));
         let early = self.retire_by_bytes(now) + self.drop_by_bytes();
         // An eighth of slack, so that a wavering bit rate does not turn this over with every segment.
         if early > 0 {
@@ -165,7 +165,7 @@ impl Window {
     /// Lets go of what lies before `front`, as far as what remains lasts three target durations.
     pub fn retire_before(&mut self, front: Pts, now: Monotonic) {
         let lies_before = |it: &Listed| it.segment.start + it.segment.duration <= front;
-        while self.listed.front().is_some_and(lies_before) && self.without_first().is_some() {
+        while self.listed.front().is_some_and(lies_before) && self.may_lose_first() {
             self.shown.take();
             self.retire_first(now);
         }
@@ -235,17 +235,21 @@ impl Window {
         self.listed_bytes + self.retired_bytes
     }
 
-    /// How long the list would last without its first segment, if that may go.
-    fn without_first(&self) -> Option<Span> {
-        let rest = self.duration - self.listed.front()?.segment.duration;
-        (rest >= self.target.least_window()).then_some(rest)
+    /// Whether the list is long enough without its first segment.
+    fn may_lose_first(&self) -> bool {
+        let first = self.listed.front().map(|first| first.segment.duration);
+        first.is_some_and(|first| self.duration - first >= self.target.least_window())
     }
 
-    fn retire_by_time(&mut self, now: Monotonic) {
-        // Cuts fall a little behind the instants of the grid, in one rendition more than in another; that must not let
-        // a segment go sooner in one than in the others (rfc8216bis, 6.2.4).
+    /// Lets go of those for which there is no more time, now that there are media up to `end`.
+    pub fn retire_by_time(&mut self, end: Pts, now: Monotonic) {
+        // By instants, not by how long segments are: where one rendition has lost time and another has not, both let go
+        // of the same. Cuts fall a little behind the instants of the grid, in one more than in another; that must not
+        // let a segment go sooner, either (rfc8216bis, 6.2.4).
         let length = self.config.length - TargetDuration::CUT_DELAY;
-        while self.without_first().is_some_and(|rest| rest >= length) {
+        let rest = |it: &Self| Some(end - it.listed.get(1)?.segment.start);
+        while self.may_lose_first() && rest(self).is_some_and(|rest| rest >= length) {
+            self.shown.take();
             self.retire_first(now);
         }
     }
@@ -256,7 +260,7 @@ impl Window {
         let mut count = 0;
         loop {
             let largest = self.listed.iter().map(|it| it.segment.body.len).max().unwrap_or(0);
-            if 2 * self.listed_bytes + 3 * largest <= self.config.bytes || self.without_first().is_none() {
+            if 2 * self.listed_bytes + 3 * largest <= self.config.bytes || !self.may_lose_first() {
                 return count;
             }
             self.retire_first(now);

@@ -173,7 +173,8 @@ fn parts_come_in_time(rendition: &Rendition) -> Vec<String> {
         let best = soonest.map_or(late, |soonest| soonest.min(late));
         soonest = Some(best);
         found.extend(unless(late - best <= target + rendition.delay, || {
-            format!("part {:?} came {:.3} s later than others do", after.media.last(), late - best)
+            let (part, at) = (after.media.last(), after.answer.begun.as_secs_f64());
+            format!("part {part:?} came {:.3} s later than others do, at {at:.1} s", late - best)
         }));
     }
     found

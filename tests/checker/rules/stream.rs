@@ -165,7 +165,9 @@ fn windows_agree(stream: &Stream) -> Vec<String> {
             let good = known.len() < 2 || known.iter().copied().any(near);
             let at = listing.answer.begun.as_secs_f64();
             found.extend(unless(good, || {
-                format!("{} and {} differ by a target at {at:.1} s", first.uri, other.uri)
+                let theirs: Vec<_> = known.iter().filter_map(|media| ends(media)).collect();
+                let which = format!("{begin:.3} to {end:.3}, and {theirs:.3?}");
+                format!("{} and {} differ by a target at {at:.1} s: {which}", first.uri, other.uri)
             }));
         }
     }
