@@ -14,7 +14,7 @@ use crate::outpost_program::Outpost;
 use crate::rules::{Finding, judge_all};
 use crate::seen::Stream;
 use crate::text::Media;
-use crate::watch::{Client, Weather, join, watch};
+use crate::watch::{Client, Weather, join, probe, watch};
 
 /// How long an ordinary run watches: long enough for segments to leave the window, and for both troubles.
 const WATCHED: Duration = Duration::from_secs(40);
@@ -155,6 +155,7 @@ async fn judged(server: &str, paths: &[String], length: Duration, weather: &Weat
             pieces.push(watched_piece(&client, path, from, to).await);
         }
     }
+    seen.iter_mut().chain(&mut pieces).for_each(|(_, stream)| probe(stream));
     for (path, stream) in &seen {
         for rendition in &stream.renditions {
             let ended = rendition.listings.last().is_some_and(|last| last.media.ended);

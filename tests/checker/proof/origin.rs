@@ -13,7 +13,7 @@ use flate2::write::GzEncoder;
 use super::names;
 use super::world::{FIRST, PARTS, delta_text, fragment, init, lean_text, low_text};
 use crate::rules::judge_all;
-use crate::watch::{Client, Weather, watch};
+use crate::watch::{Client, Weather, probe, watch};
 
 /// How far the stream had come before anybody asked.
 const BEGUN: u64 = 10 * PARTS;
@@ -170,7 +170,8 @@ fn head(status: u16, kind: &str, fields: &str, length: usize) -> Vec<u8> {
 /// What is found at an origin with this fault, beside what its pictures, which are none, lack.
 async fn found(fault: Fault) -> Vec<&'static str> {
     let client = Arc::new(Client::new(&format!("http://{}", Origin::start(fault))));
-    let stream = watch(client, "/ll/index.m3u8".to_owned(), WATCHED, Weather::default()).await;
+    let mut stream = watch(client, "/ll/index.m3u8".to_owned(), WATCHED, Weather::default()).await;
+    probe(&mut stream);
     for rendition in &stream.renditions {
         assert!(rendition.listings.len() > 5 && rendition.held.len() > 5, "it was hardly watched");
         assert!(rendition.deltas.len() + rendition.files.iter().filter(|it| it.hinted).count() > 5);

@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 /// A key, and the initialisation vector in 32 hexadecimal digits.
+#[derive(Clone)]
 pub(super) struct Secret {
     pub(super) key: Vec<u8>,
     pub(super) iv: String,

@@ -112,6 +112,13 @@ pub(crate) async fn watch(client: Arc<Client>, path: String, length: Duration, w
     Stream { multivariants: multivariants.into(), renditions }
 }
 
+/// Has ffprobe look into each rendition of what was watched. That takes the machine's time: not while anything is watched.
+pub(crate) fn probe(stream: &mut Stream) {
+    for rendition in &mut stream.renditions {
+        rendition.probe = probe::probe(rendition);
+    }
+}
+
 /// The first playlist, which a stream has once it has segments enough.
 async fn begin(client: &Client, path: &str) -> Answer {
     let deadline = client.now() + START;
@@ -146,7 +153,6 @@ impl Watcher {
         } else {
             self.ordinary(first).await;
         }
-        self.noted.probe = probe::probe(&self.noted);
         self.noted
     }
 
@@ -199,7 +205,11 @@ impl Watcher {
                 answer.body = Arc::clone(&known.answer.body);
                 Arc::clone(&known.clear)
             }
-            (None, Some(secret)) => Arc::new(cipher::decipher(&answer.body, secret).unwrap_or_default()),
+            (None, Some(secret)) => {
+                let (body, secret) = (Arc::clone(&answer.body), secret.clone());
+                let clear = tokio::task::spawn_blocking(move || cipher::decipher(&body, &secret));
+                Arc::new(clear.await.expect("openssl can be asked").unwrap_or_default())
+            }
             (None, None) => Arc::clone(&answer.body),
         };
         self.noted.files.push(Fetch { answer, uri: uri.to_owned(), clear, owed: true, hinted: false });
