@@ -105,7 +105,7 @@ fn systemd_is_told_of_another_configuration_that_holds_and_of_one_that_does_not(
     let manager = Manager::new(&socket);
     let environment = [("NOTIFY_SOCKET", OsString::from(&socket))];
     let outpost = Outpost::start(&["run", text(&config)], &environment, &place.file("state"));
-    assert_eq!(manager.hear(), "READY=1");
+    manager.hear_until("READY=1");
     let pid = Pid::from_raw(i32::try_from(outpost.child.id()).expect("a process"));
     let reload = |stream: &str| {
         fs::write(&config, stream).expect("a configuration");
@@ -114,19 +114,27 @@ fn systemd_is_told_of_another_configuration_that_holds_and_of_one_that_does_not(
         let (_, since) = heard.last().and_then(|it| it.split_once("\nMONOTONIC_USEC=")).expect("an instant");
         since.parse::<u64>().expect("microseconds");
         let heard = manager.hear_until("READY=1");
-        heard.into_iter().rfind(|it| it.starts_with("STATUS=")).expect("how it went")
+        let status = heard.iter().rfind(|it| it.starts_with("STATUS=")).expect("how it went").clone();
+        let windows = heard.into_iter().filter(|it| it.starts_with("FDSTORE")).collect::<Vec<_>>();
+        (status, windows)
     };
-    let wrong = reload(&format!("{STREAM}lenght = \"1min\"\n"));
+    let (wrong, windows) = reload(&format!("{STREAM}lenght = \"1min\"\n"));
     let expected = format!(
         "STATUS=the new configuration is not taken: {}:7: stream.window.lenght: unknown key",
         text(&config)
     );
     assert!(wrong.starts_with(&expected) && wrong.ends_with("; radio: live"), "{wrong}");
     assert_eq!(wrong.lines().count(), 1, "{wrong}");
-    let right = reload(&format!("{STREAM}[[stream]]\nname = \"other\"\naudio = {{ kind = \"synth\" }}\n"));
+    assert_eq!(windows, [""; 0], "what goes on stays where it is");
+    let (right, windows) =
+        reload(&format!("{STREAM}[[stream]]\nname = \"other\"\naudio = {{ kind = \"synth\" }}\n"));
     assert_eq!(right, "STATUS=radio: live; other: live");
+    assert_eq!(windows, ["FDSTORE=1\nFDNAME=window-other/audio"]);
     // Ready means that the new one can be played.
     fetch(&outpost.url("/other/audio/index.m3u8")).expect("it can be played");
+    let (less, windows) = reload(STREAM);
+    assert_eq!(less, "STATUS=radio: live");
+    assert_eq!(windows, ["FDSTOREREMOVE=1\nFDNAME=window-other/audio"], "nobody goes on with it");
 }
 
 /// `systemd-socket-activate` with the program behind it; killed when dropped.

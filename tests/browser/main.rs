@@ -73,8 +73,12 @@ impl Drop for Folder {
     }
 }
 
+/// In memory where there is some: what a browser fetches goes through a cache in its profile, and a disk that takes its time
+/// would be heard.
 fn temporary(name: &str) -> Folder {
-    Folder::new(Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("browser-{}-{name}", std::process::id())))
+    let memory = Path::new("/dev/shm");
+    let place = if memory.is_dir() { memory } else { Path::new(env!("CARGO_TARGET_TMPDIR")) };
+    Folder::new(place.join(format!("outpost-browser-{}-{name}", std::process::id())))
 }
 
 /// Not in the target folder: VLC runs as `nobody`, who cannot enter a home.
