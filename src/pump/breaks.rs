@@ -26,14 +26,14 @@ pub struct Breaks {
 
 impl Breaks {
     /// They break before the one at `at`. To be called by one thread only.
-    fn tell(&self, at: Pts) {
+    pub fn tell(&self, at: Pts) {
         let count = self.count.load(Ordering::Relaxed);
         self.at[count % KEPT].store(at.ticks(), Ordering::Relaxed);
         self.count.store(count.wrapping_add(1), Ordering::Release);
     }
 
     /// The instant of the break after the first `seen`, once it is told; of one that is long past, any later.
-    fn after(&self, seen: usize) -> Option<Pts> {
+    pub fn after(&self, seen: usize) -> Option<Pts> {
         let told = self.count.load(Ordering::Acquire) != seen;
         told.then(|| Pts::from_ticks(self.at[seen % KEPT].load(Ordering::Relaxed)))
     }

@@ -13,8 +13,8 @@
 //! next; the rendition it happened in has a gap then.
 //!
 //! Where segments are counted, a discontinuity has an instant: that at which the first rendition breaks there. Each
-//! rendition tells it with its first segment from then on; those that break for the same cause, as sound does
-//! where pictures do (`pump::breaks`), begin one at once.
+//! rendition tells it with its first segment from then on. Where pictures break is known as soon as they are written
+//! (`pump::breaks`), so that sound which is cut after that instant and listed before the pictures tells it, too.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -29,6 +29,7 @@ use super::{Segment, SegmentConfig, Store, TargetDuration};
 use crate::base::{Monotonic, Pts, Span, WallReading};
 use crate::container::ts::Join;
 use crate::media::CutGrid;
+use crate::pump::breaks;
 use crate::timeline::Timeline;
 
 /// So many discontinuities are remembered: more than happen while the slowest rendition is behind the others.
@@ -63,6 +64,8 @@ pub struct Agreement {
     /// The cell of the first number.
     origin: i64,
     state: Mutex<State>,
+    /// Counted: where pictures broke.
+    pictures: Arc<breaks::Breaks>,
     /// One mapping for all.
     dates: ArcSwap<Dates>,
     /// What happened when, told by all of them.
@@ -75,6 +78,8 @@ struct State {
     /// Above all numbers used so far.
     next: Numbers,
     breaks: Breaks,
+    /// How many of `pictures` are among them.
+    followed: usize,
     /// The last cell that any rendition has begun.
     decided: i64,
     /// Before these, nothing is listed, in segments and in parts.
@@ -134,6 +139,16 @@ impl Breaks {
     }
 }
 
+impl State {
+    /// Takes up where `pictures` broke since it was asked last.
+    fn follow(&mut self, pictures: &breaks::Breaks) {
+        while let Some(at) = pictures.after(self.followed) {
+            self.followed = self.followed.wrapping_add(1);
+            self.breaks.push(at);
+        }
+    }
+}
+
 impl Agreement {
     /// What happened when in the stream.
     pub fn timeline(&self) -> &Arc<Timeline> {
@@ -160,6 +175,7 @@ impl Agreement {
         let state = State {
             next: stock.first,
             breaks,
+            followed: 0,
             stock,
             decided,
             fronts: [Pts::from_ticks(i64::MIN); 2],
@@ -171,7 +187,8 @@ impl Agreement {
         // No two runs begin in the same nanosecond.
         let timeline = Timeline::new(reading.wall.as_unix_nanos() as u64);
         let (state, dates) = (Mutex::new(state), ArcSwap::from_pointee(dates));
-        Arc::new(Self { numbering, target, length, origin, state, dates, timeline })
+        let pictures = Arc::default();
+        Arc::new(Self { numbering, target, length, origin, state, pictures, dates, timeline })
     }
 
     /// Where a stream begins of which no earlier run has left anything.
@@ -193,6 +210,12 @@ impl Agreement {
         // Every run begins with a discontinuity.
         let breaks = Breaks { before: stock.first.discontinuity + 1, at: VecDeque::new() };
         Beginning { origin, stock, breaks, decided: i64::MIN, dates: Dates::of(reading) }
+    }
+
+    /// Where pictures broke, for whoever writes them to tell: where segments are counted. On the grid, a break is told
+    /// with a cell.
+    pub fn pictures(&self) -> Option<&Arc<breaks::Breaks>> {
+        (self.numbering == Numbering::Counted).then_some(&self.pictures)
     }
 
     /// The numbers of one of them; `rendition` is what the log calls it.
@@ -368,7 +391,11 @@ impl Sequence {
         let join = join.max(self.kept);
         let placed = match agreement.numbering {
             Numbering::Aligned(grid) => self.align(&agreement, grid, start, join, end),
-            Numbering::Counted => Ok(self.count(&mut agreement.state(), start, join)),
+            Numbering::Counted => {
+                let mut state = agreement.state();
+                state.follow(&agreement.pictures);
+                Ok(self.count(&mut state, start, join))
+            }
         };
         self.kept = if placed.is_ok() { Join::Continuous } else { join.max(Join::Lost) };
         placed

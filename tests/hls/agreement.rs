@@ -332,6 +332,29 @@ impl Told {
     }
 }
 
+#[test]
+fn sound_that_is_listed_before_the_pictures_tells_where_they_broke() {
+    let scratch = Scratch::new("told");
+    let ledger = Ledger::open(scratch.file());
+    let (config, now) = (SegmentConfig::default(), clock().wall());
+    let agreement = Agreement::new(&ledger, "camera", Numbering::Counted, &config, &now, Span::ZERO, &[]);
+    let [mut pictures, mut sound] = std::array::from_fn(|_| Told::new(&agreement));
+    pictures.place(0, (0, Join::Lost));
+    sound.place(1, (0, Join::Lost));
+    agreement.pictures().expect("they are counted").tell(at(3000));
+    sound.place(2, (2000, Join::Continuous));
+    // Cut where it likes after they broke, and listed before what they began there.
+    sound.place(3, (3100, Join::Continuous));
+    sound.place(4, (5000, Join::Continuous));
+    pictures.place(5, (3000, Join::Broken));
+    pictures.place(6, (5000, Join::Continuous));
+    let breaks = |told: &Told| -> Vec<_> {
+        let broken = told.segments.iter().filter(|it| it.join == Join::Broken);
+        broken.map(|it| it.from).collect()
+    };
+    assert_eq!((breaks(&sound), breaks(&pictures)), (vec![0, 3100], vec![0, 3000]));
+}
+
 proptest! {
     #[test]
     fn what_is_counted_breaks_from_the_same_instant_on(

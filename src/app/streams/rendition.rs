@@ -11,7 +11,6 @@ use crate::base::{Clock, Pulse, Span};
 use crate::container::ts::{PACKET_LEN, Record};
 use crate::media::{CutGrid, Program};
 use crate::playlist::{Format, Latency, Style};
-use crate::pump::breaks::Breaks;
 use crate::pump::outlet::Outlet;
 use crate::pump::segments::Segments;
 use crate::pump::sink::{RecordSink, SinkStats};
@@ -35,8 +34,6 @@ pub(super) struct Common<'a> {
     stores: Stores,
     pub(super) protection: &'a Protection,
     pub(super) clock: &'a Arc<dyn Clock>,
-    /// Of pictures that are not cut where sound is.
-    breaks: Option<Arc<Breaks>>,
 }
 
 /// One rendition, whose units are written to `segments`.
@@ -69,13 +66,12 @@ impl<'a> Common<'a> {
         let (name, reading) = (stream.name.as_str(), clock.wall());
         let agreement =
             stores.look(|them| Agreement::new(ledger, name, numbering, &window, &reading, delay, them));
-        let breaks = (numbering == Numbering::Counted).then(Arc::default);
-        Self { stream, coding, agreement, stores, protection, clock, breaks }
+        Self { stream, coding, agreement, stores, protection, clock }
     }
 
     /// The way of the first pictures, whose breaks their sound is to follow.
     pub(super) fn leading(&self, outlet: Outlet) -> Outlet {
-        match &self.breaks {
+        match self.agreement.pictures() {
             Some(breaks) => outlet.leading(Arc::clone(breaks), self.target().limit()),
             None => outlet,
         }
@@ -83,7 +79,7 @@ impl<'a> Common<'a> {
 
     /// The way of sound alone, beside the pictures.
     pub(super) fn following(&self, outlet: Outlet) -> Outlet {
-        match &self.breaks {
+        match self.agreement.pictures() {
             Some(breaks) => outlet.following(Arc::clone(breaks)),
             None => outlet,
         }
