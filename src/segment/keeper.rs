@@ -95,6 +95,12 @@ impl Keeper {
             let mut window = Window::new(&self.config, dates);
             window.replay(listings);
             let discontinuities = window.discontinuities();
+            if let Some(last) = window.last().filter(|it| it.init.is_some()) {
+                // Parts that came after it let go of segments, too, and no record says how many did.
+                let (now, end) = (self.clock.now(), last.start + last.duration);
+                let told = now.to_pts().min(end + TargetDuration::of(self.config.target).span());
+                window.retire_by_time(told, now);
+            }
             if window.last().is_some_and(|last| self.sequence.resume(last, discontinuities)) {
                 window.set_dates(self.sequence.agreement().dates());
                 let (rendition, seconds) =
@@ -173,18 +179,16 @@ impl Keeper {
     pub(super) fn list(&mut self, segment: Segment, edge: Option<Arc<Edge>>) {
         let (end, join) = (segment.start + segment.duration, segment.join);
         let now = self.clock.now();
-        let segment = match &mut self.store {
-            Some(store) => {
-                let dates = self.sequence.agreement().dated();
-                store.keep(segment, now, dates, &self.window)
-            }
-            None => segment,
-        };
-        let early = self.window.push(segment, now);
+        let discontinuities = self.window.discontinuities();
+        let early = self.window.push(segment.clone(), now);
         let own = self.window.start().filter(|_| early > 0);
         self.window.retire_before(self.sequence.front(own), now);
-        if let (Some(store), Some(oldest)) = (&mut self.store, self.window.oldest()) {
-            store.forget_before(oldest);
+        if let Some(store) = &mut self.store {
+            // With where the list begins now: what has left it may not come back.
+            let dates = self.sequence.agreement().dated();
+            let front = self.window.front();
+            self.window.replace_last(store.keep(segment, discontinuities, now, dates, front));
+            store.forget_before(self.window.oldest().unwrap_or_default());
         }
         let (listed, retired) = self.show(edge);
 

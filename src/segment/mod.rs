@@ -4,6 +4,7 @@
 //! playlist is written, or HTTP.
 
 mod assembler;
+mod breaks;
 pub mod collector;
 pub mod crypt;
 pub mod dates;

@@ -5,9 +5,10 @@
 
 use std::sync::Arc;
 
+use super::breaks::Breaks;
 use super::ledger::{Ledger, Numbers};
-use super::sequence::{Beginning, Breaks};
-use super::store::Past;
+use super::sequence::Beginning;
+use super::store::{Listing, Past};
 use super::{Dates, Numbering, Segment, Store};
 use crate::base::{Pts, Span, WallReading};
 use crate::container::ts::Join;
@@ -34,11 +35,11 @@ impl Resumption {
         delay: Span,
     ) -> Option<Self> {
         let pasts: Vec<&Past> = stores.iter().filter_map(|store| store.past()).collect();
-        let last = |past: &&Past| past.listings.last().map(|it| it.segment.clone());
-        let newest = pasts.iter().filter_map(last).max_by_key(|it| it.sequence)?;
+        let lasts = || pasts.iter().filter_map(|past| past.last());
+        let newest = lasts().map(|it| &it.segment).max_by_key(|it| it.sequence)?;
         let now = reading.monotonic.to_pts() - delay;
         // Parts of what was being written were told under its number, which must not come again for others.
-        let in_parts = pasts.iter().filter_map(last).any(|it| it.init.is_some());
+        let in_parts = lasts().any(|it| it.segment.init.is_some());
         let (origin, from, media, decided) = match numbering {
             Numbering::Aligned(grid) => {
                 let known = grid.cell(newest.start);
@@ -51,7 +52,7 @@ impl Resumption {
 
         let told = pasts.iter().map(|past| past.discontinuities()).max()?;
         // One that not all have told yet is still told by those others.
-        let behind = pasts.iter().filter_map(last).map(|it| it.start).min()?;
+        let behind = lasts().map(|it| it.segment.start).min()?;
         let place = |segment: &Segment| match numbering {
             Numbering::Aligned(grid) => grid.instant(grid.cell(segment.start)),
             Numbering::Counted => segment.start,
@@ -60,10 +61,10 @@ impl Resumption {
         let mut at: Vec<Pts> = broken.map(place).filter(|at| *at > behind).collect();
         at.sort_unstable();
         at.dedup();
-        let mut breaks = Breaks { before: told.saturating_sub(at.len() as u64), at: at.into() };
+        let mut breaks = Breaks::known(told, at);
         breaks.push(from);
 
-        let newest = pasts.iter().max_by_key(|past| past.listings.last().map(|it| it.listed))?;
+        let newest = pasts.iter().max_by_key(|past| past.last().map(|it| it.listed))?;
         let mut dates = newest.dates;
         let slept = reading.suspended.saturating_sub(newest.suspended);
         dates.correct(reading, slept, from);
@@ -78,6 +79,10 @@ impl Resumption {
 }
 
 impl Past {
+    fn last(&self) -> Option<&Listing> {
+        self.listings.last()
+    }
+
     /// All that was listed, oldest first.
     fn segments(&self) -> impl Iterator<Item = &Segment> {
         self.listings.iter().flat_map(|it| it.gaps.iter().chain([&it.segment]))
@@ -85,7 +90,7 @@ impl Past {
 
     /// How many discontinuities were told.
     fn discontinuities(&self) -> u64 {
-        let Some(last) = self.listings.last() else { return 0 };
+        let Some(last) = self.last() else { return 0 };
         let own = last.gaps.iter().chain([&last.segment]).filter(|it| it.join == Join::Broken);
         last.discontinuities + own.count() as u64
     }

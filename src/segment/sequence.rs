@@ -16,12 +16,12 @@
 //! rendition tells it with its first segment from then on. Where pictures break is known as soon as they are written
 //! (`pump::breaks`), so that sound which is cut after that instant and listed before the pictures tells it, too.
 
-use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
+use super::breaks::Breaks;
 use super::dates::{Correction, Dates};
 use super::ledger::{Ledger, Numbers, Reservation, Stock, counted_at};
 use super::resume::Resumption;
@@ -29,11 +29,8 @@ use super::{Segment, SegmentConfig, Store, TargetDuration};
 use crate::base::{Monotonic, Pts, Span, WallReading};
 use crate::container::ts::Join;
 use crate::media::CutGrid;
-use crate::pump::breaks;
+use crate::pump::breaks::Breaks as Pictures;
 use crate::timeline::Timeline;
-
-/// So many discontinuities are remembered: more than happen while the slowest rendition is behind the others.
-const REMEMBERED: usize = 64;
 
 /// How the segments of a stream are numbered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +62,7 @@ pub struct Agreement {
     origin: i64,
     state: Mutex<State>,
     /// Counted: where pictures broke.
-    pictures: Arc<breaks::Breaks>,
+    pictures: Arc<Pictures>,
     /// One mapping for all.
     dates: ArcSwap<Dates>,
     /// What happened when, told by all of them.
@@ -98,50 +95,9 @@ pub(super) struct Beginning {
     pub(super) dates: Dates,
 }
 
-/// Where discontinuities stand, oldest first.
-#[derive(Debug)]
-pub(super) struct Breaks {
-    /// How many there were before these.
-    pub(super) before: u64,
-    pub(super) at: VecDeque<Pts>,
-}
-
-impl Breaks {
-    /// How many there are up to the beginning of a segment at `at`, its own included.
-    fn until(&self, at: Pts) -> u64 {
-        self.before + self.at.partition_point(|it| *it <= at) as u64
-    }
-
-    pub(super) fn all(&self) -> u64 {
-        self.before + self.at.len() as u64
-    }
-
-    fn contain(&self, at: Pts) -> bool {
-        self.at.contains(&at)
-    }
-
-    /// That after the first `seen` is at `at`: one that is known, if it is said to be later, or another.
-    fn meet(&mut self, seen: u64, at: Pts) {
-        let known = seen.checked_sub(self.before).and_then(|index| self.at.get_mut(index as usize));
-        match known {
-            Some(known) => *known = at.min(*known),
-            None => self.push(at),
-        }
-    }
-
-    /// Adds one, no earlier than those that are known.
-    pub(super) fn push(&mut self, at: Pts) {
-        self.at.push_back(self.at.back().map_or(at, |last| at.max(*last)));
-        if self.at.len() > REMEMBERED {
-            self.at.pop_front();
-            self.before += 1;
-        }
-    }
-}
-
 impl State {
     /// Takes up where `pictures` broke since it was asked last.
-    fn follow(&mut self, pictures: &breaks::Breaks) {
+    fn follow(&mut self, pictures: &Pictures) {
         while let Some(at) = pictures.after(self.followed) {
             self.followed = self.followed.wrapping_add(1);
             self.breaks.push(at);
@@ -208,13 +164,13 @@ impl Agreement {
         };
         let stock = ledger.stock(stream, counted);
         // Every run begins with a discontinuity.
-        let breaks = Breaks { before: stock.first.discontinuity + 1, at: VecDeque::new() };
+        let breaks = Breaks::after(stock.first.discontinuity + 1);
         Beginning { origin, stock, breaks, decided: i64::MIN, dates: Dates::of(reading) }
     }
 
     /// Where pictures broke, for whoever writes them to tell: where segments are counted. On the grid, a break is told
     /// with a cell.
-    pub fn pictures(&self) -> Option<&Arc<breaks::Breaks>> {
+    pub fn pictures(&self) -> Option<&Arc<Pictures>> {
         (self.numbering == Numbering::Counted).then_some(&self.pictures)
     }
 

@@ -135,13 +135,21 @@ impl Window {
             let follows = self.last().is_some_and(|last| last.sequence.checked_add(1) == Some(first));
             let before = if follows { Before::Gaps(gaps) } else { Before::Anew { discontinuities, gaps } };
             self.prepare(before, listed);
+            let list = front.map_or(Span::ZERO, |(_, start)| segment.start + segment.duration - start);
+            self.push_to(segment, listed, list);
             // What had left the list does not come back, though what it left for may be gone.
             while self.front().zip(front).is_some_and(|((known, _), (front, _))| known < front) {
                 self.shown.take();
                 self.retire_first(listed);
             }
-            let list = front.map_or(Span::ZERO, |(_, start)| segment.start + segment.duration - start);
-            self.push_to(segment, listed, list);
+        }
+    }
+
+    /// The newest segment's bytes lie elsewhere from now on.
+    pub(super) fn replace_last(&mut self, moved: Segment) {
+        if let Some(last) = self.listed.back_mut() {
+            self.shown.take();
+            last.segment = Arc::new(moved);
         }
     }
 

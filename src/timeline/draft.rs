@@ -1,8 +1,10 @@
 //! What may be said of which time, and why something else is not.
 
-use super::log::MOST;
 use crate::base::{Pts, Span};
 use crate::media::marker::{Label, MarkerKind};
+
+/// How many markers there are at most, ours among them.
+pub(super) const MOST: usize = 10_000;
 
 /// Clocks of other machines may be so far ahead of ours, and what they tell of is taken for now.
 const AHEAD: Span = Span::from_millis(2_000);

@@ -3,12 +3,10 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::draft::{Draft, Extent, Refusal, past, within};
+use super::draft::{Draft, Extent, MOST, Refusal, past, within};
 use crate::base::{Pts, Span};
 use crate::media::marker::{Label, Marker, MarkerId, MarkerKind};
 
-/// How many markers there are at most, ours among them.
-pub(super) const MOST: usize = 10_000;
 /// As many of these places are kept for ours: nobody's flood keeps a transmission out.
 const KEPT_FOR_OURS: usize = 1_000;
 /// Whoever was to end a marker that began so long before the window is taken for gone.

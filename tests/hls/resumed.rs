@@ -24,6 +24,17 @@ struct Run {
 impl Run {
     /// The first, or that after one which has `kept` its windows.
     fn begin(clock: &Arc<SimClock>, scratch: &Scratch, numbering: Numbering, kept: Vec<OwnedFd>) -> Self {
+        Self::with([SegmentConfig::default(); 2], clock, scratch, numbering, kept)
+    }
+
+    /// The same, each as it is configured.
+    fn with(
+        configs: [SegmentConfig; 2],
+        clock: &Arc<SimClock>,
+        scratch: &Scratch,
+        numbering: Numbering,
+        kept: Vec<OwnedFd>,
+    ) -> Self {
         let names = ["radio/one", "radio/other"];
         let new = |name| Store::new(name, "terms").expect("memory");
         let again =
@@ -34,12 +45,12 @@ impl Run {
         };
         let kept =
             stores.iter().map(|it| it.descriptor().try_clone_to_owned().expect("a descriptor")).collect();
-        let (config, ledger) = (SegmentConfig::default(), Ledger::open(scratch.file()));
+        let ledger = Ledger::open(scratch.file());
         let them: Vec<&Store> = stores.iter().collect();
         let agreement =
-            Agreement::new(&ledger, "radio", numbering, &config, &clock.wall(), Span::ZERO, &them);
-        let bench = |store| Bench::stored(config, clock, &agreement, Some(store));
-        Self { benches: stores.into_iter().map(bench).collect(), kept }
+            Agreement::new(&ledger, "radio", numbering, &configs[0], &clock.wall(), Span::ZERO, &them);
+        let bench = |(store, config)| Bench::stored(config, clock, &agreement, Some(store));
+        Self { benches: stores.into_iter().zip(configs).map(bench).collect(), kept }
     }
 
     /// Ends as one that is killed: nothing is done.
@@ -119,6 +130,42 @@ fn what_comes_after_a_restart_joins_what_was_with_one_discontinuity() {
                 assert_eq!(bytes(old), bytes(new));
                 assert_eq!(before.dates.at(old.start), now.dates.at(new.start));
             }
+        }
+    }
+}
+
+/// RFC 8216, 6.2.2: what has left a list does not come back to it.
+#[test]
+fn what_had_left_the_list_for_another_rendition_does_not_come_back() {
+    let (scratch, clock) = (Scratch::new("resumed-fronts"), clock());
+    let config = SegmentConfig { length: Span::from_millis(60_000), ..SegmentConfig::default() };
+    // Room for eight segments or so, and as many that are no longer listed.
+    let little = SegmentConfig { bytes: 20 * 8 * 188, ..config };
+    let begin = |kept| Run::with([config, little], &clock, &scratch, aligned(), kept);
+    let mut kept = Vec::new();
+    for run in 0..12 {
+        let mut now = begin(kept);
+        for n in 0..5 {
+            let cell = 5 * run + n;
+            for (bench, late) in now.benches.iter_mut().zip([0, 30]) {
+                let first = bench
+                    .shelf
+                    .lists
+                    .lock()
+                    .expect("nobody panicked")
+                    .last()
+                    .map(|it| it.1.listed[0].sequence);
+                let join = if n == 0 { Join::Lost } else { Join::Continuous };
+                bench.play([on_time(&clock, cell * TARGET + late, (cell + 1) * TARGET + late, join)]);
+                let last = bench.shelf.last().listed[0].sequence;
+                assert!(first.is_none_or(|first| last >= first), "{last} after {first:?} in run {run}");
+            }
+        }
+        let last;
+        (kept, last) = now.kill();
+        let again = begin(kept.iter().map(|it| it.try_clone().expect("a descriptor")).collect());
+        for (bench, last) in again.benches.iter().zip(last) {
+            assert_eq!(playlist(&bench.shelf.last()), playlist(&last), "after run {run}");
         }
     }
 }

@@ -91,8 +91,8 @@ enum Kind {
 }
 
 impl VideoStream {
-    /// The rendition `name` of a stream (`camera/video`) that shows a camera, cut on `grid`. Where its pictures are encoded and the board does not keep
-    /// up, `steps` are taken in their order.
+    /// The rendition `name` of a stream (`camera/video`) that shows a camera, cut on `grid`. Where its pictures are
+    /// encoded and the board does not keep up, `steps` are taken in their order.
     pub fn new(
         name: &str,
         mode: VideoMode,

@@ -159,7 +159,7 @@ pub(super) fn moved(segment: Segment, mut bytes: Bytes) -> Segment {
     let mut media = bytes.split_off(init);
     let body = whole(media.clone());
     let parts = segment.parts.iter().map(|part| {
-        let body = if part.body.len > 0 { whole(media.split_to(part.body.len)) } else { Body::default() };
+        let body = whole(media.split_to(part.body.len));
         Part { body, ..part.clone() }
     });
     Segment { parts: parts.collect(), body, ..segment }

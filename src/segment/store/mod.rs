@@ -18,7 +18,6 @@ use serde::{Deserialize, Serialize};
 
 use self::entry::Entry;
 use self::record::Unread;
-use super::window::Window;
 use super::{Before, Dates, Segment};
 use crate::base::{Monotonic, Pts};
 use crate::sys::lasting::{Lasting, Piece};
@@ -192,17 +191,18 @@ impl Store {
         }
     }
 
-    /// Moves a segment that is being listed into this memory. Where there is no room, it stays where it is.
+    /// Moves a segment that is being listed into this memory, in a list that begins with `front`; `discontinuities` were
+    /// told before it. Where there is no room, it stays where it is.
     pub(super) fn keep(
         &mut self,
         segment: Segment,
+        discontinuities: u64,
         listed: Monotonic,
         dates: (Dates, Duration),
-        window: &Window,
+        front: Option<(u64, Pts)>,
     ) -> Segment {
-        let before = self.before.take();
-        let before = before.unwrap_or_else(|| (window.discontinuities(), Vec::new()));
-        let entry = Entry::of(&segment, before, listed, window.front(), dates);
+        let before = self.before.take().unwrap_or((discontinuities, Vec::new()));
+        let entry = Entry::of(&segment, before, listed, front, dates);
         match record::write(&mut self.memory, &entry, Entry::bytes(&segment)) {
             Ok((piece, bytes)) => {
                 self.has_room = true;

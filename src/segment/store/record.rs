@@ -5,7 +5,7 @@
 
 use std::io;
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use flate2::Crc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -73,15 +73,15 @@ pub(super) fn read<T: DeserializeOwned>(memory: &mut Lasting) -> Result<Option<(
     if magic != MAGIC {
         return Err(Unread::Layout);
     }
-    let (lens, sum) = rest.split_at(12);
-    let number = |bytes: &[u8]| bytes.iter().rev().fold(0, |sum: u64, byte| sum << 8 | u64::from(*byte));
-    let len = usize::try_from(number(&lens[..4])).ok().filter(|it| *it <= LONGEST).ok_or(Unread::Spoilt)?;
+    let (lens, mut sum) = rest.split_at(12);
+    let mut numbers = lens;
+    let len = usize::try_from(numbers.get_u32_le()).ok().filter(|it| *it <= LONGEST).ok_or(Unread::Spoilt)?;
     let mut description = vec![0; len];
     memory.read(HEAD_LEN, &mut description)?;
-    if u64::from(checksum(lens, &description)) != number(sum) {
+    if checksum(lens, &description) != sum.get_u32_le() {
         return Err(Unread::Spoilt);
     }
-    let all = usize::try_from(number(&lens[4..])).ok().and_then(|it| it.checked_add(HEAD_LEN + len));
+    let all = usize::try_from(numbers.get_u64_le()).ok().and_then(|it| it.checked_add(HEAD_LEN + len));
     let piece = memory.take(all.ok_or(Unread::Spoilt)?)?;
     let bytes = Bytes::from_owner(piece.clone()).slice(HEAD_LEN + len..);
     Ok(Some((serde_json::from_slice(&description)?, piece, bytes)))
