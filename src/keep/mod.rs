@@ -203,11 +203,6 @@ impl Writer {
         Arc::clone(&self.stats)
     }
 
-    /// The stream.
-    pub fn stream(&self) -> &str {
-        &self.stream
-    }
-
     /// Writes until stopped, and then what there still is.
     pub fn run(mut self, clock: &dyn Clock, stop: &Stop) {
         while !stop.wait(LOOK) {

@@ -24,7 +24,7 @@ use super::connection::Busy;
 use super::hold::{Change, Held, Wait};
 use super::live::Live;
 use super::rendition::Rendition;
-use super::reply::{self, Media, Reply};
+use super::reply::{self, Media, Reply, unknown};
 use super::route::{self, Folder, METHODS, Refusal, Route, Verb};
 use super::shown::PartOf;
 use super::snapshot::Snapshots;
@@ -420,10 +420,6 @@ async fn pictured(snapshots: &Snapshots) -> Reply {
         Ok(jpeg) => reply::snapshot(jpeg),
         Err(why) => reply::no_snapshot_now(&why, 1),
     }
-}
-
-pub(super) fn unknown() -> Reply {
-    reply::plain(StatusCode::NOT_FOUND, "nothing is here; the page is at /\n")
 }
 
 fn refuse(refusal: Refusal) -> Reply {

@@ -38,11 +38,11 @@ use std::time::Duration;
 
 pub use access::{Access, Pass, Token};
 pub use api::Writers;
-pub use board::Board;
+pub use board::{Board, is_origin};
 pub use certificate::{CertificateError, Identity};
 pub use rendition::Rendition;
 pub use route::{RESERVED, is_rendition_name, is_stream_name};
-pub use server::{BindError, Server, Site, is_origin};
+pub use server::{BindError, Server, Site};
 pub use snapshot::{Photos, Snapshots};
 pub use station::{Lineup, MultivariantRenderer, Station};
 pub use stats::{Class, Kind, ServeStats};

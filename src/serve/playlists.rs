@@ -5,10 +5,10 @@ use std::sync::Arc;
 use hyper::HeaderMap;
 
 use super::access::Pass;
-use super::handler::{Asked, unknown};
+use super::handler::Asked;
 use super::hold::{Change, Wait};
 use super::rendition::Rendition;
-use super::reply::{self, Lasting, Reply};
+use super::reply::{self, Lasting, Reply, unknown};
 use super::station::Lineup;
 use super::texts::{self, Desk, Draft, Scope, Wanted};
 use crate::base::WallTime;

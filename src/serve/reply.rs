@@ -376,6 +376,10 @@ pub(super) fn metrics(text: String) -> Reply {
     reply(StatusCode::OK, METRICS, NEVER, Body::Full(Bytes::from(text)))
 }
 
+pub(super) fn unknown() -> Reply {
+    plain(StatusCode::NOT_FOUND, "nothing is here; the page is at /\n")
+}
+
 /// A line for people.
 pub(super) fn plain(status: StatusCode, line: impl Into<Bytes>) -> Reply {
     let cache = if status == StatusCode::NOT_FOUND { BRIEFLY } else { NEVER };

@@ -6,8 +6,6 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::Uri;
-use hyper::header::HeaderValue;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -448,42 +446,9 @@ fn remedy(error: &io::Error, address: SocketAddr, setting: &str) -> String {
     }
 }
 
-/// Whether this is an origin as browsers write it (RFC 6454, 6.2): scheme and host, a port if it is not the
-/// usual one, and nothing behind, not even a slash; or `*`, which stands for all.
-pub fn is_origin(text: &str) -> bool {
-    let exact = || {
-        let uri: Uri = text.parse().ok()?;
-        let port = uri.port().map_or_else(String::new, |port| format!(":{port}"));
-        Some(format!("{}://{}{port}", uri.scheme_str()?, uri.host()?))
-    };
-    text == "*" || exact().is_some_and(|exact| exact == text)
-}
-
-pub(super) fn parse_origin(text: &str) -> Result<HeaderValue, BindError> {
-    let origin = HeaderValue::from_str(text).ok().filter(|_| is_origin(text));
-    origin.ok_or_else(|| BindError::Origin(text.to_owned()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn origins_are_written_as_browsers_write_them() {
-        for good in ["*", "https://example.org", "http://localhost:3000", "https://[::1]:8443"] {
-            assert!(parse_origin(good).is_ok(), "{good}");
-        }
-        for bad in [
-            "",
-            "example.org",
-            "https://example.org/",
-            "https://a.org, https://b.org",
-            "https://u@a.org",
-            "a\nb",
-        ] {
-            assert!(matches!(parse_origin(bad), Err(BindError::Origin(_))), "{bad:?}");
-        }
-    }
 
     #[test]
     fn the_refusal_is_well_formed() {

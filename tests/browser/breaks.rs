@@ -18,7 +18,7 @@ use crate::chromium::Browser;
 use crate::libraries::{self, Case};
 use crate::outpost_program::{Outpost, fetch};
 use crate::players::{Media, PLAYERS, Playing};
-use crate::{alone, for_players, temporary};
+use crate::{alone, profile, temporary};
 
 /// How long a source, or the whole machine, is away.
 const AWAY: Duration = Duration::from_secs(3);
@@ -308,7 +308,7 @@ fn follows(before: &MediaPlaylist, after: &MediaPlaylist, what: &str) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_player_goes_on_through_every_break() {
     let _alone = alone().await;
-    let (dir, profile) = (for_players("breaks"), temporary("breaks-profile"));
+    let (dir, profile) = (temporary("breaks"), profile("breaks"));
     let mut station = Station::start(&dir.join("station"), &CODED);
     let url = station.outpost.url(CASE.path);
     let browser = Browser::start(&profile).await;

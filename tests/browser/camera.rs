@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::chromium::{Browser, SCREEN};
 use crate::eye::Drawn;
 use crate::outpost_program::{Outpost, fetch};
-use crate::{PATIENCE, PLAYS, RETURN, alone, temporary};
+use crate::{PATIENCE, PLAYS, RETURN, alone, profile, temporary};
 
 /// What the page shows.
 const SEE: &str = "const $ = (id) => document.getElementById(id);
@@ -57,7 +57,7 @@ const FULL: &str = "return document.fullscreenElement?.id === 'screen'
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_phone_sees_the_demo_in_silence_and_hears_it_after_a_tap() {
     let _alone = alone().await;
-    let (state, profile) = (temporary("camera-state"), temporary("camera-profile"));
+    let (state, profile) = (temporary("camera-state"), profile("camera"));
     let outpost = Outpost::start(&["demo"], &[], &state);
     let browser = Browser::start(&profile).await;
     browser.open(&outpost.url("/")).await;
@@ -117,7 +117,7 @@ async fn a_phone_sees_the_demo_in_silence_and_hears_it_after_a_tap() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_browser_that_plays_hls_itself_sees_and_hears_it_too() {
     let _alone = alone().await;
-    let (state, profile) = (temporary("native-state"), temporary("native-profile"));
+    let (state, profile) = (temporary("native-state"), profile("native"));
     let outpost = Outpost::start(&["demo"], &[], &state);
     let browser = Browser::start(&profile).await;
     browser.before_every_page(AS_APPLE);

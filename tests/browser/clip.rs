@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::chromium::Browser;
 use crate::outpost_program::Outpost;
-use crate::{PATIENCE, alone, temporary};
+use crate::{PATIENCE, alone, profile, temporary};
 
 /// How long it takes until there is something to cut from.
 const GROWING: Duration = Duration::from_secs(40);
@@ -23,7 +23,7 @@ fn open(kind: &str, stream: &str) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_clip_plays_and_can_be_sought_in() {
     let _alone = alone().await;
-    let (state, profile) = (temporary("clip-state"), temporary("clip-profile"));
+    let (state, profile) = (temporary("clip-state"), profile("clip"));
     let outpost = Outpost::start(&["demo"], &[], &state);
     let browser = Browser::start(&profile).await;
     browser.open(&outpost.url("/radio")).await;

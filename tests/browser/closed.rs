@@ -6,7 +6,7 @@ use std::process::Command;
 
 use crate::chromium::Browser;
 use crate::outpost_program::Outpost;
-use crate::{PATIENCE, PLAYS, alone, temporary};
+use crate::{PATIENCE, PLAYS, alone, profile, temporary};
 
 const STREAMS: &str = r#"
 [[stream]]
@@ -23,7 +23,7 @@ audio.kind = "synth"
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_page_keeps_its_pass_and_says_where_it_is_not_let_in() {
     let _alone = alone().await;
-    let (state, profile) = (temporary("closed-state"), temporary("closed-profile"));
+    let (state, profile) = (temporary("closed-state"), profile("closed"));
     let config = state.join("outpost.toml");
     fs::write(&config, STREAMS).expect("a file");
     let file = config.to_str().expect("text");

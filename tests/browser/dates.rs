@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::chromium::Browser;
 use crate::libraries::{self, Case};
 use crate::outpost_program::Outpost;
-use crate::{alone, temporary};
+use crate::{alone, profile, temporary};
 
 const STREAM: &str = "[[stream]]\nname = \"camera\"\nlow_latency = {}\nwindow.segment = \"1s\"\n\
     video = { kind = \"synth\", size = \"320x180\", rate = 25, bitrate = \"300k\" }\n\
@@ -28,7 +28,7 @@ const BOUND: f64 = 0.15;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn players_read_the_time_within_a_stream_and_it_is_that_of_the_playlist() {
     let _alone = alone().await;
-    let (state, profile) = (temporary("dates-state"), temporary("dates-profile"));
+    let (state, profile) = (temporary("dates-state"), profile("dates"));
     let config = state.join("outpost.toml");
     fs::write(&config, STREAM).expect("a configuration");
     let outpost = Outpost::start(&["run", config.to_str().expect("UTF-8")], &[], &state);

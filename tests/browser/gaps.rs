@@ -20,7 +20,7 @@ use crate::breaks::{CASE, ENCODED, Station, give, go_on};
 use crate::chromium::Browser;
 use crate::outpost_program::fetch;
 use crate::players::{Media, PLAYERS, Player};
-use crate::{alone, for_players, libraries, temporary};
+use crate::{alone, libraries, profile, temporary};
 
 const RENDITIONS: [&str; 2] = ["video", "audio"];
 
@@ -130,7 +130,7 @@ impl Between {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_player_goes_on_after_what_was_lost() {
     let _alone = alone().await;
-    let (dir, profile) = (for_players("gaps"), temporary("gaps-profile"));
+    let (dir, profile) = (temporary("gaps"), profile("gaps"));
     let station = Station::start(&dir.join("station"), &ENCODED);
     let between = Between { program: station.address(), lost: Arc::default() };
     let address = between.listen();

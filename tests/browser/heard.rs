@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::chromium::{Browser, DENSITY, SCREEN};
 use crate::outpost_program::{Outpost, fetch};
-use crate::{PATIENCE, PLAYS, alone, temporary};
+use crate::{PATIENCE, PLAYS, alone, profile, temporary};
 
 /// Two seconds and a half of a tone in every five; the eight pitches are 150 Hz apart.
 const TONES: &str =
@@ -136,7 +136,7 @@ fn radio(state: &Path) -> Outpost {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_tapped_on_is_heard_then_the_next_and_several_without_silence() {
     let _alone = alone().await;
-    let (state, profile) = (temporary("heard-state"), temporary("heard-profile"));
+    let (state, profile) = (temporary("heard-state"), profile("heard"));
     let outpost = radio(&state);
     let browser = Browser::start(&profile).await;
     browser.open(&outpost.url("/radio")).await;
@@ -249,7 +249,7 @@ async fn what_was_chosen_is_remembered(browser: &Browser, outpost: &Outpost) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_moment_is_shared_and_what_ends_is_told_at_once() {
     let _alone = alone().await;
-    let (state, profile) = (temporary("shared-state"), temporary("shared-profile"));
+    let (state, profile) = (temporary("shared-state"), profile("shared"));
     let outpost = radio(&state);
     let browser = Browser::start(&profile).await;
     browser.open(&outpost.url("/radio")).await;
@@ -341,7 +341,7 @@ const AS_APPLE: &str = "const piece = `?from=${new Date(Date.now() - 60_000).toI
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_browser_that_plays_hls_itself_hears_what_is_tapped_on_too() {
     let _alone = alone().await;
-    let (state, profile) = (temporary("own-state"), temporary("own-profile"));
+    let (state, profile) = (temporary("own-state"), profile("own"));
     let outpost = radio(&state);
     let browser = Browser::start(&profile).await;
     browser.open(&outpost.url("/radio")).await;
@@ -368,7 +368,7 @@ async fn a_browser_that_plays_hls_itself_hears_what_is_tapped_on_too() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn it_fits_screens_of_every_shape() {
     let _alone = alone().await;
-    let (state, profile) = (temporary("shapes-state"), temporary("shapes-profile"));
+    let (state, profile) = (temporary("shapes-state"), profile("shapes"));
     let outpost = Outpost::start(&["demo"], &[], &state);
     let browser = Browser::start(&profile).await;
     browser.open(&outpost.url("/radio")).await;

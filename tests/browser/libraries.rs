@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::chromium::Browser;
 use crate::lost::filmed;
 use crate::outpost_program::Outpost;
-use crate::{PATIENCE, alone, temporary, website};
+use crate::{PATIENCE, alone, profile, temporary, website};
 
 /// How long each stream is watched.
 const WATCHED: Duration = Duration::from_secs(6);
@@ -168,7 +168,7 @@ async fn play(browser: &Browser, count: usize, what: &str) -> Vec<Value> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_players_of_web_sites_play_each_stream() {
     let _alone = alone().await;
-    let (state, profile) = (temporary("libraries-state"), temporary("libraries-profile"));
+    let (state, profile) = (temporary("libraries-state"), profile("libraries"));
     let config = state.join("outpost.toml");
     fs::write(&config, STREAMS).expect("a configuration");
     let outpost = Outpost::start(&["run", config.to_str().expect("UTF-8")], &[], &state);
@@ -186,7 +186,7 @@ async fn the_players_of_web_sites_play_each_stream() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_camera_that_goes_and_comes_back_is_no_end_to_them() {
     let _alone = alone().await;
-    let (state, profile) = (temporary("libraries-lost-state"), temporary("libraries-lost-profile"));
+    let (state, profile) = (temporary("libraries-lost-state"), profile("libraries-lost"));
     let (outpost, cameras) = filmed(&state);
     let browser = Browser::start(&profile).await;
     let brighter = |than: f64| move |look: &Value| look["brightness"].as_f64().is_some_and(|it| it > than);

@@ -11,7 +11,7 @@ use nix::unistd::Pid;
 use crate::chromium::Browser;
 use crate::eye::Drawn;
 use crate::outpost_program::Outpost;
-use crate::{PATIENCE, PLAYS, alone, temporary};
+use crate::{PATIENCE, PLAYS, alone, profile, temporary};
 
 const SAYS_LOST: &str = "const notice = document.getElementById('notice');
     return !notice.hidden && notice.textContent.startsWith('No picture from the camera ')
@@ -74,7 +74,7 @@ pub(crate) fn filmed(state: &Path) -> (Outpost, [(&'static str, Camera); 2]) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_camera_that_goes_is_missed_in_words_and_seen_again_without_loading_anew() {
     let _alone = alone().await;
-    let (state, profile) = (temporary("lost-state"), temporary("lost-profile"));
+    let (state, profile) = (temporary("lost-state"), profile("lost"));
     let (outpost, cameras) = filmed(&state);
     let browser = Browser::start(&profile).await;
     for (name, camera) in cameras {

@@ -10,6 +10,9 @@ mod outpost_program;
 #[allow(dead_code)]
 #[path = "../support/players.rs"]
 mod players;
+#[allow(dead_code)]
+#[path = "../support/tool.rs"]
+mod tool;
 #[path = "../support/website.rs"]
 mod website;
 
@@ -28,11 +31,12 @@ mod quick;
 mod radio;
 mod seek;
 
-use std::ops::Deref;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use tokio::sync::{Mutex, MutexGuard};
+
+use crate::tool::Scratch;
 
 /// Two cores carry one browser that decodes pictures, and no second one.
 static BROWSER: Mutex<()> = Mutex::const_new(());
@@ -49,39 +53,16 @@ async fn alone() -> MutexGuard<'static, ()> {
     BROWSER.lock().await
 }
 
-/// A folder that goes with the test, after what was opened later: the program, the browser.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(path: PathBuf) -> Self {
-        std::fs::create_dir_all(&path).expect("room for a folder");
-        Self(path)
-    }
+/// Of the program. It goes with the test, after what was opened later. Not in the target folder: VLC runs as `nobody`, who
+/// cannot enter a home.
+fn temporary(name: &str) -> Scratch {
+    Scratch::new(&format!("browser-{name}"))
 }
 
-impl Deref for Folder {
-    type Target = Path;
-
-    fn deref(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-/// In memory where there is some: what a browser fetches goes through a cache in its profile, and a disk that takes its time
-/// would be heard.
-fn temporary(name: &str) -> Folder {
+/// Of a browser, in memory where there is some: what it fetches goes through a cache in there, and a disk that takes its
+/// time would be heard.
+fn profile(name: &str) -> Scratch {
     let memory = Path::new("/dev/shm");
-    let place = if memory.is_dir() { memory } else { Path::new(env!("CARGO_TARGET_TMPDIR")) };
-    Folder::new(place.join(format!("outpost-browser-{}-{name}", std::process::id())))
-}
-
-/// Not in the target folder: VLC runs as `nobody`, who cannot enter a home.
-fn for_players(name: &str) -> Folder {
-    Folder::new(std::env::temp_dir().join(format!("outpost-{name}-{}", std::process::id())))
+    let parent = if memory.is_dir() { memory } else { Path::new(env!("CARGO_TARGET_TMPDIR")) };
+    Scratch::under(parent, &format!("profile-{name}"))
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::chromium::Browser;
 use crate::outpost_program::Outpost;
-use crate::{PATIENCE, PLAYS, alone, temporary};
+use crate::{PATIENCE, PLAYS, alone, profile, temporary};
 
 const PICTURES: &str = "return document.getElementById('video').getVideoPlaybackQuality().totalVideoFrames";
 const SOUND: &str = "return document.getElementById('video').webkitAudioDecodedByteCount";
@@ -16,7 +16,7 @@ const NEAR: f64 = 4.0;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_wants_low_delay_gets_it_and_may_give_it_back() {
     let _alone = alone().await;
-    let (state, profile) = (temporary("quick-state"), temporary("quick-profile"));
+    let (state, profile) = (temporary("quick-state"), profile("quick"));
     let outpost = Outpost::start(&["demo"], &[], &state);
     let browser = Browser::start(&profile).await;
     browser.open(&outpost.url("/camera")).await;

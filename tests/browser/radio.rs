@@ -11,7 +11,7 @@ use crate::chromium::{Browser, SCREEN};
 use crate::eye::looks_drawn;
 use crate::files::everything_loaded;
 use crate::outpost_program::{Outpost, fetch};
-use crate::{PATIENCE, PLAYS, RETURN, alone, temporary};
+use crate::{PATIENCE, PLAYS, RETURN, alone, profile, temporary};
 
 /// How long sound is listened to.
 const LISTENING: Duration = Duration::from_secs(8);
@@ -36,7 +36,7 @@ const SILENT: &str = "return document.documentElement.dataset.state !== 'playing
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_phone_hears_the_demo_and_hears_it_again_after_a_crash() {
     let _alone = alone().await;
-    let (state, profile) = (temporary("state"), temporary("profile"));
+    let (state, profile) = (temporary("state"), profile("radio"));
     let outpost = Outpost::start(&["demo"], &[], &state);
     let browser = Browser::start(&profile).await;
 

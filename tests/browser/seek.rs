@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::chromium::Browser;
 use crate::outpost_program::Outpost;
-use crate::{PATIENCE, PLAYS, alone, temporary};
+use crate::{PATIENCE, PLAYS, alone, profile, temporary};
 
 /// How long it takes until there is a line to seek on, and then some.
 const GROWING: Duration = Duration::from_secs(60);
@@ -19,7 +19,7 @@ const RELEASE: &str = "document.getElementById('seek').dispatchEvent(new Event('
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thumb_goes_back_to_the_beginning_of_the_window_and_returns() {
     let _alone = alone().await;
-    let (state, profile) = (temporary("seek-state"), temporary("seek-profile"));
+    let (state, profile) = (temporary("seek-state"), profile("seek"));
     let outpost = Outpost::start(&["demo"], &[], &state);
     let browser = Browser::start(&profile).await;
     browser.open(&outpost.url("/radio")).await;

@@ -203,6 +203,7 @@ pub(super) fn build(order: &mut Order) -> Result<Parts, BuildError> {
         let camera = Camera::new(device, wanted, seen.title(), Arc::clone(clock), Arc::clone(&figures.1));
         parts.scenes.push((key, figures, camera));
     }
+    kept.give_up();
     Ok(parts)
 }
 

@@ -47,12 +47,11 @@ impl Kept {
         };
         Stores { open: RefCell::new(own.filter_map(open).collect()), taken: RefCell::default(), terms }
     }
-}
 
-impl Drop for Kept {
-    /// What nobody goes on with takes memory for nothing.
-    fn drop(&mut self) {
-        self.0.keys().for_each(|rendition| service::forget(&name(rendition)));
+    /// All streams have theirs: what nobody goes on with takes memory for nothing. Not before, as a program that cannot
+    /// start leaves them to the next one.
+    pub(super) fn give_up(&mut self) {
+        std::mem::take(&mut self.0).keys().for_each(|rendition| service::forget(&name(rendition)));
     }
 }
 
@@ -97,15 +96,10 @@ impl Stores {
         }
     }
 
-    /// All that were taken.
+    /// All that were taken; the others are given up.
     pub(super) fn taken(&self) -> Taken {
+        self.open.take().keys().for_each(|rendition| service::forget(&name(rendition)));
         self.taken.take()
-    }
-}
-
-impl Drop for Stores {
-    fn drop(&mut self) {
-        self.open.get_mut().keys().for_each(|rendition| service::forget(&name(rendition)));
     }
 }
 

@@ -124,8 +124,8 @@ export class Follower {
   }
 
   #follow(revision) {
-    this.#source = new EventSource(`${this.#path}/events?since=${revision}`);
-    const on = (event, act) => this.#source.addEventListener(event, ({ data }) => {
+    const source = this.#source = new EventSource(`${this.#path}/events?since=${revision}`);
+    const on = (event, act) => source.addEventListener(event, ({ data }) => {
       this.#told = true;
       act(JSON.parse(data));
     });
@@ -136,7 +136,11 @@ export class Follower {
       this.close();
       this.poll();
     });
-    this.#source.addEventListener("error", () => { this.#told = false; }); // the browser tries again, and tells how far it knows
+    source.addEventListener("error", () => {
+      this.#told = false;
+      // The browser tries again, and tells how far it knows; not where something else answered than we.
+      if (source.readyState === EventSource.CLOSED) this.close();
+    });
   }
 
   /** Lists all, or what may have been missed; `now` is the server's clock, ms. */

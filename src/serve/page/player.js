@@ -216,9 +216,9 @@ export class Player {
     if (edge !== null) this.#seek(edge);
   }
 
-  /** Starts over at the live edge: the server was restarted, its window is a new one. */
+  /** Starts over: the server was restarted. Where its window went on, the place is still there. */
   restart() {
-    if (this.active) this.#connect();
+    if (this.active) this.#connect(this.#kept);
     else this.#release();
   }
 
@@ -297,6 +297,11 @@ export class Player {
   #seek(position) {
     this.#media.currentTime = position;
     this.#reached = { position, at: performance.now() };
+  }
+
+  /** Whoever went back stays there. */
+  get #kept() {
+    return this.#aim ?? (this.#following ? null : this.date);
   }
 
   /** Opens the playlist, at a moment or live. */
@@ -401,7 +406,7 @@ export class Player {
     if (this.#retry) return;
     const wait = BACKOFF[Math.min(this.#attempts, BACKOFF.length - 1)];
     const resume = gently && this.#attempts < 3 && this.#hls?.levels.length > 0;
-    const kept = this.#aim ?? (this.#following ? null : this.date); // whoever went back stays there
+    const kept = this.#kept;
     this.#attempts += 1;
     this.#attempt = () => {
       this.#retry = 0;
