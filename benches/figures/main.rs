@@ -12,6 +12,7 @@ mod crowd;
 mod detect;
 mod lines;
 mod load;
+mod markers;
 #[path = "../../tests/support/outpost.rs"]
 mod outpost;
 mod overhead;
@@ -56,10 +57,11 @@ const WINDOW_BYTES: &str = "outpost_window_bytes";
 type Measure = fn(&Path) -> Result<Vec<Row>, Box<dyn Error>>;
 
 /// What is measured, in this order; words on the command line choose among them.
-const GROUPS: [(&str, Measure); 11] = [
+const GROUPS: [(&str, Measure); 12] = [
     ("mux", lines::mux),
     ("playlist", lines::playlist),
     ("detect", detect::rows),
+    ("markers", markers::rows),
     ("overhead", overhead::rows),
     ("camera", camera::rows),
     ("copy", copy::rows),
