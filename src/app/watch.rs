@@ -41,7 +41,7 @@ pub(super) struct Watch {
 }
 
 /// What tells that something is different.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 struct Signs {
     devices: Vec<PathBuf>,
     /// When it was written and how long it is; none while it is not there.

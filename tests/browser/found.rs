@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::chromium::Browser;
 use crate::machine::Machine;
+use crate::outpost_program::Outpost;
 use crate::{PATIENCE, alone, temporary};
 
 /// The tile of the card in socket 1-2 shows how loud it is.
@@ -43,4 +44,31 @@ async fn whoever_plugs_in_a_card_sees_it_hears_which_it_is_and_what_to_write() {
     browser.wait_until(&told.replace('!', ""), PATIENCE + Duration::from_secs(10)).await;
     browser.wait_until("return document.getElementById('found').hidden", PATIENCE).await;
     assert_eq!(browser.console(), [""; 0], "the console");
+}
+
+/// There is no camera to plug in here: the demo's is told as one that was found.
+const AS_FOUND: &str = "const real = window.fetch; window.fetch = async (...asked) => { \
+    const answer = await real(...asked); \
+    if (asked[0] !== '/api/v1/status') return answer; \
+    return Response.json({ ...await answer.json(), found: '[[stream]]' }); }";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_camera_among_what_was_found_shows_what_it_sees_anew_and_anew() {
+    let _alone = alone().await;
+    let (state, profile) = (temporary("found-state"), temporary("found-still"));
+    let outpost = Outpost::start(&["demo"], &[], &state);
+    let browser = Browser::start(&profile).await;
+    browser.before_every_page(AS_FOUND);
+    browser.open(&outpost.url("/radio")).await;
+    let still = "const image = document.querySelector('#stations a[href=\"/camera\"] img');";
+    browser.wait_until(&format!("{still} return image?.naturalWidth > 0"), PATIENCE).await;
+    let first = browser.ask(&format!("{still} return image.src")).await;
+    browser
+        .wait_until(&format!("{still} return image.src !== {first} && image.naturalWidth > 0"), PATIENCE)
+        .await;
+    let other = "return document.querySelector('#stations a[href=\"/radio\"] img').hidden";
+    assert_eq!(browser.ask(other).await, true, "the radio has nothing to see");
+    let picture = browser.screenshot().await;
+    std::fs::write(Path::new(env!("CARGO_TARGET_TMPDIR")).join("still.png"), picture)
+        .expect("room for a picture");
 }
