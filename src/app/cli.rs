@@ -11,10 +11,11 @@ use super::address::{Reach, Scheme};
 use super::check::{self, Verdict};
 use super::config::{Config, ConfigError, Length, Listen, PLACES};
 use super::devices::Devices;
+use super::found::Found;
 use super::probe::Sources;
 use super::screen::Screen;
 use super::sign::{self, SignError};
-use super::wire::{RunError, Serving};
+use super::wire::{Hangup, Orders, RunError, Serving, Unattended};
 use super::{demo, devices, wire};
 use crate::base::{Chain, Clock};
 use crate::observe::logs::{self, BadFilter, Detail};
@@ -38,8 +39,12 @@ enum Command {
     /// Serve the streams of a configuration
     #[command(after_help = AFTER_RUN)]
     Run {
-        /// The configuration [default: ./outpost.toml, else /etc/outpost/outpost.toml]
+        /// The configuration [default: ./outpost.toml, else /etc/outpost/outpost.toml, else none]
         config: Option<PathBuf>,
+        /// Serve even if the configuration is wrong or missing: stream what is plugged in, say on the page what is
+        /// wrong, and read the file again when it is written
+        #[arg(long)]
+        unattended: bool,
         #[command(flatten)]
         serve: Serve,
     },
@@ -88,6 +93,7 @@ struct Serve {
 const AFTER: &str = "\
 First steps:
   outpost demo                  try it without any device; open the address it prints
+  outpost run                   stream what is plugged in: nothing need be configured
   outpost devices               find out what your sound card and camera are called
   outpost check scanner.toml    try a configuration (docs/scanner.toml, docs/camera.toml)
   outpost run scanner.toml      serve it
@@ -100,7 +106,7 @@ What is served, for a stream named radio:
   /healthz /metrics /api/v1/status
 
 Without a file, the configuration is ./outpost.toml, else /etc/outpost/outpost.toml;
-docs/configuration.md describes every key.
+`outpost run` does without one, too. docs/configuration.md describes every key.
 
 Exit status: 0 all is well, 1 it failed, 2 the command or the configuration is wrong.";
 
@@ -108,6 +114,9 @@ const AFTER_RUN: &str = "\
 Examples:
   outpost run
   outpost run scanner.toml --listen 9000
+  outpost run --unattended /boot/firmware/outpost.toml
+
+Where no stream is configured, every sound card and camera that is plugged in is streamed, now or later.
 
 Ends with Ctrl-C or SIGTERM. SIGHUP (`systemctl reload outpost`) has it read the configuration again:
 if it is in order, it holds from then on, and streams that it does not concern go on; if not, nothing
@@ -173,7 +182,9 @@ pub fn main() -> ExitCode {
         let _ = writeln!(io::stderr(), "outpost: {}", Chain(&failure));
     }
     match failure {
-        Failure::Config(_) | Failure::Logs(_) | Failure::Sign(_) => ExitCode::from(2),
+        Failure::Config(_) | Failure::Logs(_) | Failure::Sign(_) | Failure::Run(RunError::Config(_)) => {
+            ExitCode::from(2)
+        }
         Failure::Run(_) | Failure::Told | Failure::Output(_) => ExitCode::FAILURE,
     }
 }
@@ -182,16 +193,8 @@ fn obey(cli: Cli) -> Result<(), Failure> {
     logs::init(if cli.verbose { Detail::Verbose } else { Detail::Usual })?;
     let mut out = io::stdout();
     match cli.command {
-        Command::Run { config, serve } => {
-            let path = file(config)?;
-            let read = move || {
-                let config = Config::load(&path)?;
-                Ok(Config { listen: serve.listen.unwrap_or(config.listen), ..config })
-            };
-            let config = read()?;
-            // Of a terminal it means that whoever started the program has gone.
-            let reread = (!io::stdin().is_terminal()).then(|| Arc::new(read) as wire::Reread);
-            wire::run(config, reread, &|serving| {
+        Command::Run { config, unattended, serve } => {
+            wire::run(&orders(config, unattended, serve.listen), &|serving| {
                 let (reach, secured) = reached(serving);
                 tracing::info!(address = reach.best(), "serving");
                 if let Some(secured) = secured {
@@ -201,7 +204,8 @@ fn obey(cli: Cli) -> Result<(), Failure> {
         }
         Command::Demo { serve } => {
             let config = demo::config(serve.listen.unwrap_or(Listen::everywhere(8080)));
-            wire::run(config, None, &|serving| {
+            let read = Arc::new(move || Ok(config.clone()));
+            wire::run(&Orders { read, hangup: Hangup::Ends, unattended: None }, &|serving| {
                 let (reach, secured) = reached(serving);
                 let banner = demo::banner(&reach, secured.as_ref(), Screen::ours());
                 // Nobody reads it: the demo goes on all the same.
@@ -222,7 +226,11 @@ fn obey(cli: Cli) -> Result<(), Failure> {
         }
         Command::Check { config } => {
             let path = file(config)?;
-            let config = Config::load(&path)?;
+            let mut config = Config::load(&path)?;
+            if config.streams.is_empty() {
+                writeln!(out, "No stream is configured: what is plugged in is streamed.")?;
+                config.streams = Found::now().streams().0;
+            }
             let mut probe = Sources::new(&config.streams);
             let verdict =
                 check::check(&config, &path.display().to_string(), &mut probe, &mut out, Screen::ours())?;
@@ -232,6 +240,24 @@ fn obey(cli: Cli) -> Result<(), Failure> {
         }
     }
     Ok(out.flush()?)
+}
+
+/// What `outpost run` goes by. Without a file that is named or lies where we look, nothing is configured.
+fn orders(named: Option<PathBuf>, unattended: bool, listen: Option<Listen>) -> Orders {
+    let at = move |config: Config| Config { listen: listen.unwrap_or(config.listen), ..config };
+    let file = named.clone().unwrap_or_else(|| PathBuf::from(PLACES[PLACES.len() - 1]));
+    let read = move || match &named {
+        Some(path) => Config::load(path).map(at),
+        None => {
+            Config::find(&PLACES).map_or_else(|_| Ok(Config::nothing()), |path| Config::load(&path)).map(at)
+        }
+    };
+    Orders {
+        read: Arc::new(read),
+        // Of a terminal it means that whoever started the program has gone.
+        hangup: if io::stdin().is_terminal() { Hangup::Ends } else { Hangup::Rereads },
+        unattended: unattended.then(|| Unattended { file, fallback: at(Config::nothing()) }),
+    }
 }
 
 /// How what is served is reached, and how over TLS.

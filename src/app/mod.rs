@@ -11,8 +11,10 @@ pub mod cli;
 pub mod config;
 pub mod demo;
 pub mod devices;
+mod found;
 mod gaps;
 mod https;
+mod playing;
 mod probe;
 mod qr;
 mod report;
@@ -23,6 +25,7 @@ mod sign;
 mod stage;
 mod streams;
 mod threads;
+mod watch;
 pub mod wire;
 
 pub use config::Config;

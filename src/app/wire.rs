@@ -1,7 +1,8 @@
 //! All rooms joined into one program: how it begins, what it is told meanwhile, and how it ends.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,11 +12,13 @@ use tokio::sync::Notify;
 
 use super::config::{Config, ConfigError};
 use super::https::{https, own_names};
+use super::playing::{Playing, refuse};
 use super::report::BoxReport;
 use super::service;
 use super::stage::Stage;
 use super::streams::{BuildError, Kept};
-use crate::base::{Chain, Clock};
+use super::watch::{News, Watch};
+use crate::base::Clock;
 use crate::observe;
 use crate::serve::{BindError, ServeConfig, ServeStats, Server, Site, Writers};
 use crate::sys::clock::RealClock;
@@ -28,6 +31,9 @@ const TIDYING: Duration = Duration::from_secs(10);
 /// Why Outpost could not run, or could not go on.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
+    /// There is no configuration to go by.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// A stream cannot be built as configured.
     #[error(transparent)]
     Build(#[from] BuildError),
@@ -56,30 +62,86 @@ pub struct Serving {
     pub https: Option<SocketAddr>,
 }
 
-/// Where another configuration comes from while the program runs. Waits for the disk.
+/// Gives the configuration as it is now. Waits for the disk.
 pub type Reread = Arc<dyn Fn() -> Result<Config, ConfigError> + Send + Sync>;
 
-/// Serves everything in `config` until SIGINT or SIGTERM. Calls `serving` once it answers, with the addresses
-/// it has got. With `reread`, SIGHUP has it go over to what that gives then.
+/// What the program goes by.
+pub struct Orders {
+    /// Gives the configuration.
+    pub read: Reread,
+    /// What SIGHUP means.
+    pub hangup: Hangup,
+    /// What holds where nobody is there to mend a configuration that cannot be; else it ends the program.
+    pub unattended: Option<Unattended>,
+}
+
+/// What SIGHUP means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hangup {
+    /// That whoever started the program has gone.
+    Ends,
+    /// That the configuration is to be read again.
+    Rereads,
+}
+
+/// Nobody is there.
+pub struct Unattended {
+    /// The configuration: when it is written, it is read again.
+    pub file: PathBuf,
+    /// What holds until it can be taken.
+    pub fallback: Config,
+}
+
+impl Orders {
+    /// What holds instead, if a configuration is the cause of `error` and nobody is there.
+    fn instead(&self, error: RunError, report: &BoxReport) -> Result<Config, RunError> {
+        use RunError::{Bind, Build, Config};
+        match (&self.unattended, &error) {
+            (Some(Unattended { fallback, .. }), Config(_) | Build(_) | Bind(_)) => {
+                let why = refuse(&error, report);
+                tracing::error!("the configuration is not taken, what is plugged in is streamed: {why}");
+                Ok(fallback.clone())
+            }
+            _ => Err(error),
+        }
+    }
+}
+
+/// Serves what `orders` say until SIGINT or SIGTERM. Calls `serving` once it answers, with the addresses it has got.
 ///
 /// # Errors
 /// If it cannot start, or if what it stands on fails for good.
-pub fn run(config: Config, reread: Option<Reread>, serving: &dyn Fn(Serving)) -> Result<(), RunError> {
+pub fn run(orders: &Orders, serving: &dyn Fn(Serving)) -> Result<(), RunError> {
     allow_many_descriptors();
     let clock: Arc<dyn Clock> = Arc::new(RealClock);
-    let Handed { listeners, others } = handed::take().map_err(RunError::Handed)?;
     let serve = Arc::new(ServeStats::default());
     let report = Arc::new(BoxReport::new(serve.clone(), clock.clone()));
-    let site = Site { stations: Vec::new(), report: Arc::clone(&report) as _, stats: serve.clone() };
-    let server = Server::take(&serve_config(&config), listeners, site)?;
+    let mut config = (orders.read)().or_else(|error| orders.instead(error.into(), &report))?;
+    let Handed { listeners, others } = handed::take().map_err(RunError::Handed)?;
+    let bind = |config: &Config, listeners| {
+        let site = Site { stations: Vec::new(), report: Arc::clone(&report) as _, stats: serve.clone() };
+        Server::take(&serve_config(config), listeners, site)
+    };
+    let server = {
+        let again = listeners.iter().map(TcpListener::try_clone).collect::<io::Result<_>>()?;
+        bind(&config, listeners).or_else(|error| {
+            config = orders.instead(error.into(), &report)?;
+            bind(&config, again).map_err(RunError::from)
+        })?
+    };
     let addresses = Serving { http: server.local_addr(), https: server.https_addr() };
 
     // One thread serves: an idle box has one to wake, and no request ever waits for a lock another holds.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let outcome = runtime.block_on(async {
-        let mut stage = Stage::new(&config, Kept::of(others), clock, server.board(), Arc::clone(&report));
-        stage.play(config).await?;
-        let (mut ending, mut renewal) = (Ending::new()?, Renewal::new(reread)?);
+        let file = orders.unattended.as_ref().map(|it| it.file.clone());
+        let mut watch = Watch::new(file, Arc::clone(&report));
+        let stage = Stage::new(&config, Kept::of(others), clock, server.board(), Arc::clone(&report));
+        let mut playing = Playing::new(stage, &config, Arc::clone(&report));
+        if let Err(error) = playing.play(config).await {
+            playing.play(orders.instead(error, &report)?).await?;
+        }
+        let (mut ending, mut hangup) = (Ending::new()?, hangup(orders.hangup)?);
         serving(addresses);
 
         let (told, renewed) = (Arc::clone(&report), Arc::new(Notify::new()));
@@ -90,18 +152,28 @@ pub fn run(config: Config, reread: Option<Reread>, serving: &dyn Fn(Serving)) ->
         let mut failure = None;
         let stopping = async {
             loop {
-                let reread = tokio::select! {
+                let news = tokio::select! {
                     () = ending.told() => break,
-                    reread = renewal.told() => reread,
-                    ended = stage.ended() => {
+                    () = hung_up(&mut hangup) => {
+                        observe::service::reloading();
+                        watch.caught_up().await;
+                        News::File
+                    }
+                    news = watch.news() => news,
+                    ended = playing.ended() => {
                         failure = Some(ended);
                         break;
                     }
                 };
-                observe::service::reloading();
+                let change = async {
+                    match news {
+                        News::File => playing.reload(Arc::clone(&orders.read)).await,
+                        News::Devices => playing.devices().await,
+                    }
+                };
                 tokio::select! {
                     () = ending.told() => break,
-                    outcome = reload(&mut stage, &report, reread) => if let Err(error) = outcome {
+                    outcome = change => if let Err(error) = outcome {
                         failure = Some(error);
                         break;
                     },
@@ -112,39 +184,13 @@ pub fn run(config: Config, reread: Option<Reread>, serving: &dyn Fn(Serving)) ->
             observe::service::stopping();
         };
         let served = server.run(stopping).await;
-        stage.close().await;
+        playing.close().await;
         served?;
         failure.map_or(Ok(()), Err)
     });
     // An SD card that takes seconds for a write does not keep the program from ending.
     runtime.shutdown_background();
     outcome
-}
-
-/// Goes over to another configuration, if it can be. Says what that changed, or why it is not taken.
-async fn reload(stage: &mut Stage, report: &BoxReport, reread: Reread) -> Result<(), RunError> {
-    let read = tokio::task::spawn_blocking(move || reread()).await.map_err(io::Error::from)?;
-    let why = match read {
-        Err(error) => Chain(&error).to_string(),
-        Ok(config) => match stage.play(config).await {
-            Ok(change) => {
-                tracing::info!("the new configuration holds: {change}");
-                if !change.later.is_empty() {
-                    let keys = change.later.join(", ");
-                    tracing::warn!("what it says of {keys} needs a restart, and is as it was until then");
-                }
-                report.refused.store(None);
-                return Ok(());
-            }
-            Err(RunError::Build(error)) => Chain(&error).to_string(),
-            Err(error) => return Err(error),
-        },
-    };
-    // What is wrong stands in the first line; those behind it show the place.
-    let why = why.lines().next().unwrap_or_default();
-    tracing::error!("the new configuration is not taken, all goes on as before: {why}");
-    report.refused.store(Some(Arc::new(why.to_owned())));
-    Ok(())
 }
 
 /// That the program is to end.
@@ -167,19 +213,16 @@ impl Ending {
     }
 }
 
-/// That there is another configuration, where there can be.
-struct Renewal(Option<(Signal, Reread)>);
+/// SIGHUP, where it does not end the program.
+fn hangup(means: Hangup) -> io::Result<Option<Signal>> {
+    (means == Hangup::Rereads).then(|| signal(SignalKind::hangup())).transpose()
+}
 
-impl Renewal {
-    fn new(reread: Option<Reread>) -> io::Result<Self> {
-        let hangup = reread.map(|reread| Ok::<_, io::Error>((signal(SignalKind::hangup())?, reread)));
-        hangup.transpose().map(Self)
-    }
-
-    async fn told(&mut self) -> Reread {
-        let Some((hangup, reread)) = &mut self.0 else { return std::future::pending().await };
-        hangup.recv().await;
-        Arc::clone(reread)
+/// Waits until it comes.
+async fn hung_up(signal: &mut Option<Signal>) {
+    match signal {
+        Some(signal) => drop(signal.recv().await),
+        None => std::future::pending().await,
     }
 }
 

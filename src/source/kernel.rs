@@ -65,6 +65,17 @@ impl Roots {
         Holder { pid, name: line(&self.proc.join(format!("{pid}/comm"))) }
     }
 
+    /// What is there of sound and pictures at the moment, by its place in the system: another answer, other devices.
+    pub fn plugged(&self) -> Vec<PathBuf> {
+        let classes = ["class/sound", "class/video4linux"].map(|class| self.sys.join(class));
+        let place = |class: &PathBuf, name: String| fs::read_link(class.join(&name)).unwrap_or(name.into());
+        let all =
+            classes.iter().flat_map(|class| names(class).into_iter().map(move |name| place(class, name)));
+        let mut places: Vec<_> = all.collect();
+        places.sort_unstable();
+        places
+    }
+
     /// A process that has the file `node` open, other than this one, as far as one may look.
     pub(super) fn holder_of(&self, node: &Path) -> Option<Holder> {
         let own = std::process::id();

@@ -5,11 +5,17 @@ mod chromium;
 #[allow(dead_code, unreachable_pub)]
 #[path = "../support/card.rs"]
 mod card;
+#[allow(dead_code)]
+#[path = "../support/machine.rs"]
+mod machine;
 #[path = "../support/outpost.rs"]
 mod outpost_program;
 #[allow(dead_code)]
 #[path = "../support/players.rs"]
 mod players;
+#[allow(dead_code, unreachable_pub)]
+#[path = "../support/pulse.rs"]
+mod pulse;
 #[allow(dead_code)]
 #[path = "../support/tool.rs"]
 mod tool;
@@ -23,6 +29,7 @@ mod closed;
 mod dates;
 mod eye;
 mod files;
+mod found;
 mod gaps;
 mod heard;
 mod libraries;

@@ -17,11 +17,6 @@ fn faults_are_told_with_place_and_remedy() {
     let seen = |line: &str| format!("[[stream]]\nname = \"camera\"\nvideo = {{ kind = \"synth\" }}\n{line}");
     let table: &[(String, &str)] = &[
         (
-            String::new(),
-            "outpost.toml: stream: there is nothing to do; add a stream: [[stream]] with a name, and \
-             [stream.audio] or [stream.video]",
-        ),
-        (
             "listen = ".to_owned(),
             "outpost.toml:1: this is not TOML: string values must be quoted, expected literal string\n\
              \x20 1 | listen = \n\

@@ -42,6 +42,14 @@ fn ten_lines_suffice_for_a_scanner() {
 }
 
 #[test]
+fn a_file_without_a_stream_is_one() {
+    for text in ["", "\n", "# listen = 80\n", "listen = 80\nstream = []\n"] {
+        assert_eq!(parse(text).streams, [], "{text:?}");
+    }
+    assert_eq!(parse(""), Config::nothing());
+}
+
+#[test]
 fn a_camera_needs_hardly_more() {
     let config = parse(include_str!("../../docs/camera.toml"));
     let [stream] = &config.streams[..] else { panic!("one stream: {config:?}") };

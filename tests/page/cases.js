@@ -162,7 +162,7 @@ const cases = [
 
   ["all is well", notice(station("live", "2026-11-20T14:03:10Z")), null],
   ["server gone", notice(station("live", ""), { reachable: false }), ["Outpost does not answer", "This page keeps trying by itself."]],
-  ["no stream", notice(null), ["No stations yet", "The configuration of this box names no stream."]],
+  ["no stream", notice(null), ["Nothing found yet: plug in a sound card or a camera", "It appears here by itself."]],
   ["today", notice(station("no-device", "2026-11-20T14:03:10Z")), ["No signal from the radio since 14:03", "The sound card is not connected."]],
   ["the server's cause is better", notice(station("busy", "2026-11-20T14:03:10Z", "held by arecord (812)"))[1], "Held by arecord (812)."],
   ["another day", notice(station("failed", "2026-11-18T23:59:00Z"))[0].includes("18"), true],

@@ -217,7 +217,7 @@ _outpost() {
             return 0
             ;;
         outpost__subcmd__run)
-            opts="-v -h --listen --verbose --help"
+            opts="-v -h --unattended --listen --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -34,6 +34,7 @@ complete -c outpost -n "__fish_outpost_needs_command" -f -a "devices" -d 'List w
 complete -c outpost -n "__fish_outpost_needs_command" -f -a "check" -d 'Say what a configuration would do, and show for a few seconds what its sources hear and see'
 complete -c outpost -n "__fish_outpost_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c outpost -n "__fish_outpost_using_subcommand run" -l listen -d 'Where to serve: 8080, 127.0.0.1:8080, [::]:80; a port alone means every address of the machine' -r
+complete -c outpost -n "__fish_outpost_using_subcommand run" -l unattended -d 'Serve even if the configuration is wrong or missing: stream what is plugged in, say on the page what is wrong, and read the file again when it is written'
 complete -c outpost -n "__fish_outpost_using_subcommand run" -s v -l verbose -d 'Tell in the log how things came about, too (RUST_LOG, if set, goes before it)'
 complete -c outpost -n "__fish_outpost_using_subcommand run" -s h -l help -d 'Print help'
 complete -c outpost -n "__fish_outpost_using_subcommand demo" -l listen -d 'Where to serve: 8080, 127.0.0.1:8080, [::]:80; a port alone means every address of the machine' -r

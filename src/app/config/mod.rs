@@ -50,7 +50,7 @@ pub struct Config {
     pub connections: Connections,
     /// Who may write by the API.
     pub api: ApiSettings,
-    /// At least one, each with a name of its own.
+    /// Each with a name of its own. None: what is plugged in is streamed.
     pub streams: Vec<StreamConfig>,
 }
 
@@ -223,7 +223,8 @@ pub enum ConfigError {
     /// No file was named and none lies where we look.
     #[error(
         "no configuration found: neither ./{} nor {} is there.\n\n\
-         To hear Outpost without one: outpost demo\n\
+         To hear Outpost without one: outpost run streams what is plugged in, outpost demo a scanner that isn't \
+         there.\n\
          To have your own, put this into ./{0} and change what `outpost devices` tells you:\n\n{example}",
         PLACES[0], PLACES[1], example = EXAMPLE.trim_end()
     )]
@@ -260,6 +261,11 @@ impl Config {
     /// The first thing in it that cannot be.
     pub fn parse(text: &str, file: &str) -> Result<Self, Fault> {
         read::read(text).map_err(|wrong| wrong.in_file(file, text))
+    }
+
+    /// That of a file in which nothing stands.
+    pub fn nothing() -> Self {
+        Self::parse("", "nothing").expect("every key has a default")
     }
 
     /// The first of `places` where a file lies.

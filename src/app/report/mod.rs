@@ -107,6 +107,10 @@ pub(super) struct BoxReport {
     pub(super) streams: ArcSwap<Vec<Arc<StreamFigures>>>,
     /// Why the configuration that was read last was not taken, if it was not.
     pub(super) refused: ArcSwapOption<String>,
+    /// What others have to tell people about this machine, line by line.
+    pub(super) notices: ArcSwap<Vec<String>>,
+    /// The streams as they would be written in a configuration, if they come of what is plugged in.
+    pub(super) found: ArcSwapOption<String>,
     pub(super) serve: Arc<ServeStats>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) started: Monotonic,
@@ -166,8 +170,15 @@ impl BoxReport {
 
     /// What it says while no stream runs.
     pub(super) fn new(serve: Arc<ServeStats>, clock: Arc<dyn Clock>) -> Self {
-        let (streams, refused) = (ArcSwap::default(), ArcSwapOption::empty());
-        Self { streams, refused, serve, started: clock.now(), clock }
+        Self {
+            streams: ArcSwap::default(),
+            refused: ArcSwapOption::empty(),
+            notices: ArcSwap::default(),
+            found: ArcSwapOption::empty(),
+            serve,
+            started: clock.now(),
+            clock,
+        }
     }
 
     /// All renditions: name, signs of life, how many segments they have listed, and how long they may take for one.
@@ -219,7 +230,17 @@ impl BoxReport {
         };
         let refused = self.refused.load();
         let refused = refused.iter().map(|why| format!("the new configuration is not taken: {}", line(why)));
-        refused.chain(self.streams.load().iter().map(stream)).collect::<Vec<_>>().join("; ")
+        let streams = self.streams.load();
+        let none =
+            streams.is_empty().then(|| "nothing found yet: plug in a sound card or a camera".to_owned());
+        refused.chain(none).chain(streams.iter().map(stream)).collect::<Vec<_>>().join("; ")
+    }
+
+    /// What is wrong with this machine as a whole, each in one line.
+    fn problems(&self) -> Vec<String> {
+        let refused = self.refused.load();
+        let refused = refused.iter().map(|why| line(why));
+        refused.chain(self.notices.load().iter().map(|told| line(told))).collect()
     }
 }
 

@@ -19,6 +19,10 @@ pub(super) struct Status<'a> {
     uptime_seconds: f64,
     now: String,
     clock: &'static str,
+    /// What is wrong with the configuration, or with the machine.
+    problems: Vec<String>,
+    /// The streams as they would be written in a configuration, if they come of what is plugged in.
+    found: Option<String>,
     streams: Vec<StreamStatus<'a>>,
 }
 
@@ -148,6 +152,8 @@ pub(super) fn of<'a>(report: &BoxReport, streams: &'a [Arc<StreamFigures>]) -> S
             Sync::Synchronised => "synchronised",
             Sync::Unsynchronised => "unsynchronised",
         },
+        problems: report.problems(),
+        found: report.found.load().as_deref().cloned(),
         streams: streams.iter().map(|stream| stream_status(stream, &dates)).collect(),
     }
 }

@@ -14,6 +14,7 @@ import * as words from "./words.js";
 
 const BACK = 30; // seconds per press
 const LEAST_WINDOW = 20; // seconds: less is not worth a line to seek on
+const STILL = 5000; // ms that a still is shown among the stations
 const UNHEARD = 1300; // ms: the newest level may be this old when the next poll brings more, so the meter runs smoothly
 
 const $ = (id) => document.getElementById(id);
@@ -80,7 +81,9 @@ function render() {
     $("playlist").href = station.playlist;
     $("live-ts").href = station.live_ts;
   }
-  renderStations(status.streams, reachable);
+  $("problems").hidden = !status.problems.length;
+  write("problems", status.problems.join("\n"));
+  renderStations(status, reachable);
 }
 
 function renderNotice(status, reachable) {
@@ -164,10 +167,12 @@ function renderLamp(level) {
   write("air-words", text);
 }
 
-function renderStations(streams, reachable) {
+function renderStations({ streams, found }, reachable) {
   const list = $("stations").querySelector("ul");
-  $("stations").hidden = streams.length < 2;
-  document.documentElement.dataset.stations = streams.length < 2 ? "one" : "many";
+  $("found").hidden = !found;
+  write("written", found ?? "");
+  document.documentElement.toggleAttribute("data-found", found);
+  $("stations").hidden = !found && streams.length < 2;
   if (list.children.length !== streams.length) {
     const blank = $("stations").querySelector("template").content;
     list.replaceChildren(...streams.map(() => blank.cloneNode(true)));
@@ -180,7 +185,16 @@ function renderStations(streams, reachable) {
     link.querySelector(".name").textContent = stream.title;
     link.querySelector(".air-words").textContent = text;
     link.ariaCurrent = stream.name === station?.name ? "page" : null;
+    if (found) renderFound(...link.querySelectorAll("meter, img"), stream);
   });
+}
+
+/** How loud it is and what it shows, so that one sees which is which. */
+function renderFound(meter, image, { level, picture }) {
+  meter.hidden = !level;
+  meter.value = level?.rms_dbfs ?? -60;
+  image.hidden = !picture?.snapshot;
+  if (!image.hidden && Date.now() - (image.dataset.at ?? 0) > STILL) image.src = `${picture.snapshot}?${(image.dataset.at = Date.now())}`;
 }
 
 /** What the lock screen shows. */
@@ -353,10 +367,6 @@ async function pollStatus() {
   render();
 }
 
-$("play").addEventListener("click", toggle);
-$("video").addEventListener("click", touchPicture);
-$("unmute").addEventListener("click", () => player.unmute());
-$("full").addEventListener("click", fill);
 document.addEventListener("fullscreenchange", () => {
   $("full").setAttribute("aria-label", document.fullscreenElement ? "Leave full screen" : "Full screen");
 });
@@ -374,8 +384,15 @@ const acts = {
   wider: () => timeline.zoom(2),
   whole: () => timeline.whole(),
 };
-for (const [id, act] of Object.entries(acts)) $(id)?.addEventListener("click", act);
-$("quick").addEventListener("click", () => player.hurry(player.delay === "quick" ? "ordinary" : "quick"));
+const taps = {
+  ...acts,
+  play: toggle,
+  video: touchPicture,
+  full: fill,
+  unmute: () => player.unmute(),
+  quick: () => player.hurry(player.delay === "quick" ? "ordinary" : "quick"),
+};
+for (const [id, act] of Object.entries(taps)) $(id)?.addEventListener("click", act);
 $("volume").value = player.volume = choices.get("volume") ?? 1;
 $("volume").addEventListener("input", ({ target: { value } }) => {
   player.volume = value;
@@ -409,7 +426,7 @@ document.addEventListener("visibilitychange", () => {
   if (!document.hidden || !player.active) follower?.close();
 });
 
-repeat(pollStatus, () => (document.hidden ? 15_000 : 2000));
+repeat(pollStatus, () => (document.hidden ? 15_000 : server.status?.found ? 1000 : 2000));
 repeat(() => (document.hidden || !station?.level ? null : levels.poll()), () => 1000);
 repeat(() => (document.hidden && !player.active ? null : follower?.poll(server.now())), () => (document.hidden ? 15_000 : 800));
 setInterval(() => {

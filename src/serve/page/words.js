@@ -156,7 +156,7 @@ const CAUSES = {
 /** What stands in the way of listening, as [text, detail], or null when nothing does. */
 export function notice({ reachable, station, synchronised, now }) {
   if (!reachable) return ["Outpost does not answer", "This page keeps trying by itself."];
-  if (!station) return ["No stations yet", "The configuration of this box names no stream."];
+  if (!station) return ["Nothing found yet: plug in a sound card or a camera", "It appears here by itself."];
   if (station.signal === "live" && station.health?.advice) {
     const [heard, helps] = station.health.advice.split(": ");
     return [capital(heard), helps ? sentence(helps) : ""];

@@ -53,6 +53,35 @@ pub struct Offers {
     pub formats: Vec<String>,
 }
 
+/// A sound card that can capture.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SoundCard {
+    /// ALSA's short name, as in `hw:CARD=…`.
+    pub short: String,
+    /// Its name for people.
+    pub description: String,
+    /// What captures on it, each by a name that means it after the next boot; at least one.
+    pub captures: Vec<DeviceId>,
+}
+
+/// The sound cards that can capture, as the kernel numbers them. None of them is opened for capture.
+pub fn present() -> Vec<SoundCard> {
+    hush();
+    let cards = present_in(&Roots::default());
+    log_said("all cards");
+    cards
+}
+
+fn present_in(roots: &Roots) -> Vec<SoundCard> {
+    let cards = roots.cards().into_iter().filter(|card| !card.captures.is_empty());
+    let cards = cards.map(|card| SoundCard {
+        description: description(&card),
+        captures: card.captures.iter().map(|&device| card.stable_id(device)).collect(),
+        short: card.id,
+    });
+    cards.collect()
+}
+
 /// All capture devices of all sound cards, then the PCMs that ALSA's configuration names. Empty where the
 /// machine has no sound at all.
 pub fn list() -> Vec<CaptureDevice> {
@@ -165,6 +194,28 @@ mod tests {
             assert_eq!((device.kind, &device.offers), (Kind::Hardware, &None));
             assert!(matches!(&device.usage, Use::Failed(reason) if !reason.is_empty()), "{device:?}");
         }
+    }
+
+    #[test]
+    fn cards_that_cannot_capture_are_left_out() {
+        let tree = Tree::new();
+        tree.card("pci0000:00/0000:00:1f.3", 30, "PCH30", &[0, 2]);
+        tree.card("platform/bcm2835_audio", 29, "Headphones29", &[]);
+        tree.usb("1-1.2", 31, CMEDIA, None);
+        hush();
+        let card = |name: &str, captures: &[&str]| SoundCard {
+            short: name.to_owned(),
+            description: name.to_owned(),
+            captures: captures.iter().map(|id| id.parse().expect("a device")).collect(),
+        };
+        let expected = [
+            card("PCH30", &["hw:CARD=PCH30,DEV=0", "hw:CARD=PCH30,DEV=2"]),
+            card("Device_31", &["usb:1-1.2"]),
+        ];
+        assert_eq!(present_in(&tree.roots()), expected);
+        let before = tree.roots().plugged();
+        tree.usb("1-1.4", 32, CMEDIA, None);
+        assert_ne!(tree.roots().plugged(), before);
     }
 
     #[test]

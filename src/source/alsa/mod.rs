@@ -19,7 +19,7 @@ use ::alsa::{Direction, PCM};
 
 pub use super::kernel::{Holder, Roots, Use};
 pub use identity::{DeviceId, DeviceIdError};
-pub use list::{CaptureDevice, Kind, Offers, list};
+pub use list::{CaptureDevice, Kind, Offers, SoundCard, list, present};
 
 use super::{AudioDevice, AudioInput, SourceError};
 use input::AlsaInput;

@@ -170,10 +170,6 @@ pub(super) fn read(text: &str) -> Result<Config, Wrong> {
     refuse_old_tables(&root)?;
     let file: File = serde_path_to_error::deserialize(toml::Deserializer::from(root.clone()))
         .map_err(|error| Wrong::value(&error))?;
-    if file.stream.is_empty() {
-        let what = "there is nothing to do; add a stream: [[stream]] with a name, and [stream.audio] or [stream.video]";
-        return Err(Wrong::at("stream", what.to_owned(), &root));
-    }
     if file.state_dir.as_os_str().is_empty() {
         let what = "empty; name a directory, or leave the key out";
         return Err(Wrong::at("state_dir", what.to_owned(), &root));

@@ -63,6 +63,41 @@ pub struct Control {
     pub items: Vec<String>,
 }
 
+/// A camera that is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Present {
+    /// What means it after the next boot too.
+    pub id: DeviceId,
+    /// What it calls itself.
+    pub card: String,
+}
+
+/// The cameras that are there, each once however many nodes it has. They are asked for nothing but what they are.
+pub fn present() -> Vec<Present> {
+    present_in(&Roots::default())
+}
+
+fn present_in(roots: &Roots) -> Vec<Present> {
+    let mut found: Vec<(VideoNode, String)> = Vec::new();
+    for node in nodes::nodes(roots) {
+        let card = match Node::open(&node.path).and_then(|opened| opened.capabilities()) {
+            Ok(known) if role(known.flags) == Role::Camera => known.card,
+            // What may not be opened may be a codec; but in a USB socket it hardly is.
+            Err(_) if nodes::is_usb(&node) => nodes::label(&node, roots).unwrap_or_default(),
+            _ => continue,
+        };
+        if !found.iter().any(|(other, _)| nodes::same_home(other, &node)) {
+            found.push((node, card));
+        }
+    }
+    let present = found.iter().map(|(node, card)| {
+        let alone = found.iter().filter(|(_, other)| other == card).count() == 1;
+        let name = Some(card.as_str()).filter(|card| alone && !card.is_empty());
+        Present { id: nodes::stable_id(node, true, name, roots), card: card.clone() }
+    });
+    present.collect()
+}
+
 /// All nodes that capture pictures, by number. Codecs, outputs and nodes for metadata are left out.
 pub fn list() -> Vec<Camera> {
     list_in(&Roots::default())

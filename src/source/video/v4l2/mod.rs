@@ -21,7 +21,7 @@ use std::time::Duration;
 pub use choose::{FormatChoice, Layout};
 pub use controls::{ControlValue, Controls};
 pub use identity::{DeviceId, DeviceIdError};
-pub use list::{Camera, Control, Format, FrameSize, list};
+pub use list::{Camera, Control, Format, FrameSize, Present, list, present};
 
 use super::{BACKLOG, Coding, VideoDevice, VideoFormat, VideoInput, Wanted};
 use crate::media::Size;

@@ -137,6 +137,11 @@ pub(super) fn label(node: &VideoNode, roots: &Roots) -> Option<String> {
     line(&roots.sys.join(format!("class/video4linux/video{}/name", node.number)))
 }
 
+/// Whether a node is of what is plugged into a USB socket.
+pub(super) fn is_usb(node: &VideoNode) -> bool {
+    matches!(node.home, Home::Usb(_))
+}
+
 /// Whether two nodes are of one device.
 pub(super) fn same_home(a: &VideoNode, b: &VideoNode) -> bool {
     a.home != Home::Other && a.home == b.home
