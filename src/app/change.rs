@@ -50,7 +50,7 @@ impl Fate {
 }
 
 impl Change {
-    /// Whether the stream of this name runs before and after, untouched.
+    /// Whether the stream of this name runs before and after.
     pub(super) fn runs(&self, stream: &str) -> bool {
         self.fates.iter().any(|(name, fate)| name.as_str() == stream && fate.runs())
     }

@@ -207,9 +207,8 @@ impl<K: Clone + PartialEq, F: Clone, G: Guest + Send + 'static> Sources<K, F, G>
 
     /// These have of the source what is captured at `since` or later.
     pub(super) fn seat(&self, key: Option<&K>, since: Pts, guests: impl IntoIterator<Item = G>) {
-        let source = self.running.iter().find(|it| Some(&it.key) == key);
-        for (source, guest) in source.into_iter().cycle().zip(guests) {
-            source.usher.seat(since, guest);
+        if let Some(source) = self.running.iter().find(|it| Some(&it.key) == key) {
+            guests.into_iter().for_each(|guest| source.usher.seat(since, guest));
         }
     }
 

@@ -4,7 +4,6 @@
 //! which it ends. Does not: what a stream is made of (`streams`), or which of them a change concerns (`change`).
 
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -18,6 +17,7 @@ use super::running::{Running, Sources, Writing};
 use super::streams::{
     self, Built, CardFigures, CardKey, Kept, Keys, Order, Part, Parts, Runs, SceneFigures, SceneKey, Windows,
 };
+use super::threads::Thread;
 use super::wire::{RunError, serve_config};
 use crate::base::{Clock, Stop};
 use crate::pump;
@@ -35,7 +35,6 @@ const LAST_WRITES: Duration = Duration::from_secs(5);
 /// All that runs.
 pub(super) struct Stage {
     clock: Arc<dyn Clock>,
-    state_dir: PathBuf,
     ledger: Arc<Ledger>,
     /// Windows that the run before has left, until they go on.
     kept: Kept,
@@ -48,6 +47,9 @@ pub(super) struct Stage {
     scenes: Sources<SceneKey, SceneFigures, VideoStream>,
     /// In the order people see.
     streams: Vec<Running>,
+    /// Streams and sources that were told to end.
+    ending: Vec<Running>,
+    letting_go: Vec<Thread>,
     /// What still writes files of streams that have ended.
     writing: Writing,
 }
@@ -64,7 +66,6 @@ impl Stage {
     ) -> Self {
         Self {
             clock,
-            state_dir: config.state_dir.clone(),
             ledger: streams::ledger(&config.state_dir),
             kept,
             windows: Windows::default(),
@@ -74,6 +75,8 @@ impl Stage {
             cards: Sources::new("capture"),
             scenes: Sources::new("camera"),
             streams: Vec::new(),
+            ending: Vec::new(),
+            letting_go: Vec::new(),
             writing: Writing::new(),
         }
     }
@@ -91,7 +94,7 @@ impl Stage {
             runs: change.fates.iter().map(|(_, fate)| runs(*fate)).collect(),
             cards: self.cards.known(),
             scenes: self.scenes.known(),
-            state_dir: self.state_dir.clone(),
+            state_dir: self.config.state_dir.clone(),
             ledger: Arc::clone(&self.ledger),
             kept: std::mem::take(&mut self.kept),
             clock: Arc::clone(&self.clock),
@@ -169,22 +172,25 @@ impl Stage {
 
     /// Ends the streams that do not go on, and the sources that are not in `keys`; waits for them for so long.
     async fn end(&mut self, goes_on: impl Fn(&Running) -> bool, keys: &[Keys], patience: Duration) {
-        let mut ending: Vec<_> = self.streams.extract_if(.., |it| !goes_on(it)).collect();
-        for stream in &mut ending {
+        for mut stream in self.streams.extract_if(.., |it| !goes_on(it)) {
             self.cards.dismiss(stream.name());
             self.scenes.dismiss(stream.name());
             stream.stop(&mut self.writing);
+            self.ending.push(stream);
         }
         let is_card = |key: &CardKey| keys.iter().any(|it| it.card.as_ref() == Some(key));
         let is_scene = |key: &SceneKey| keys.iter().any(|it| it.scene.as_ref() == Some(key));
-        let mut sources = self.cards.retain(is_card);
-        sources.extend(self.scenes.retain(is_scene));
+        self.letting_go.extend(self.cards.retain(is_card));
+        self.letting_go.extend(self.scenes.retain(is_scene));
+        // Whoever stops waiting leaves them where the end of the program finds them.
         let over = async {
-            for source in &mut sources {
+            while let Some(source) = self.letting_go.last_mut() {
                 source.over().await;
+                self.letting_go.pop();
             }
-            for stream in &mut ending {
+            while let Some(stream) = self.ending.last_mut() {
                 stream.over().await;
+                self.ending.pop();
             }
         };
         if timeout(patience, over).await.is_err() {
