@@ -7,15 +7,14 @@ use std::sync::Arc;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
-use super::address::{Reach, Scheme};
 use super::check::{self, Verdict};
 use super::config::{Config, ConfigError, Length, Listen, PLACES};
 use super::devices::Devices;
 use super::probe::Sources;
 use super::screen::Screen;
 use super::sign::{self, SignError};
-use super::wire::{RunError, Serving};
-use super::{demo, devices, wire};
+use super::wire::RunError;
+use super::{demo, devices, network, wire};
 use crate::base::{Chain, Clock};
 use crate::observe::logs::{self, BadFilter, Detail};
 use crate::source::alsa;
@@ -76,6 +75,15 @@ enum Command {
         /// The configuration [default: ./outpost.toml, else /etc/outpost/outpost.toml]
         config: Option<PathBuf>,
     },
+    /// Write what a card says of Wi-Fi, cable, host name and SSH keys for the programs that set these up
+    #[command(after_help = AFTER_NETWORK)]
+    Network {
+        /// What somebody wrote: network.toml
+        file: PathBuf,
+        /// Where to write, instead of the root of the system
+        #[arg(long, value_name = "DIR", default_value = "/")]
+        root: PathBuf,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -133,6 +141,20 @@ Example:
   outpost check scanner.toml
 
 Exit status: 0 every source delivers (if only silence), 1 one does not, 2 the configuration is wrong.";
+
+const AFTER_NETWORK: &str = "\
+Example:
+  outpost network /boot/firmware/network.toml
+
+For the start of a box, before systemd-networkd and wpa_supplicant. It writes, below /run:
+  systemd/network/10-wired.network                  by cable: DHCP, or the address given
+  systemd/network/20-wifi.network                   where there is Wi-Fi
+  wpa_supplicant/wpa_supplicant-wlan0.conf          the same
+  outpost-network/hostname
+  outpost-network/authorized_keys
+  outpost-network.problem                           what is wrong with the file, a line each
+
+Exit status: 0 whatever the file is: what can be taken of it is, and there is always a network by cable.";
 
 /// Why a command did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -192,7 +214,7 @@ fn obey(cli: Cli) -> Result<(), Failure> {
             // Of a terminal it means that whoever started the program has gone.
             let reread = (!io::stdin().is_terminal()).then(|| Arc::new(read) as wire::Reread);
             wire::run(config, reread, &|serving| {
-                let (reach, secured) = reached(serving);
+                let (reach, secured) = serving.reached();
                 tracing::info!(address = reach.best(), "serving");
                 if let Some(secured) = secured {
                     tracing::info!(address = secured.best(), "serving over TLS");
@@ -202,7 +224,7 @@ fn obey(cli: Cli) -> Result<(), Failure> {
         Command::Demo { serve } => {
             let config = demo::config(serve.listen.unwrap_or(Listen::everywhere(8080)));
             wire::run(config, None, &|serving| {
-                let (reach, secured) = reached(serving);
+                let (reach, secured) = serving.reached();
                 let banner = demo::banner(&reach, secured.as_ref(), Screen::ours());
                 // Nobody reads it: the demo goes on all the same.
                 let _ = write!(io::stdout(), "{banner}");
@@ -230,14 +252,14 @@ fn obey(cli: Cli) -> Result<(), Failure> {
                 return Err(Failure::Told);
             }
         }
+        Command::Network { file, root } => {
+            for problem in network::set_up(&file, &root) {
+                // Nobody hears it: there must be a network all the same.
+                let _ = writeln!(io::stderr(), "outpost: {problem}");
+            }
+        }
     }
     Ok(out.flush()?)
-}
-
-/// How what is served is reached, and how over TLS.
-fn reached(serving: Serving) -> (Reach, Option<Reach>) {
-    let secured = serving.https.map(|https| Reach::of(Scheme::Https, https));
-    (Reach::of(Scheme::Http, serving.http), secured)
 }
 
 fn file(named: Option<PathBuf>) -> Result<PathBuf, ConfigError> {

@@ -13,6 +13,7 @@ pub mod demo;
 pub mod devices;
 mod gaps;
 mod https;
+pub mod network;
 mod probe;
 mod qr;
 mod report;

@@ -8,7 +8,9 @@ use std::time::Duration;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
+use tokio::time::{Interval, interval};
 
+use super::address::{Reach, Scheme};
 use super::config::{Config, ConfigError};
 use super::https::{https, own_names};
 use super::report::BoxReport;
@@ -24,6 +26,9 @@ use crate::sys::memory;
 
 /// How often memory is given back, if there is any.
 const TIDYING: Duration = Duration::from_secs(10);
+
+/// How often it is looked whether the machine is reached otherwise.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// Why Outpost could not run, or could not go on.
 #[derive(Debug, thiserror::Error)]
@@ -56,11 +61,19 @@ pub struct Serving {
     pub https: Option<SocketAddr>,
 }
 
+impl Serving {
+    /// How people reach what is served, and how over TLS.
+    pub fn reached(self) -> (Reach, Option<Reach>) {
+        (Reach::of(Scheme::Http, self.http), self.https.map(|https| Reach::of(Scheme::Https, https)))
+    }
+}
+
 /// Where another configuration comes from while the program runs. Waits for the disk.
 pub type Reread = Arc<dyn Fn() -> Result<Config, ConfigError> + Send + Sync>;
 
 /// Serves everything in `config` until SIGINT or SIGTERM. Calls `serving` once it answers, with the addresses
-/// it has got. With `reread`, SIGHUP has it go over to what that gives then.
+/// it has got, and again whenever the machine is reached otherwise: networks come and go. With `reread`, SIGHUP has it
+/// go over to what that gives then.
 ///
 /// # Errors
 /// If it cannot start, or if what it stands on fails for good.
@@ -81,6 +94,7 @@ pub fn run(config: Config, reread: Option<Reread>, serving: &dyn Fn(Serving)) ->
         stage.play(config).await?;
         let (mut ending, mut renewal) = (Ending::new()?, Renewal::new(reread)?);
         serving(addresses);
+        let mut moves = Moves::of(addresses);
 
         let (told, renewed) = (Arc::clone(&report), Arc::new(Notify::new()));
         let news = Arc::clone(&renewed);
@@ -93,6 +107,10 @@ pub fn run(config: Config, reread: Option<Reread>, serving: &dyn Fn(Serving)) ->
                 let reread = tokio::select! {
                     () = ending.told() => break,
                     reread = renewal.told() => reread,
+                    () = moves.told() => {
+                        serving(addresses);
+                        continue;
+                    }
                     ended = stage.ended() => {
                         failure = Some(ended);
                         break;
@@ -183,6 +201,30 @@ impl Renewal {
     }
 }
 
+/// That what is served is reached otherwise than before.
+struct Moves {
+    serving: Serving,
+    known: (Reach, Option<Reach>),
+    looks: Interval,
+}
+
+impl Moves {
+    fn of(serving: Serving) -> Self {
+        Self { serving, known: serving.reached(), looks: interval(LOOK) }
+    }
+
+    async fn told(&mut self) {
+        loop {
+            self.looks.tick().await;
+            let now = self.serving.reached();
+            if now != self.known {
+                self.known = now;
+                return;
+            }
+        }
+    }
+}
+
 /// How the server is set up.
 pub(super) fn serve_config(config: &Config) -> ServeConfig {
     ServeConfig {
@@ -204,7 +246,7 @@ fn writers(config: &Config) -> Writers {
 /// When listeners have gone or fallen silent, gives back the memory they took; forgets what happened when nothing of it
 /// can be fetched any more.
 async fn tidy(serve: &ServeStats, report: &BoxReport) {
-    let mut pause = tokio::time::interval(TIDYING);
+    let mut pause = interval(TIDYING);
     let mut gone = 0;
     loop {
         pause.tick().await;

@@ -169,7 +169,7 @@ pub(super) fn read(text: &str) -> Result<Config, Wrong> {
     let root = DeTable::parse(text).map_err(|error| Wrong::syntax(&error))?;
     refuse_old_tables(&root)?;
     let file: File = serde_path_to_error::deserialize(toml::Deserializer::from(root.clone()))
-        .map_err(|error| Wrong::value(&error))?;
+        .map_err(|error| Wrong::value(&error, &all_keys()))?;
     if file.stream.is_empty() {
         let what = "there is nothing to do; add a stream: [[stream]] with a name, and [stream.audio] or [stream.video]";
         return Err(Wrong::at("stream", what.to_owned(), &root));
