@@ -50,10 +50,15 @@ fn a_boards_program_is_built_on_a_pc_and_its_demo_can_be_played() {
     let package = said.lines().last().expect("where the package is");
     tool::run("lintian", &["--fail-on", "error,warning", "--allow-root", package]);
 
-    // The program that is in it, not the one it was made of.
     let place = Scratch::new("cross");
     let unpacked = place.file("unpacked");
     tool::run("dpkg-deb", &["--extract", package, text(&unpacked)]);
+    // What tells the network of the page.
+    for file in ["etc/avahi/services/outpost.service", "usr/lib/systemd/dnssd/outpost.dnssd"] {
+        let said = std::fs::read_to_string(unpacked.join(file)).expect(file);
+        assert!(said.contains("_http._tcp") && said.contains("8080"), "{file}: {said}");
+    }
+    // The program that is in it, not the one it was made of.
     let program = unpacked.join("usr/bin/outpost");
     let root = script("root", &[], &built);
     let mut emulated = Command::new("qemu-aarch64-static");

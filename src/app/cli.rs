@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
-use super::address::{Reach, Scheme};
 use super::check::{self, Verdict};
 use super::config::{Config, ConfigError, Length, Listen, PLACES};
 use super::devices::Devices;
@@ -15,8 +14,8 @@ use super::found::Found;
 use super::probe::Sources;
 use super::screen::Screen;
 use super::sign::{self, SignError};
-use super::wire::{Hangup, Orders, RunError, Serving, Unattended};
-use super::{demo, devices, wire};
+use super::wire::{Hangup, Orders, RunError, Unattended};
+use super::{demo, devices, network, wire};
 use crate::base::{Chain, Clock};
 use crate::observe::logs::{self, BadFilter, Detail};
 use crate::source::alsa;
@@ -81,6 +80,15 @@ enum Command {
         /// The configuration [default: ./outpost.toml, else /etc/outpost/outpost.toml]
         config: Option<PathBuf>,
     },
+    /// Write what a card says of Wi-Fi, cable, host name and SSH keys for the programs that set these up
+    #[command(after_help = AFTER_NETWORK)]
+    Network {
+        /// What somebody wrote: network.toml
+        file: PathBuf,
+        /// Where to write, instead of the root of the system
+        #[arg(long, value_name = "DIR", default_value = "/")]
+        root: PathBuf,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -143,6 +151,20 @@ Example:
 
 Exit status: 0 every source delivers (if only silence), 1 one does not, 2 the configuration is wrong.";
 
+const AFTER_NETWORK: &str = "\
+Example:
+  outpost network /boot/firmware/network.toml
+
+For the start of a box, before systemd-networkd and wpa_supplicant. It writes, below /run:
+  systemd/network/10-wired.network                  by cable: DHCP, or the address given
+  systemd/network/20-wifi.network                   where there is Wi-Fi
+  wpa_supplicant/wpa_supplicant-wlan0.conf          the same
+  outpost-network/hostname
+  outpost-network/authorized_keys
+  outpost-network.problem                           what is wrong with the file, a line each
+
+Exit status: 0 whatever the file is: what can be taken of it is, and there is always a network by cable.";
+
 /// Why a command did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
@@ -195,7 +217,7 @@ fn obey(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         Command::Run { config, unattended, serve } => {
             wire::run(&orders(config, unattended, serve.listen), &|serving| {
-                let (reach, secured) = reached(serving);
+                let (reach, secured) = serving.reached();
                 tracing::info!(address = reach.best(), "serving");
                 if let Some(secured) = secured {
                     tracing::info!(address = secured.best(), "serving over TLS");
@@ -206,7 +228,7 @@ fn obey(cli: Cli) -> Result<(), Failure> {
             let config = demo::config(serve.listen.unwrap_or(Listen::everywhere(8080)));
             let read = Arc::new(move || Ok(config.clone()));
             wire::run(&Orders { read, hangup: Hangup::Ends, unattended: None }, &|serving| {
-                let (reach, secured) = reached(serving);
+                let (reach, secured) = serving.reached();
                 let banner = demo::banner(&reach, secured.as_ref(), Screen::ours());
                 // Nobody reads it: the demo goes on all the same.
                 let _ = write!(io::stdout(), "{banner}");
@@ -238,6 +260,12 @@ fn obey(cli: Cli) -> Result<(), Failure> {
                 return Err(Failure::Told);
             }
         }
+        Command::Network { file, root } => {
+            for problem in network::set_up(&file, &root) {
+                // Nobody hears it: there must be a network all the same.
+                let _ = writeln!(io::stderr(), "outpost: {problem}");
+            }
+        }
     }
     Ok(out.flush()?)
 }
@@ -258,12 +286,6 @@ fn orders(named: Option<PathBuf>, unattended: bool, listen: Option<Listen>) -> O
         hangup: if io::stdin().is_terminal() { Hangup::Ends } else { Hangup::Rereads },
         unattended: unattended.then(|| Unattended { file, fallback: at(Config::nothing()) }),
     }
-}
-
-/// How what is served is reached, and how over TLS.
-fn reached(serving: Serving) -> (Reach, Option<Reach>) {
-    let secured = serving.https.map(|https| Reach::of(Scheme::Https, https));
-    (Reach::of(Scheme::Http, serving.http), secured)
 }
 
 fn file(named: Option<PathBuf>) -> Result<PathBuf, ConfigError> {

@@ -14,6 +14,7 @@ pub mod devices;
 mod found;
 mod gaps;
 mod https;
+pub mod network;
 mod playing;
 mod probe;
 mod qr;

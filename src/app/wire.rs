@@ -9,7 +9,9 @@ use std::time::Duration;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
+use tokio::time::{Interval, interval};
 
+use super::address::{Reach, Scheme};
 use super::config::{Config, ConfigError};
 use super::https::{https, own_names};
 use super::playing::{Playing, refuse};
@@ -27,6 +29,9 @@ use crate::sys::memory;
 
 /// How often memory is given back, if there is any.
 const TIDYING: Duration = Duration::from_secs(10);
+
+/// How often it is looked whether the machine is reached otherwise.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// Why Outpost could not run, or could not go on.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +65,13 @@ pub struct Serving {
     pub http: SocketAddr,
     /// HTTPS, if there is any.
     pub https: Option<SocketAddr>,
+}
+
+impl Serving {
+    /// How people reach what is served, and how over TLS.
+    pub fn reached(self) -> (Reach, Option<Reach>) {
+        (Reach::of(Scheme::Http, self.http), self.https.map(|https| Reach::of(Scheme::Https, https)))
+    }
 }
 
 /// Gives the configuration as it is now. Waits for the disk.
@@ -107,7 +119,8 @@ impl Orders {
     }
 }
 
-/// Serves what `orders` say until SIGINT or SIGTERM. Calls `serving` once it answers, with the addresses it has got.
+/// Serves what `orders` say until SIGINT or SIGTERM. Calls `serving` once it answers, with the addresses it has got,
+/// and again whenever the machine is reached otherwise: networks come and go.
 ///
 /// # Errors
 /// If it cannot start, or if what it stands on fails for good.
@@ -143,6 +156,7 @@ pub fn run(orders: &Orders, serving: &dyn Fn(Serving)) -> Result<(), RunError> {
         }
         let (mut ending, mut hangup) = (Ending::new()?, hangup(orders.hangup)?);
         serving(addresses);
+        let mut moves = Moves::of(addresses);
 
         let (told, renewed) = (Arc::clone(&report), Arc::new(Notify::new()));
         let news = Arc::clone(&renewed);
@@ -160,6 +174,10 @@ pub fn run(orders: &Orders, serving: &dyn Fn(Serving)) -> Result<(), RunError> {
                         News::File
                     }
                     news = watch.news() => news,
+                    () = moves.told() => {
+                        serving(addresses);
+                        continue;
+                    }
                     ended = playing.ended() => {
                         failure = Some(ended);
                         break;
@@ -226,6 +244,30 @@ async fn hung_up(signal: &mut Option<Signal>) {
     }
 }
 
+/// That what is served is reached otherwise than before.
+struct Moves {
+    serving: Serving,
+    known: (Reach, Option<Reach>),
+    looks: Interval,
+}
+
+impl Moves {
+    fn of(serving: Serving) -> Self {
+        Self { serving, known: serving.reached(), looks: interval(LOOK) }
+    }
+
+    async fn told(&mut self) {
+        loop {
+            self.looks.tick().await;
+            let now = self.serving.reached();
+            if now != self.known {
+                self.known = now;
+                return;
+            }
+        }
+    }
+}
+
 /// How the server is set up.
 pub(super) fn serve_config(config: &Config) -> ServeConfig {
     ServeConfig {
@@ -247,7 +289,7 @@ fn writers(config: &Config) -> Writers {
 /// When listeners have gone or fallen silent, gives back the memory they took; forgets what happened when nothing of it
 /// can be fetched any more.
 async fn tidy(serve: &ServeStats, report: &BoxReport) {
-    let mut pause = tokio::time::interval(TIDYING);
+    let mut pause = interval(TIDYING);
     let mut gone = 0;
     loop {
         pause.tick().await;

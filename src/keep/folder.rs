@@ -12,8 +12,9 @@ use super::{KeepStats, Settings, WRITE};
 use crate::base::{Sync, WallReading, WallTime};
 use crate::clip::Kind;
 
-/// How many names are tried: two files seldom begin in the same second.
-const NAMES: i64 = 100;
+/// How many names are tried: two files seldom begin in the same second, but those of a board without a clock all begin on the
+/// first day of 1970.
+const NAMES: i64 = 86_400;
 
 /// A folder with files of one stream, and of others.
 pub(super) struct Folder {

@@ -316,8 +316,7 @@ fn is_good(certified: &CertifiedKey, names: &[String], now: &WallReading) -> boo
 
 /// Makes a certificate and keeps it.
 fn make(path: &Path, names: &[String], addresses: &[IpAddr]) -> Result<CertifiedKey, CertificateError> {
-    let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
-    let text = written(names, addresses, today)?;
+    let text = written(names, addresses, today(jiff::Timestamp::now(), of_the_program()))?;
     if let Err(error) = keep(path, &text) {
         tracing::warn!(
             path = %path.display(), %error,
@@ -325,6 +324,15 @@ fn make(path: &Path, names: &[String], addresses: &[IpAddr]) -> Result<Certified
         );
     }
     pair(text.as_bytes(), path, text.as_bytes(), path)
+}
+
+/// The day it is, by a clock that may not be set: none before the program was made. Else nobody would take the certificate.
+fn today(clock: jiff::Timestamp, program: Option<jiff::Timestamp>) -> Date {
+    program.map_or(clock, |made| made.max(clock)).to_zoned(jiff::tz::TimeZone::UTC).date()
+}
+
+fn of_the_program() -> Option<jiff::Timestamp> {
+    fs::metadata("/proc/self/exe").ok()?.modified().ok()?.try_into().ok()
 }
 
 /// A new key and a certificate for it, signed with it, as PEM.
@@ -419,6 +427,20 @@ mod tests {
             is_good(&certified, &names(&["box", "not a name"]), &after(1)),
             "what can't be in it is not missed"
         );
+    }
+
+    #[test]
+    fn no_certificate_is_older_than_the_program() {
+        let at = |text: &str| text.parse::<jiff::Timestamp>().expect("a time");
+        let (made, never) = (at("2026-11-22T03:00:00Z"), at("1970-01-01T00:00:20Z"));
+        for (clock, program, expected) in [
+            (never, Some(made), Date::constant(2026, 11, 22)),
+            (at("2027-05-01T12:00:00Z"), Some(made), Date::constant(2027, 5, 1)),
+            (never, None, Date::constant(1970, 1, 1)),
+        ] {
+            assert_eq!(today(clock, program), expected);
+        }
+        assert!(of_the_program().is_some_and(|made| made > at("2026-01-01T00:00:00Z")));
     }
 
     #[test]

@@ -7,6 +7,7 @@
 mod access;
 mod api;
 mod aside;
+mod bind;
 mod board;
 mod body;
 mod certificate;

@@ -2,16 +2,17 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use tokio_rustls::TlsAcceptor;
 
+use super::bind::Handed;
 use super::board::Board;
 use super::certificate::{CertificateError, Keeper};
 use super::clip::Cutter;
@@ -25,8 +26,6 @@ use super::{Https, Patience, Report, ServeConfig, tls};
 use crate::base::{Backoff, Clock, Monotonic};
 use crate::sys::clock::RealClock;
 
-/// Connections the kernel holds until they are accepted.
-const BACKLOG: i32 = 1024;
 /// Unsent bytes the kernel takes per connection before a write has to wait: without it a stalled client is
 /// given megabytes, and minutes go by before anybody notices.
 const UNSENT: u32 = 256 * 1024;
@@ -358,92 +357,6 @@ fn prepare(tcp: &TcpStream, stall: Duration) {
     let _ = socket.set_tcp_notsent_lowat(UNSENT);
     // Also ends what the kernel still sends after our close to a client that has vanished.
     let _ = socket.set_tcp_user_timeout(Some(stall));
-}
-
-/// Sockets that others have opened.
-struct Handed(Vec<std::net::TcpListener>);
-
-impl Handed {
-    /// Listens: on the one that has this port, if there is one. Errors name `setting` as the place to choose another
-    /// address.
-    fn bind(
-        &mut self,
-        address: SocketAddr,
-        setting: &str,
-    ) -> Result<(std::net::TcpListener, SocketAddr), BindError> {
-        let port = |it: &std::net::TcpListener| it.local_addr().is_ok_and(|it| it.port() == address.port());
-        let listener = match self.0.iter().position(port) {
-            Some(at) => {
-                let listener = self.0.swap_remove(at);
-                let handed = listener.local_addr().unwrap_or(address);
-                let everywhere = handed.ip().is_unspecified() && address.ip().is_unspecified();
-                if handed != address && !everywhere {
-                    return Err(BindError::Handed { address, handed });
-                }
-                listener.set_nonblocking(true).map(|()| listener)
-            }
-            None => listen(address),
-        };
-        let listener = listener.map_err(|source| BindError::Address {
-            address,
-            remedy: remedy(&source, address, setting),
-            source,
-        })?;
-        let address = listener.local_addr().unwrap_or(address);
-        Ok((listener, address))
-    }
-}
-
-fn listen(address: SocketAddr) -> io::Result<std::net::TcpListener> {
-    match listen_on(address) {
-        // A kernel without IPv6: all addresses are then all of IPv4.
-        Err(error) if address.is_ipv6() && address.ip().is_unspecified() && is_without_ipv6(&error) => {
-            listen_on(SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port())))
-        }
-        outcome => outcome,
-    }
-}
-
-fn is_without_ipv6(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(libc::EAFNOSUPPORT | libc::EADDRNOTAVAIL))
-}
-
-fn listen_on(address: SocketAddr) -> io::Result<std::net::TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    if address.is_ipv6() {
-        socket.set_only_v6(false)?;
-    }
-    // Start again at once, although connections of the last run still linger.
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
-}
-
-fn remedy(error: &io::Error, address: SocketAddr, setting: &str) -> String {
-    let port = address.port();
-    match error.kind() {
-        io::ErrorKind::AddrInUse => {
-            let other = port.checked_add(1).unwrap_or(8080);
-            // Some shells take brackets for a pattern, and a port alone says the same.
-            let other = match address.ip() {
-                ip if ip.is_unspecified() && ip.is_ipv6() => other.to_string(),
-                ip => SocketAddr::new(ip, other).to_string(),
-            };
-            format!(
-                "another program has this port (`ss -ltnp 'sport = :{port}'` shows which); stop it, or listen elsewhere, \
-             as with {setting} {other}"
-            )
-        }
-        io::ErrorKind::PermissionDenied => format!(
-            "port {port} is reserved for privileged programs; take one from 1024 up, or grant CAP_NET_BIND_SERVICE"
-        ),
-        io::ErrorKind::AddrNotAvailable => format!(
-            "no interface of this machine has that address (`ip address` shows them); [::]:{port} listens on all"
-        ),
-        _ => "choose another address to listen on".to_owned(),
-    }
 }
 
 #[cfg(test)]

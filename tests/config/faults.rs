@@ -207,7 +207,7 @@ fn faults_are_told_with_place_and_remedy() {
         (
             alsa("listen = 8080"),
             "outpost.toml:5: stream.audio.listen: unknown key; did you mean `listen`, at the top of the file, before \
-             the first [[stream]] or in [https]?\n  5 | listen = 8080\n    | ^^^^^^",
+             the first line in brackets or in [https]?\n  5 | listen = 8080\n    | ^^^^^^",
         ),
         (
             "[server]\nlisten = 8080".to_owned(),

@@ -28,6 +28,9 @@ _outpost() {
             outpost,help)
                 cmd="outpost__subcmd__help"
                 ;;
+            outpost,network)
+                cmd="outpost__subcmd__network"
+                ;;
             outpost,run)
                 cmd="outpost__subcmd__run"
                 ;;
@@ -46,6 +49,9 @@ _outpost() {
             outpost__subcmd__help,help)
                 cmd="outpost__subcmd__help__subcmd__help"
                 ;;
+            outpost__subcmd__help,network)
+                cmd="outpost__subcmd__help__subcmd__network"
+                ;;
             outpost__subcmd__help,run)
                 cmd="outpost__subcmd__help__subcmd__run"
                 ;;
@@ -59,7 +65,7 @@ _outpost() {
 
     case "${cmd}" in
         outpost)
-            opts="-v -h -V --verbose --help --version run demo sign devices check help"
+            opts="-v -h -V --verbose --help --version run demo sign devices check network help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -119,7 +125,7 @@ _outpost() {
             return 0
             ;;
         outpost__subcmd__help)
-            opts="run demo sign devices check help"
+            opts="run demo sign devices check network help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -188,6 +194,20 @@ _outpost() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        outpost__subcmd__help__subcmd__network)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         outpost__subcmd__help__subcmd__run)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -209,6 +229,24 @@ _outpost() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        outpost__subcmd__network)
+            opts="-v -h --root --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;

@@ -10,13 +10,14 @@ use toml::de::{DeTable, DeValue};
 use super::{keys, redact};
 
 /// What the parser calls things, and what a person does.
-const PLAIN: [(&str, &str); 8] = [
+const PLAIN: [(&str, &str); 9] = [
     (
         "data did not match any variant of untagged enum ControlValue",
         "expected a whole number, true or false, or an entry of the control's menu in quotes",
     ),
     ("wanted string or table", "this must be text, in quotes"),
     ("expected text", "expected text, in quotes"),
+    ("expected a string", "expected text, in quotes"),
     ("expected path string", "expected text, in quotes"),
     ("expected u64", "expected a whole number, 0 or more"),
     ("invalid type: map, expected a sequence", "there can be several: write [[stream]], in two brackets"),
@@ -46,7 +47,7 @@ struct Place {
 
 /// A fault before it is known which file it is in.
 #[derive(Debug)]
-pub(super) struct Wrong {
+pub(in crate::app) struct Wrong {
     key: String,
     what: String,
     /// Bytes of the text.
@@ -74,20 +75,20 @@ impl fmt::Display for Fault {
 impl Wrong {
     /// `what` is wrong with the value at `path`, a dotted path in which arrays are entered by number.
     /// Where the value is missing, the nearest table around it is shown.
-    pub(super) fn at(path: &str, what: String, root: &Spanned<DeTable<'_>>) -> Self {
+    pub(in crate::app) fn at(path: &str, what: String, root: &Spanned<DeTable<'_>>) -> Self {
         let steps: Vec<&str> = path.split('.').collect();
         let key: Vec<&str> = steps.iter().copied().filter(|step| step.parse::<usize>().is_err()).collect();
         Self { key: key.join("."), what, span: locate(&steps, root.get_ref()) }
     }
 
     /// The text is not TOML.
-    pub(super) fn syntax(error: &toml::de::Error) -> Self {
+    pub(in crate::app) fn syntax(error: &toml::de::Error) -> Self {
         let what = format!("this is not TOML: {}", error.message().replace('\n', ", "));
         Self { key: String::new(), what, span: error.span() }
     }
 
-    /// A key or value that serde refused.
-    pub(super) fn value(error: &serde_path_to_error::Error<toml::de::Error>) -> Self {
+    /// A key or value that serde refused, in a file that can have the keys `all`.
+    pub(in crate::app) fn value(error: &serde_path_to_error::Error<toml::de::Error>, all: &[String]) -> Self {
         let keys = error.path().iter().filter_map(|step| match step {
             serde_path_to_error::Segment::Map { key } => Some(key.as_str()),
             _ => None,
@@ -101,7 +102,7 @@ impl Wrong {
                 if key.last() != Some(name) {
                     key.push(name);
                 }
-                format!("unknown key; {}", keys::advice(&table, name, known))
+                format!("unknown key; {}", keys::advice(&table, name, known, all))
             }
             Some((name, known)) if message.starts_with("unknown variant") => {
                 format!("{name:?} is not possible here; {}", keys::choice(name, known))
@@ -112,8 +113,13 @@ impl Wrong {
         Self { key: key.join("."), what, span: error.inner().span() }
     }
 
+    /// Where in the text it is, in bytes, if that is known.
+    pub(in crate::app) fn begins(&self) -> Option<usize> {
+        self.span.as_ref().map(|span| span.start)
+    }
+
     /// The fault as the person is told it, with `text` being what the file says.
-    pub(super) fn in_file(self, file: &str, text: &str) -> Fault {
+    pub(in crate::app) fn in_file(self, file: &str, text: &str) -> Fault {
         let secretive = self.key.split('.').any(redact::is_secretive);
         let place = self.span.and_then(|span| Place::of(&span, text, secretive));
         Fault { file: file.to_owned(), key: self.key, what: self.what, place }

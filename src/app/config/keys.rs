@@ -9,7 +9,7 @@ use crate::base::near::{SIMILAR, nearest};
 const NEARLY_SAME: f64 = 0.95;
 
 /// The keys of `T`, a struct that is read from a table.
-pub(super) fn of<T: for<'de> Deserialize<'de>>() -> &'static [&'static str] {
+pub(in crate::app) fn of<T: for<'de> Deserialize<'de>>() -> &'static [&'static str] {
     let mut names = Names(&[]);
     // It always fails: a struct asks for its fields by name before anything else, and that is all we want.
     let _ = T::deserialize(&mut names);
@@ -41,12 +41,12 @@ impl<'de> Deserializer<'de> for &mut Names {
     }
 }
 
-/// What to say of the unknown key `name` in the table `table`, where `here` are the keys that table has.
-pub(super) fn advice(table: &str, name: &str, here: &[&str]) -> String {
+/// What to say of the unknown key `name` in the table `table`, where `here` are the keys that table has, and `all` those
+/// that the file can have.
+pub(super) fn advice(table: &str, name: &str, here: &[&str], all: &[String]) -> String {
     if let Some(near) = nearest(name, here, SIMILAR) {
         return format!("did you mean `{near}`?");
     }
-    let all = super::keys();
     let elsewhere = all.iter().map(|key| key.rsplit_once('.').unwrap_or(("", key)));
     let elsewhere: Vec<(&str, &str)> = elsewhere.filter(|(home, _)| *home != table).collect();
     let names: Vec<&str> = elsewhere.iter().map(|(_, key)| *key).collect();
@@ -61,8 +61,8 @@ pub(super) fn advice(table: &str, name: &str, here: &[&str]) -> String {
 /// Where a table's keys stand.
 fn place(table: &str) -> String {
     match table {
-        "" => "at the top of the file, before the first [[stream]]".to_owned(),
-        "stream" | "stream.rendition" => format!("in [[{table}]]"),
+        "" => "at the top of the file, before the first line in brackets".to_owned(),
+        "stream" | "stream.rendition" | "wifi" => format!("in [[{table}]]"),
         table => format!("in [{table}]"),
     }
 }

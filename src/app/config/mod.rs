@@ -4,11 +4,12 @@
 //! acting on them.
 
 mod audio;
-mod fault;
-mod keys;
+pub(in crate::app) mod fault;
+pub(in crate::app) mod keys;
 mod protection;
 mod read;
 mod redact;
+mod text;
 mod values;
 mod video;
 
@@ -20,6 +21,8 @@ use bytesize::ByteSize;
 pub use audio::{AudioSettings, SoundSource};
 pub use fault::Fault;
 pub use protection::{AccessSettings, EncryptionSettings, KeyPrefix, TokenError};
+pub(in crate::app) use text::decoded;
+pub(in crate::app) use values::written;
 pub use values::{BitRate, Connections, HostName, Language, Length, Listen, Name, Origin, Step};
 pub use video::{Encoder, PictureSource, Rung, VideoSettings};
 
@@ -250,8 +253,11 @@ impl Config {
     /// # Errors
     /// If it cannot be read, or says something that cannot be.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| ConfigError::Unreadable { path: path.to_owned(), error })?;
+        let unreadable = |error| ConfigError::Unreadable { path: path.to_owned(), error };
+        let text = decoded(&std::fs::read(path).map_err(unreadable)?);
+        if text.contains(char::REPLACEMENT_CHARACTER) {
+            return Err(unreadable(io::ErrorKind::InvalidData.into()));
+        }
         Ok(Self::parse(&text, &path.display().to_string())?)
     }
 

@@ -1,7 +1,7 @@
 //! Faults without secrets: what is shown of a configuration may end up in a log.
 
 /// Words after which nothing of a line is shown, nor what is written nearly so.
-const SECRETIVE: [&str; 6] = ["access", "token", "secret", "password", "passphrase", "authorization"];
+const SECRETIVE: [&str; 7] = ["access", "token", "secret", "password", "passphrase", "authorization", "wifi"];
 /// Keys that tell nothing, shown among what is not.
 const HARMLESS: [&str; 3] = ["access", "token", "token_file"];
 /// Words at least this similar (Jaro-Winkler, 0 to 1) count as nearly written so: in doubt, one sees less.

@@ -306,7 +306,7 @@ impl fmt::Display for Length {
 }
 
 /// Reads a value by its `FromStr`, also where it is written without quotes: each knows best what to say of it.
-pub(super) fn written<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+pub(in crate::app) fn written<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
     T: FromStr<Err: fmt::Display>,
