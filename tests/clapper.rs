@@ -97,7 +97,7 @@ impl Stream {
 /// Lets a sound card that is wrong by `ppm` run for `before`, then judges ten seconds of sound and picture.
 fn judge(ppm: f64, before: Duration) {
     let start = Monotonic::from_nanos(1_000_300_000_000);
-    let simulated = Arc::new(SimClock::new(start, WallTime::from_unix_nanos(0)));
+    let simulated = Arc::new(SimClock::new(start, WallTime::EARLIEST));
     let clock = Arc::clone(&simulated) as Arc<dyn Clock>;
     let (stop, stats) = (Stop::new(), Arc::<CaptureStats>::default());
     let mut sound = sound_card(ppm, &clock, &stats);

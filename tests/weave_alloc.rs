@@ -51,7 +51,7 @@ static COUNTING: Counting = Counting;
 #[test]
 fn no_unit_costs_an_allocation_once_the_rings_are_warm() {
     let start = Monotonic::from_nanos(1_000_000_000_000);
-    let simulated = Arc::new(SimClock::new(start, WallTime::from_unix_nanos(0)));
+    let simulated = Arc::new(SimClock::new(start, WallTime::EARLIEST));
     let clock = Arc::clone(&simulated) as Arc<dyn Clock>;
     let rate = FrameRate::new(30, 1).expect("a rate");
     let size = "1280x720".parse().expect("a size");
@@ -204,7 +204,7 @@ impl Shelf for Costs {
 #[test]
 fn a_part_takes_what_a_part_is_however_long_the_window() {
     let start = Monotonic::from_nanos(1_000_000_000_000);
-    let clock: Arc<dyn Clock> = Arc::new(SimClock::new(start, WallTime::from_unix_nanos(0)));
+    let clock: Arc<dyn Clock> = Arc::new(SimClock::new(start, WallTime::EARLIEST));
     let kind = TrackKind::Audio(AacConfig::parse(&[0x11, 0x88]).expect("valid"));
     let target = part_target(Span::from_millis(200), &[kind.unit()]);
     let length = Span::from_millis(1_200_000);

@@ -38,6 +38,11 @@ impl WallReading {
         )
     }
 
+    /// Whether somebody has ever set the clock since the board was switched on, be it right or not.
+    pub fn is_set(&self) -> bool {
+        self.wall >= WallTime::EARLIEST
+    }
+
     /// Civil minus monotonic time in nanoseconds: constant until somebody sets the clock or suspends the machine,
     /// because the kernel slews both alike (adjtimex(2)).
     pub fn offset_nanos(&self) -> i64 {

@@ -1,10 +1,17 @@
-//! Numbers by chance, the same for the same seed, everywhere and for ever: for what is made up, not for secrets.
+//! Numbers by chance, and those that are the same for the same seed, everywhere and for ever: for what is made up, not for
+//! secrets.
 
+use std::hash::{BuildHasher, RandomState};
 use std::ops::Range;
 
 /// SplitMix64 (Steele, Lea, Flood, "Fast splittable pseudorandom number generators", 2014).
 #[derive(Clone, Debug)]
 pub struct Random(u64);
+
+/// Another number each time.
+pub fn by_chance() -> u64 {
+    RandomState::new().hash_one(())
+}
 
 impl Random {
     /// Those that follow from `seed`.

@@ -173,6 +173,10 @@ impl From<Duration> for Span {
 }
 
 impl WallTime {
+    /// 2023-01-01, before this program was begun: a clock that says less has not been set, and tells the beginning of its
+    /// own counting or when its chip was made.
+    pub const EARLIEST: Self = Self(1_672_531_200 * NANOS_PER_SECOND);
+
     /// The instant `nanos` nanoseconds after 1970-01-01T00:00:00Z.
     pub const fn from_unix_nanos(nanos: i64) -> Self {
         Self(nanos)

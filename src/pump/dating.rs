@@ -40,16 +40,21 @@ impl Dating {
         self.told = None;
     }
 
-    /// The tag that belongs beside a unit, if it is due.
+    /// The tag that belongs beside a unit, if it is due. None tells a time that nobody has set: what is in a segment cannot
+    /// be corrected.
     pub(super) fn tag(&mut self, unit: Pts, clock: &dyn Clock) -> Option<&[u8]> {
         if self.told.is_some() {
+            return None;
+        }
+        let now = clock.wall();
+        if !now.is_set() {
             return None;
         }
         self.told = Some(unit);
         self.text.clear();
         self.tag.clear();
         // Writing to a text cannot fail.
-        let _ = write!(self.text, "{}", clock.wall().at(unit.to_monotonic()));
+        let _ = write!(self.text, "{}", now.at(unit.to_monotonic()));
         id3::write([Field { name: Field::WALL_TIME, text: &self.text }], &mut self.tag);
         Some(&self.tag)
     }
@@ -58,12 +63,12 @@ impl Dating {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::{Monotonic, SimClock, WallTime};
+    use crate::base::{Monotonic, SimClock, Sync, WallTime};
     use crate::media::{AacConfig, FrameRate, VideoConfig};
 
     /// At which of some segments of `millis` the time is told.
     fn told(program: &Program, millis: i64) -> Vec<i64> {
-        let clock = SimClock::new(Monotonic::from_nanos(0), WallTime::from_unix_nanos(0));
+        let clock = SimClock::new(Monotonic::from_nanos(0), WallTime::EARLIEST);
         let mut dating = Dating::new(program);
         let told = |n: &i64| {
             let at = Pts::default() + Span::from_millis(n * millis);
@@ -86,6 +91,16 @@ mod tests {
         assert_eq!(told(&radio, 2_000), [0, 6]);
         assert_eq!(told(&radio, 4_000), [0, 3, 6, 9]);
         assert_eq!(told(&radio, 12_000), (0..12).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn no_time_is_told_before_the_clock_is_set_and_then_at_once() {
+        let clock = SimClock::new(Monotonic::from_nanos(0), WallTime::from_unix_nanos(30_000_000_000));
+        let mut dating = Dating::new(&Program { video: None, audio: None });
+        assert_eq!(dating.tag(Pts::default(), &clock), None);
+        clock.set_wall(WallTime::from_unix_nanos(1_795_262_400_000_000_000), Sync::Synchronised);
+        let tag = dating.tag(Pts::default(), &clock).expect("it is due");
+        assert!(tag.ends_with(b"2026-11-21T12:00:00.000Z"), "{}", tag.escape_ascii());
     }
 
     #[test]

@@ -11,7 +11,8 @@
 //! Where the file is missing or unreadable the media sequence begins with the seconds since 1970. That is
 //! no step back either: a run reserves no more numbers ahead than it has used (32 at least), and segments
 //! last a second or more, so that numbers grow no faster than seconds do, if these are counted where segments
-//! are cut ([`counted_at`]). (Without a set clock there is nothing to begin with but its word.)
+//! are cut ([`counted_at`]). Where numbers cannot be remembered and the clock is not set either, chance makes it
+//! unlikely that they come twice; a clock that is set counts higher.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -23,6 +24,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
 
+use crate::base::random::by_chance;
 use crate::base::{Monotonic, Span, WallReading, WallTime};
 
 /// The fewest and the most media sequence numbers reserved at a time; the most are twelve hours of 2 s.
@@ -35,6 +37,8 @@ const DISCONTINUITIES: u64 = 8;
 /// 2025-01-01 in seconds since 1970: where nothing is known, discontinuities are counted in days from here,
 /// as from 1970 they would be 20,000 already.
 const COUNTED_FROM: u64 = 1_735_689_600;
+/// Leaves 30 bits of 64: fewer than there were seconds from 1970 until the clock is set.
+const CHANCE_SHIFT: u32 = 34;
 /// Larger numbers are not ours: players count in floating point, whole up to 2^53.
 const LARGEST: u64 = 1 << 53;
 
@@ -138,6 +142,9 @@ impl Ledger {
             if let Some(dated) = self.dated {
                 let since = wall.as_unix_nanos().saturating_sub(dated.as_unix_nanos()).max(0);
                 first.media = first.media.saturating_add(since as u64 / 1_000_000_000);
+            }
+            if wall < WallTime::EARLIEST {
+                first.media = first.media.saturating_add(by_chance() >> CHANCE_SHIFT);
             }
         }
         let reserved = ahead(first, FEWEST);

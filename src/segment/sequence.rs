@@ -26,6 +26,7 @@ use super::dates::{Correction, Dates};
 use super::ledger::{Ledger, Numbers, Reservation, Stock, counted_at};
 use super::resume::Resumption;
 use super::{Segment, SegmentConfig, Store, TargetDuration};
+use crate::base::random::by_chance;
 use crate::base::{Monotonic, Pts, Span, WallReading};
 use crate::container::ts::Join;
 use crate::media::CutGrid;
@@ -140,8 +141,9 @@ impl Agreement {
         };
         let target = TargetDuration::of(config.target);
         let length = config.length.max(target.least_window());
-        // No two runs begin in the same nanosecond.
-        let timeline = Timeline::new(reading.wall.as_unix_nanos() as u64);
+        // No two runs begin in the same nanosecond, unless the clock begins anew each time.
+        let run = if reading.is_set() { reading.wall.as_unix_nanos() as u64 } else { by_chance() };
+        let timeline = Timeline::new(run);
         let (state, dates) = (Mutex::new(state), ArcSwap::from_pointee(dates));
         let pictures = Arc::default();
         Arc::new(Self { numbering, target, length, origin, state, pictures, dates, timeline })

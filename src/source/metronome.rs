@@ -17,7 +17,7 @@ const HALF_CLICK: i64 = 62_500;
 
 /// A clock that stands at one second.
 pub(super) fn sim_clock() -> Arc<SimClock> {
-    Arc::new(SimClock::new(Monotonic::from_nanos(1_000_000_000), WallTime::default()))
+    Arc::new(SimClock::new(Monotonic::from_nanos(1_000_000_000), WallTime::EARLIEST))
 }
 
 /// Timestamps wrong by up to so many milliseconds in either direction, evenly spread.

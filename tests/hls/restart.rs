@@ -1,5 +1,6 @@
 //! Numbers across restarts, power cuts and broken files.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -153,6 +154,17 @@ fn quick_restarts_without_a_writable_file_repeat_no_number() {
         assert!(media >= used, "after {seconds} s: {media}, though {used} is the next one");
         used = numbers.media;
     }
+}
+
+#[test]
+fn without_a_file_and_a_clock_numbers_are_left_to_chance_below_those_of_any_clock() {
+    let scratch = Scratch::new("neither");
+    fs::create_dir(scratch.file().with_extension("unfinished")).expect("writable");
+    let boot = WallTime::from_unix_nanos(30_000_000_000);
+    let begun: BTreeSet<_> = (0..20).map(|_| run(&scratch.file(), 0, boot).1).collect();
+    assert_eq!(begun.len(), 20, "{begun:?}");
+    let (_, set, _) = run(&scratch.file(), 0, NOON);
+    assert!(begun.iter().all(|it| *it < set), "{begun:?}");
 }
 
 #[test]

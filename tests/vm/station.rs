@@ -15,14 +15,20 @@ const START: Duration = Duration::from_secs(40);
 /// A machine in which `outpost` runs.
 pub(crate) struct Station {
     machine: Machine,
+    listen: &'static str,
     pid: String,
 }
 
 impl Station {
     /// Serves the `[[stream]]` tables in `streams`.
-    pub(crate) fn start(mut machine: Machine, streams: &str) -> Self {
-        let pid = run(&mut machine, streams);
-        let mut station = Self { machine, pid };
+    pub(crate) fn start(machine: Machine, streams: &str) -> Self {
+        Self::start_at(machine, "0.0.0.0:8080", streams)
+    }
+
+    /// The same at `listen`, whose port is 8080.
+    pub(crate) fn start_at(mut machine: Machine, listen: &'static str, streams: &str) -> Self {
+        let pid = run(&mut machine, listen, streams);
+        let mut station = Self { machine, listen, pid };
         station.wait_until_it_answers();
         station
     }
@@ -31,7 +37,7 @@ impl Station {
     pub(crate) fn restart(&mut self, streams: &str) {
         self.log();
         self.sh(&format!("kill {0}; while kill -0 {0}; do sleep 0.1; done 2>/dev/null", self.pid));
-        self.pid = run(&mut self.machine, streams);
+        self.pid = run(&mut self.machine, self.listen, streams);
         self.wait_until_it_answers();
     }
 
@@ -162,11 +168,11 @@ impl Drop for Station {
 }
 
 /// Starts the program: its process id.
-fn run(machine: &mut Machine, streams: &str) -> String {
+fn run(machine: &mut Machine, listen: &str, streams: &str) -> String {
     std::fs::write(machine.share().join("outpost.toml"), streams).expect("a configuration");
-    machine.sh(
-        "STATE_DIRECTORY=/tmp ./outpost run outpost.toml --listen 0.0.0.0:8080 >outpost.log 2>&1 & echo $!",
-    )
+    machine.sh(&format!(
+        "STATE_DIRECTORY=/tmp ./outpost run outpost.toml --listen {listen} >outpost.log 2>&1 & echo $!"
+    ))
 }
 
 /// A `[[stream]]` named `name` in segments of a second; `tracks` are its `video` and `audio` tables.

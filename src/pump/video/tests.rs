@@ -124,7 +124,7 @@ struct Rig {
 
 impl Rig {
     fn new() -> Self {
-        let (now, wall) = (Monotonic::from_nanos(START), WallTime::from_unix_nanos(START));
+        let (now, wall) = (Monotonic::from_nanos(START), WallTime::EARLIEST);
         let (_, records) = ring::channel(1).expect("an eventfd");
         Self {
             clock: Arc::new(SimClock::new(now, wall)),

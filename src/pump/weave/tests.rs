@@ -71,7 +71,7 @@ fn rate() -> FrameRate {
 
 impl Rig {
     fn new() -> Self {
-        let clock = Arc::new(SimClock::new(Monotonic::from_nanos(ORIGIN), WallTime::from_unix_nanos(ORIGIN)));
+        let clock = Arc::new(SimClock::new(Monotonic::from_nanos(ORIGIN), WallTime::EARLIEST));
         let video = VideoConfig {
             codecs: "avc1.64001f".into(),
             size: "64x64".parse().expect("a size"),
