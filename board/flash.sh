@@ -3,7 +3,7 @@
 #
 #   board/flash.sh [--force] IMAGE DEVICE
 #
-#   board/flash.sh target/image/outpost-pi3.img.xz /dev/sdb
+#   board/flash.sh target/image/outpost-pi3.img.zst /dev/sdb
 #
 # IMAGE is FILE.img, FILE.img.xz or FILE.img.zst; `lsblk` lists the devices. All is checked before anything is written. A disk
 # that cannot be taken out is refused, unless --force says that it is meant.

@@ -106,7 +106,9 @@ impl Board {
     pub(crate) fn until_told(&mut self) {
         let deadline = Instant::now() + START;
         loop {
-            writeln!(self.orders, "stty -echo; PS1= PS2=; printf '@%s\\n' ready").expect("it takes orders");
+            // Another one, which does not edit its lines.
+            writeln!(self.orders, "exec sh\nstty -echo; PS1= PS2=; printf '\\n@%s\\n' ready")
+                .expect("it takes orders");
             while let Ok(line) = self.words.recv_timeout(Duration::from_secs(3)) {
                 if line.ends_with("@ready") {
                     // An earlier question may be answered later.
