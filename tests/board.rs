@@ -61,13 +61,7 @@ impl Computer {
     }
 
     /// The same with programs from this path.
-    fn flash_by(
-        &self,
-        path: &str,
-        options: &[&str],
-        image: &Path,
-        device: &Path,
-    ) -> Result<String, String> {
+    fn flash_by(&self, path: &str, options: &[&str], image: &Path, device: &Path) -> Result<String, String> {
         let output = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("board/flash.sh"))
             .args(options)
             .args([image, device])

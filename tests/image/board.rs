@@ -145,6 +145,19 @@ impl Board {
         }
     }
 
+    /// Runs a line of shell again and again until it says what is `wanted`.
+    pub(crate) fn until_said(&mut self, command: &str, wanted: impl Fn(&str) -> bool) {
+        let deadline = Instant::now() + PROMPT;
+        loop {
+            let said = self.sh(command);
+            if wanted(&said) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{command} still says {said:?} after {PROMPT:?}");
+            thread::sleep(Duration::from_secs(1));
+        }
+    }
+
     /// The number that a line of shell prints.
     pub(crate) fn number(&mut self, command: &str) -> u64 {
         let said = self.sh(command);

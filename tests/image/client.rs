@@ -9,8 +9,10 @@ use std::time::{Duration, Instant};
 
 /// What stands at `url`, if it is answered.
 fn get(url: &str) -> Option<Vec<u8>> {
-    let curl =
-        Command::new("curl").args(["--silent", "--fail", "--max-time", "60", url]).output().expect("curl runs");
+    let curl = Command::new("curl")
+        .args(["--silent", "--fail", "--max-time", "60", url])
+        .output()
+        .expect("curl runs");
     curl.status.success().then_some(curl.stdout)
 }
 
