@@ -6,10 +6,12 @@ STEP  := .ci/step
 ARGS  ?=
 # The board to make a package for, if it is not for this machine: make deb FOR=arm64
 FOR   ?=
+# The board to make a card image for: make image BOARD=pi3
+BOARD ?=
 
 TARGET = $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help demo deb test bench
+.PHONY: help demo deb image test test-image bench
 
 help:
 	@echo 'Outpost: a streaming box for a small board. Sound card and camera in, live HLS out.'
@@ -17,7 +19,9 @@ help:
 	@echo '  make demo    build it and run it with a scanner and a camera that are not there; prints the address to open'
 	@echo '               make demo ARGS="--listen 127.0.0.1:9000"   passes its words on'
 	@echo '  make deb     a Debian package of it, in $(TARGET)/deb; make deb FOR=arm64   for a Raspberry Pi, on a PC'
+	@echo '  make image BOARD=pi3   a card for a board left alone, in $(TARGET)/image: zero2, pi3, pi4, pi5, arm64 (docs/board.md)'
 	@echo '  make test    every test: formatting, lints, units, players, browser, the ring'"'"'s interleavings'
+	@echo '  make test-image   that card, started, killed and cut off in emulation; long, and no part of make test'
 	@echo '  make bench   the figures, beside ffmpeg and nginx in the same run'
 	@echo
 	@echo 'Each installs the Debian packages it is missing (as root or with sudo) and says which.'
@@ -31,6 +35,10 @@ demo:
 deb:
 	@.ci/setup build
 	@cross/deb/build $(FOR)
+
+image:
+	@.ci/setup image
+	@board/image $(BOARD)
 
 test:
 	@.ci/setup test
@@ -49,6 +57,10 @@ test:
 	    $(STEP) 'The ring, undefined behaviour (Miri)' $(CARGO) miri test --manifest-path tests/ring/Cargo.toml; \
 	else echo 'The ring, undefined behaviour: not checked, this Rust comes without Miri (rustup component of nightly).'; fi
 	@echo && echo 'All tests passed.'
+
+test-image:
+	@.ci/setup image
+	@$(STEP) 'Card images in emulation' $(CARGO) test --test image -- --nocapture --test-threads 1
 
 bench:
 	@.ci/setup bench
