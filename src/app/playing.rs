@@ -7,7 +7,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::change::Change;
-use super::config::Config;
+use super::config::{Config, Plugged};
 use super::found::Found;
 use super::report::BoxReport;
 use super::stage::Stage;
@@ -35,7 +35,7 @@ impl Playing {
     /// # Errors
     /// As [`Stage::play`].
     pub(super) async fn play(&mut self, config: Config) -> Result<Change, RunError> {
-        if config.streams.is_empty() {
+        if finds(&config) {
             self.look().await?;
         }
         self.stage(config).await
@@ -43,7 +43,7 @@ impl Playing {
 
     async fn stage(&mut self, config: Config) -> Result<Change, RunError> {
         let (mut filled, mut text) = (config.clone(), None);
-        if config.streams.is_empty() {
+        if finds(&config) {
             let (streams, written) = self.found.streams();
             filled.streams = streams;
             text = Some(Arc::new(written));
@@ -63,7 +63,7 @@ impl Playing {
     /// # Errors
     /// As [`Stage::play`], but for what cannot be built, which is told.
     pub(super) async fn devices(&mut self) -> Result<(), RunError> {
-        if !self.config.streams.is_empty() || !self.look().await? {
+        if !finds(&self.config) || !self.look().await? {
             return Ok(());
         }
         match self.stage(self.config.clone()).await {
@@ -104,7 +104,7 @@ impl Playing {
                 Ok(())
             }
             Err(error @ (RunError::Config(_) | RunError::Build(_))) => {
-                let why = refuse(&error, &self.report);
+                let why = refuse(&error, "", &self.report);
                 tracing::error!("the new configuration is not taken, all goes on as before: {why}");
                 Ok(())
             }
@@ -123,11 +123,16 @@ impl Playing {
     }
 }
 
-/// A configuration is not taken: has that told, and gives the reason in one line.
-pub(super) fn refuse(error: &RunError, report: &BoxReport) -> String {
+/// Whether what is plugged in is streamed.
+fn finds(config: &Config) -> bool {
+    config.streams.is_empty() && config.plugged == Plugged::Streamed
+}
+
+/// A configuration is not taken: has that told, and what that means, and gives it in one line.
+pub(super) fn refuse(error: &RunError, meanwhile: &str, report: &BoxReport) -> String {
     let why = Chain(error).to_string();
     // What is wrong stands in the first line; those behind it show the place.
-    let why = why.lines().next().unwrap_or_default().to_owned();
+    let why = format!("{}{meanwhile}", why.lines().next().unwrap_or_default());
     report.refused.store(Some(Arc::new(why.clone())));
     why
 }

@@ -1,10 +1,10 @@
 //! All rooms joined into one program: how it begins, what it is told meanwhile, and how it ends.
 
-use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use std::{fs, io};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 use tokio::time::{Interval, interval};
 
 use super::address::{Reach, Scheme};
-use super::config::{Config, ConfigError};
+use super::config::{self, Config, ConfigError, Plugged};
 use super::https::{https, own_names};
 use super::playing::{Playing, refuse};
 use super::report::BoxReport;
@@ -109,10 +109,16 @@ impl Orders {
     fn instead(&self, error: RunError, report: &BoxReport) -> Result<Config, RunError> {
         use RunError::{Bind, Build, Config};
         match (&self.unattended, &error) {
-            (Some(Unattended { fallback, .. }), Config(_) | Build(_) | Bind(_)) => {
-                let why = refuse(&error, report);
-                tracing::error!("the configuration is not taken, what is plugged in is streamed: {why}");
-                Ok(fallback.clone())
+            (Some(Unattended { file, fallback }), Config(_) | Build(_) | Bind(_)) => {
+                // Who guards a stream would not have it open to all because of a slip elsewhere.
+                let guarded = fs::read(file).is_ok_and(|text| text.windows(6).any(|it| it == b"access"));
+                let (plugged, meanwhile) = match guarded {
+                    false => (Plugged::Streamed, ""),
+                    true => (Plugged::LetBe, "; nothing is streamed until then, as its streams are guarded"),
+                };
+                let why = refuse(&error, meanwhile, report);
+                tracing::error!("the configuration is not taken: {why}");
+                Ok(config::Config { plugged, ..fallback.clone() })
             }
             _ => Err(error),
         }

@@ -52,26 +52,6 @@ pub(crate) struct Channel {
     pub(crate) level: f64,
 }
 
-/// Listens to `url` for so long, and minds whatever is wrong in it.
-pub(crate) fn listener(url: &str, seconds: u32) -> Child {
-    Command::new("ffmpeg")
-        .args([
-            "-nostdin",
-            "-v",
-            "error",
-            "-xerror",
-            "-i",
-            url,
-            "-t",
-            &seconds.to_string(),
-            "-f",
-            "null",
-            "-",
-        ])
-        .spawn()
-        .expect("ffmpeg starts")
-}
-
 /// What ffmpeg says of `url` through the filter `filter`, from the segment `from` on (negative from the end);
 /// it must say nothing that is a warning.
 pub(crate) fn listen(url: &str, from: &str, seconds: f64, filter: &str) -> String {

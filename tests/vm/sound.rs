@@ -1,5 +1,6 @@
 //! A sound card of the kernel's: what is played into it comes out of the stream.
 
+use std::process::{Child, Command};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use m3u8_rs::MediaPlaylist;
@@ -53,7 +54,7 @@ fn assert_heard(station: &Station) {
 /// The clock is set to the time, and back by an hour, while somebody listens: who hears nothing of it, and each date is right.
 fn assert_set_clocks_correct_all_dates(station: &mut Station) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock out here").as_secs();
-    let mut listener = ear::listener(&station.url("/radio/audio/index.m3u8"), 20);
+    let mut listener = listener(&station.url("/radio/audio/index.m3u8"), 20);
     let mut before = station.playlist("radio/audio");
     assert!(edge(&before) < 86_400.0, "nobody has set it: {}", edge(&before));
     for time in [now, now - 3600] {
@@ -70,6 +71,26 @@ fn assert_set_clocks_correct_all_dates(station: &mut Station) {
     }
     let heard = listener.wait().expect("it ends");
     assert!(heard.success(), "ffmpeg listened on: {heard}");
+}
+
+/// Listens to `url` for so long, and minds whatever is wrong in it.
+fn listener(url: &str, seconds: u32) -> Child {
+    Command::new("ffmpeg")
+        .args([
+            "-nostdin",
+            "-v",
+            "error",
+            "-xerror",
+            "-i",
+            url,
+            "-t",
+            &seconds.to_string(),
+            "-f",
+            "null",
+            "-",
+        ])
+        .spawn()
+        .expect("ffmpeg starts")
 }
 
 /// The date of the playlist's end, in seconds since 1970.

@@ -53,8 +53,20 @@ pub struct Config {
     pub connections: Connections,
     /// Who may write by the API.
     pub api: ApiSettings,
-    /// Each with a name of its own. None: what is plugged in is streamed.
+    /// Each with a name of its own.
     pub streams: Vec<StreamConfig>,
+    /// What becomes of sound cards and cameras where no stream is named.
+    pub plugged: Plugged,
+}
+
+/// What becomes of what is plugged in and not configured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Plugged {
+    /// It is streamed.
+    #[default]
+    Streamed,
+    /// It is let be.
+    LetBe,
 }
 
 /// Writing by the API.

@@ -289,7 +289,6 @@ async function share(date) {
   }
 }
 
-/** Shows a time of day. */
 function find(text) {
   const date = moment(text, server.now());
   if (date === null) return tell("Write a time of day as 14:05");
@@ -304,7 +303,6 @@ function skip() {
   render();
 }
 
-/** Goes somewhere, and looks there. */
 function go(act) {
   asked = null;
   timeline.follow();

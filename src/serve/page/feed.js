@@ -138,7 +138,7 @@ export class Follower {
     });
     source.addEventListener("error", () => {
       this.#told = false;
-      // The browser tries again, and tells how far it knows; not where something else answered than we.
+      // Tried again by the browser, unless it was somebody else who answered.
       if (source.readyState === EventSource.CLOSED) this.close();
     });
   }

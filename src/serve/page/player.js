@@ -216,7 +216,7 @@ export class Player {
     if (edge !== null) this.#seek(edge);
   }
 
-  /** Starts over: the server was restarted. Where its window went on, the place is still there. */
+  /** Starts over: the server was restarted. */
   restart() {
     if (this.active) this.#connect(this.#kept);
     else this.#release();

@@ -33,8 +33,8 @@ use super::fault::Wrong;
 use super::keys;
 use super::values::{Memory, written};
 use super::{
-    BitRate, Certificate, Config, Connections, HttpsSettings, Length, Listen, Name, Origin, StreamConfig,
-    WindowConfig, default_state_dir,
+    BitRate, Certificate, Config, Connections, HttpsSettings, Length, Listen, Name, Origin, Plugged,
+    StreamConfig, WindowConfig, default_state_dir,
 };
 use crate::base::Span;
 use crate::serve::ServeConfig;
@@ -193,6 +193,7 @@ pub(super) fn read(text: &str) -> Result<Config, Wrong> {
         connections: file.connections,
         api: file.api.into(),
         streams,
+        plugged: Plugged::default(),
     })
 }
 
