@@ -152,7 +152,9 @@ fn what_can_be_taken_is_and_the_rest_is_told() {
     let home = ("ssid=486f6d65", SUPPLICANT);
     let dhcp = ("DHCP=yes", WIRED);
     let attic = ("attic", NAME);
-    let table: &[(&str, String, &[&str], &[(&str, &str)])] = &[
+    /// What is wrong, the file, what is said, and what is written all the same.
+    type Case<'a> = (&'a str, String, &'a [&'a str], &'a [(&'a str, &'a str)]);
+    let table: &[Case] = &[
         (
             "a key misspelt",
             "hostnam = \"attic\"\ncountry = \"de\"\n".to_owned() + HOME,

@@ -34,7 +34,9 @@ fn rows(cards: &[SoundCard], cameras: &[v4l2::Present]) -> Vec<String> {
 
 #[test]
 fn devices_and_what_is_streamed_of_them() {
-    let table: Vec<(&str, Vec<SoundCard>, Vec<v4l2::Present>, &[&str])> = vec![
+    /// What is plugged in: cards, cameras; and the streams that makes.
+    type Case = (&'static str, Vec<SoundCard>, Vec<v4l2::Present>, &'static [&'static str]);
+    let table: Vec<Case> = vec![
         ("nothing", vec![], vec![], &[]),
         (
             "a dongle",
