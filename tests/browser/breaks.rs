@@ -277,7 +277,10 @@ async fn until(
         if missing.is_empty() && all.len() == count {
             return all;
         }
-        assert!(began.elapsed() < PATIENCE, "{what}: left behind are {missing:#?}\n{:#?}", browser.console());
+        if began.elapsed() > PATIENCE {
+            let (looks, console) = (libraries::look(browser).await, browser.console());
+            panic!("{what}: left behind are {missing:#?}\n{looks:#?}\n{console:#?}");
+        }
         tokio::time::sleep(Duration::from_millis(250)).await;
     }
 }

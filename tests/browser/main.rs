@@ -66,10 +66,7 @@ fn temporary(name: &str) -> Scratch {
     Scratch::new(&format!("browser-{name}"))
 }
 
-/// Of a browser, in memory where there is some: what it fetches goes through a cache in there, and a disk that takes its
-/// time would be heard.
+/// Of a browser. Not in memory: what that has is Chromium's own, and Shaka was seen to stand still where it shared it.
 fn profile(name: &str) -> Scratch {
-    let memory = Path::new("/dev/shm");
-    let parent = if memory.is_dir() { memory } else { Path::new(env!("CARGO_TARGET_TMPDIR")) };
-    Scratch::under(parent, &format!("profile-{name}"))
+    Scratch::under(Path::new(env!("CARGO_TARGET_TMPDIR")), &format!("profile-{name}"))
 }
