@@ -39,7 +39,7 @@ pub(crate) fn rows(_: &Path) -> Result<Vec<Row>, Box<dyn Error>> {
         Row::limit("the same, its delta", 5.0, stage.median("/tower/audio/index.m3u8?_HLS_skip=v2")?, "ms"),
         Row::limit("the same, all of them in JSON", 5.0, stage.median(list)?, "ms"),
         Row::limit(
-            "the same, those since a revision",
+            "the same, those of the last minutes",
             5.0,
             stage.median(&format!("{list}?from=2023-11-15T04:10:00Z"))?,
             "ms",

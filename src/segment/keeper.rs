@@ -180,10 +180,10 @@ impl Keeper {
         let (end, join) = (segment.start + segment.duration, segment.join);
         let now = self.clock.now();
         let discontinuities = self.window.discontinuities();
-        let early = self.window.push(segment.clone(), now);
+        let early = self.window.push(segment, now);
         let own = self.window.start().filter(|_| early > 0);
         self.window.retire_before(self.sequence.front(own), now);
-        if let Some(store) = &mut self.store {
+        if let (Some(store), Some(segment)) = (&mut self.store, self.window.last().cloned()) {
             // With where the list begins now: what has left it may not come back.
             let dates = self.sequence.agreement().dated();
             let front = self.window.front();
