@@ -138,11 +138,14 @@ pub fn flashes(frames: &[Frame]) -> Vec<f64> {
     frames.windows(2).filter(begins).map(|pair| pair[1].pts).collect()
 }
 
+/// Seconds without a beep before one is taken to begin.
+pub const PAUSE: f64 = 0.2;
+
 /// When each beep begins, in seconds from the first of `samples` (mono, full scale ±1.0): where the sound
-/// reaches half of the clapper's -12 dBFS after a fifth of a second without.
+/// reaches half of the clapper's -12 dBFS after a [`PAUSE`]. So none is found in the first of them.
 pub fn beeps(samples: &[f32], rate: u32) -> Vec<f64> {
     let loud = 0.5 * 10f32.powf(-12.0 / 20.0);
-    let pause = rate as usize / 5;
+    let pause = (PAUSE * f64::from(rate)) as usize;
     let mut last = None;
     let mut found = Vec::new();
     for (at, _) in samples.iter().enumerate().filter(|(_, sample)| sample.abs() >= loud) {
