@@ -1,6 +1,9 @@
 //! The program as a service: what systemd is told, the sockets that it opens for us, and the units themselves, judged by
 //! systemd's own programs.
 
+#[allow(dead_code)]
+#[path = "support/manager.rs"]
+mod manager;
 #[allow(dead_code, unreachable_pub)]
 #[path = "support/outpost.rs"]
 mod outpost_program;

@@ -3,6 +3,7 @@
 //! Ratios matter, seconds do not: they are the machine's. It takes about ten minutes, uses loopback and
 //! /dev/shm only, and leaves nothing behind.
 
+mod begin;
 mod camera;
 #[path = "../../tests/support/browser.rs"]
 #[allow(dead_code)] // The tests use more of it.
@@ -57,11 +58,12 @@ const WINDOW_BYTES: &str = "outpost_window_bytes";
 type Measure = fn(&Path) -> Result<Vec<Row>, Box<dyn Error>>;
 
 /// What is measured, in this order; words on the command line choose among them.
-const GROUPS: [(&str, Measure); 12] = [
+const GROUPS: [(&str, Measure); 13] = [
     ("mux", lines::mux),
     ("playlist", lines::playlist),
     ("detect", detect::rows),
     ("markers", markers::rows),
+    ("begin", begin::rows),
     ("overhead", overhead::rows),
     ("camera", camera::rows),
     ("copy", copy::rows),

@@ -16,11 +16,10 @@ use outpost::base::{Pts, Span};
 use outpost::container::ts::Join;
 use outpost::segment::Segment;
 
-use crate::breaks::{CASE, ENCODED, Station, give, go_on};
+use crate::breaks::{Audience, CASE, ENCODED, Station, give};
 use crate::chromium::Browser;
 use crate::outpost_program::fetch;
-use crate::players::{Media, PLAYERS, Player};
-use crate::{alone, libraries, profile, temporary};
+use crate::{alone, profile, temporary};
 
 const RENDITIONS: [&str; 2] = ["video", "audio"];
 
@@ -132,14 +131,12 @@ async fn every_player_goes_on_after_what_was_lost() {
     let _alone = alone().await;
     let (dir, profile) = (temporary("gaps"), profile("gaps"));
     let station = Station::start(&dir.join("station"), &ENCODED);
-    let between = Between { program: station.address(), lost: Arc::default() };
+    let between = Between { program: station.manager.address, lost: Arc::default() };
     let address = between.listen();
     let url = format!("http://{address}{}", CASE.path);
     let browser = Browser::start(&profile).await;
-    libraries::open(&browser, &url, &CASE).await;
-    let start = |player: &'static Player| player.start(&url, Media::Both, &dir.join(player.name));
-    let mut programs: Vec<_> = PLAYERS.iter().map(start).collect();
-    go_on(&mut programs, &browser, 0, "at first").await;
+    let mut audience = Audience::gather(&browser, &url, &dir).await;
+    audience.go_on(0, "at first").await;
     for (number, (what, renditions, count)) in CASES.into_iter().enumerate() {
         let before = station.playlist();
         let next = before.media_sequence + before.segments.len() as u64 + 1;
@@ -147,7 +144,7 @@ async fn every_player_goes_on_after_what_was_lost() {
         tokio::time::sleep(Duration::from_secs(count + 2)).await;
         give(&station.dir, number + 1);
         station.end_sources();
-        go_on(&mut programs, &browser, number + 1, what).await;
+        audience.go_on(number + 1, what).await;
         let told = fetch(&format!("http://{address}/camera/video/index.m3u8")).expect("a playlist");
         assert!(told.contains("#EXT-X-GAP"), "{what}: {told}");
     }

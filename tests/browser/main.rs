@@ -8,6 +8,8 @@ mod card;
 #[allow(dead_code)]
 #[path = "../support/machine.rs"]
 mod machine;
+#[path = "../support/manager.rs"]
+mod manager;
 #[path = "../support/outpost.rs"]
 mod outpost_program;
 #[allow(dead_code)]
@@ -36,6 +38,7 @@ mod libraries;
 mod lost;
 mod quick;
 mod radio;
+mod restart;
 mod seek;
 
 use std::path::Path;

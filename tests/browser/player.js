@@ -12,6 +12,10 @@ const faults = [];
 const told = [];
 /** Seconds behind the live edge, as the player reckons. */
 let behind = () => null;
+/** What it has, by track: in `element.buffered` stands only what it has of all. */
+let buffered = () => null;
+/** Segments that it could not have, of which it says no more than that: it asks again, or goes on behind them. */
+const misses = [];
 
 const LIBRARY = {
   hls: '/node_modules/hls.js/dist/hls.min.js',
@@ -43,13 +47,21 @@ const START = {
     const it = new shaka.Player();
     it.configure({ streaming: { lowLatencyMode: low }, mediaSource: { dispatchAllEmsgBoxes: true } });
     const fault = (error) => faults.push(`${error.code} ${JSON.stringify(error.data)}`);
-    // Severity 1 is what it recovers from.
-    it.addEventListener('error', ({ detail }) => detail.severity === 2 && fault(detail));
+    const { Code, Severity } = shaka.util.Error;
+    const MISSES = [Code.BAD_HTTP_STATUS, Code.SEGMENT_MISSING];
+    it.addEventListener('error', ({ detail }) => {
+      if (MISSES.includes(detail.code)) {
+        misses.push(`${detail.code} at ${video.currentTime}: ${detail.data}`);
+      } else if (detail.severity === Severity.CRITICAL) {
+        fault(detail);
+      }
+    });
     it.addEventListener('emsg', ({ detail: { messageData, startTime } }) => {
       hear(messageData, Number(it.getPlayheadTimeAsDate()) + (startTime - video.currentTime) * 1000);
     });
     await it.attach(video);
     behind = () => it.getStats().liveLatency;
+    buffered = () => it.getBufferedInfo();
     await it.load(url).catch(fault);
   },
   videojs() {
@@ -76,10 +88,13 @@ window.look = () => {
     faults,
     position: element.currentTime,
     paused: element.paused,
+    error: element.error?.message,
+    buffered: buffered(),
     size: [element.videoWidth, element.videoHeight],
     brightness: element.videoWidth ? brightness(element) : null,
     decoded: element.webkitAudioDecodedByteCount,
     behind: behind(),
+    misses,
     told,
   };
 };

@@ -2,17 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
-use std::path::Path;
-use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 
-use crate::outpost_program::{fetch, free_address};
-use crate::tool::{Scratch, text};
+use crate::manager::Manager;
+use crate::tool::Scratch;
 
 const PATIENCE: Duration = Duration::from_secs(40);
 /// How long nobody is answered while the program is started anew, at most.
@@ -23,111 +18,17 @@ const STREAMS: &str = "[[stream]]\nname = \"radio\"\naudio = { kind = \"synth\" 
     audio = { kind = \"synth\" }\n[stream.window]\nsegment = \"1s\"\n[stream.encryption]\n";
 const PLAYLISTS: [&str; 4] = ["radio/audio/", "radio/ll/audio/", "secret/video/", "secret/audio/"];
 
-/// systemd's part, played by `tests/support/manager.py`, and the program; both end when dropped.
-struct Manager {
-    child: Child,
-    says: BufReader<ChildStdout>,
-    address: SocketAddr,
-    /// The program's.
-    pid: Pid,
-    log: std::path::PathBuf,
-}
-
-impl Manager {
-    fn start(place: &Scratch, config: &Path) -> Self {
-        let (address, log) = (free_address(), place.file("log"));
-        let mut child = Command::new("python3")
-            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/manager.py"))
-            .args([text(&place.file("notify")), &address.ip().to_string(), &address.port().to_string()])
-            .args([env!("CARGO_BIN_EXE_outpost"), "run", text(config), "--listen", &address.to_string()])
-            .env("STATE_DIRECTORY", place.file("state"))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(fs::File::create(&log).expect("a log"))
-            .spawn()
-            .expect("python3 starts");
-        let says = BufReader::new(child.stdout.take().expect("its output"));
-        let mut manager = Self { child, says, address, pid: Pid::from_raw(0), log };
-        manager.begun();
-        manager
-    }
-
-    /// What it says until something that begins so; that last.
-    fn hear_until(&mut self, wanted: &str) -> Vec<String> {
-        let mut heard: Vec<String> = Vec::new();
-        while heard.last().is_none_or(|last| !last.starts_with(wanted)) {
-            let mut line = String::new();
-            let len = self.says.read_line(&mut line).expect("text");
-            assert!(len > 0, "it ended after {heard:?}:\n{}", self.log());
-            heard.push(line.trim_end().to_owned());
+/// The playlist as soon as that holds of it.
+fn playlist_when(manager: &Manager, path: &str, holds: impl Fn(&Listed) -> bool) -> Listed {
+    let begun = Instant::now();
+    loop {
+        let playlist = manager.playlist(path);
+        let listed = Listed::of(&playlist);
+        if holds(&listed) {
+            return listed;
         }
-        heard
-    }
-
-    /// Waits until the program is started.
-    fn begun(&mut self) {
-        let heard = self.hear_until("started ");
-        let pid = heard.last().and_then(|it| it.rsplit(' ').next()?.parse().ok());
-        self.pid = Pid::from_raw(pid.expect("a process"));
-    }
-
-    /// Ends the program, which is started anew, and says for how long nobody was answered who asked for `path`.
-    fn restart(&mut self, signal: Signal, path: &str) -> Duration {
-        kill(self.pid, signal).expect("it runs");
-        self.hear_until("ended");
-        let since = Instant::now();
-        self.begun();
-        self.bytes(path);
-        since.elapsed()
-    }
-
-    fn log(&self) -> String {
-        fs::read_to_string(&self.log).unwrap_or_default()
-    }
-
-    fn url(&self, path: &str) -> String {
-        format!("http://{}/{path}", self.address)
-    }
-
-    fn playlist(&self, path: &str) -> String {
-        fetch(&self.url(&format!("{path}index.m3u8")))
-            .unwrap_or_else(|error| panic!("{path}: {error}\n{}", self.log()))
-    }
-
-    /// The playlist as soon as that holds of it.
-    fn playlist_when(&self, path: &str, holds: impl Fn(&Listed) -> bool) -> Listed {
-        let begun = Instant::now();
-        loop {
-            let playlist = self.playlist(path);
-            let listed = Listed::of(&playlist);
-            if holds(&listed) {
-                return listed;
-            }
-            assert!(begun.elapsed() < PATIENCE, "{playlist}\n{}", self.log());
-            std::thread::sleep(Duration::from_millis(100));
-        }
-    }
-
-    fn bytes(&self, path: &str) -> Vec<u8> {
-        self.try_bytes(path).unwrap_or_else(|error| panic!("{path}: {error}\n{}", self.log()))
-    }
-
-    fn try_bytes(&self, path: &str) -> Result<Vec<u8>, String> {
-        let mut curl = Command::new("curl");
-        curl.args(["--silent", "--show-error", "--fail", "--max-time", "10", &self.url(path)]);
-        let got = curl.output().expect("curl runs");
-        if got.status.success() {
-            Ok(got.stdout)
-        } else {
-            Err(String::from_utf8_lossy(&got.stderr).into_owned())
-        }
-    }
-}
-
-impl Drop for Manager {
-    fn drop(&mut self) {
-        drop(self.child.stdin.take());
-        let _ = self.child.wait();
+        assert!(begun.elapsed() < PATIENCE, "{playlist}\n{}", manager.log());
+        std::thread::sleep(Duration::from_millis(100));
     }
 }
 
@@ -226,7 +127,7 @@ fn whoever_listens_goes_on_listening_when_the_program_is_killed() {
     let mut manager = Manager::start(&place, &config);
     manager.hear_until("told READY=1");
     let mut before: Vec<_> =
-        PLAYLISTS.iter().map(|path| manager.playlist_when(path, |it| it.segments.len() > 4)).collect();
+        PLAYLISTS.iter().map(|path| playlist_when(&manager, path, |it| it.segments.len() > 4)).collect();
     for (count, signal) in [(1, Signal::SIGKILL), (2, Signal::SIGKILL), (3, Signal::SIGTERM)] {
         let known = everything(&manager, &before);
         // What is shown of the segment being written, too: other bytes never come under that name.
@@ -243,7 +144,7 @@ fn whoever_listens_goes_on_listening_when_the_program_is_killed() {
         let mut now = Vec::new();
         for (path, before) in PLAYLISTS.iter().zip(&before) {
             let newest = before.newest();
-            let listed = manager.playlist_when(path, |it| it.after(newest) >= 3);
+            let listed = playlist_when(&manager, path, |it| it.after(newest) >= 3);
             for (number, told) in &before.segments {
                 assert_eq!(listed.segments.get(number), Some(told), "{path}\n{}", listed.whole);
             }
@@ -275,7 +176,7 @@ fn what_has_changed_begins_anew_and_what_is_gone_is_not_kept() {
     let heard = manager.hear_until("told READY=1");
     let kept = |name: &str| heard.iter().any(|it| *it == format!("kept window-{name}"));
     assert!(kept("radio/audio") && kept("radio/ll/audio") && kept("secret/video"), "{heard:?}");
-    let before = manager.playlist_when("radio/audio/", |it| it.segments.len() > 4);
+    let before = playlist_when(&manager, "radio/audio/", |it| it.segments.len() > 4);
     // One has longer segments, the other is gone.
     let radio = STREAMS.split("[[stream]]\nname = \"secret\"").next().expect("a stream");
     fs::write(&config, radio.replace("1s", "2s")).expect("a configuration");
@@ -285,7 +186,7 @@ fn what_has_changed_begins_anew_and_what_is_gone_is_not_kept() {
         assert!(heard.contains(&format!("forgot window-{name}")), "{name}: {heard:?}");
     }
     assert!(heard.contains(&"kept window-radio/audio".to_owned()), "{heard:?}");
-    let now = manager.playlist_when("radio/audio/", |it| !it.segments.is_empty());
+    let now = playlist_when(&manager, "radio/audio/", |it| !it.segments.is_empty());
     assert!(now.segments.keys().all(|number| *number > before.newest()), "{}", now.whole);
     assert!(manager.log().contains("the stream has changed"), "{}", manager.log());
 }

@@ -2,9 +2,10 @@
 
 manager.py NOTIFY-SOCKET HOST PORT PROGRAM ARGUMENTS...
 
-Says on its standard output, line by line, what happens: `started PID`, `ended`, `kept NAME`, `forgot NAME`, `told TEXT`.
-Ends with its standard input, and the program with it. (sd_notify(3), sd_listen_fds(3), systemd.service(5):
-FileDescriptorStoreMax=)
+Says on its standard output, line by line, what happens: `started PID`, `ended`, `kept NAME`, `forgot NAME`, `told TEXT`,
+`lost`.
+Loses what it keeps when it reads a line. Ends with its standard input, and the program with it. (sd_notify(3),
+sd_listen_fds(3), systemd.service(5): FileDescriptorStoreMax=)
 """
 
 import os
@@ -83,8 +84,12 @@ while True:
     if ear in ready:
         hear()
     elif sys.stdin in ready:
-        os.kill(pid, signal.SIGKILL)
-        break
+        if not sys.stdin.readline():
+            os.kill(pid, signal.SIGKILL)
+            break
+        for name, _ in list(store):
+            forget(name)
+        say("lost")
     elif ended in ready:
         os.waitpid(pid, 0)
         os.close(ended)
