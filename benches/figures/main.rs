@@ -13,6 +13,9 @@ mod crowd;
 mod detect;
 mod lines;
 mod load;
+#[path = "../../tests/support/manager.rs"]
+#[allow(dead_code)] // The tests use more of it.
+mod manager;
 mod markers;
 #[path = "../../tests/support/outpost.rs"]
 mod outpost;
@@ -37,6 +40,7 @@ use std::time::Duration;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
+use crate::outpost as outpost_program;
 use crate::outpost::{Outpost, fetch, free_address};
 use crate::pulse::Pulse;
 use crate::table::{Row, Verdict};

@@ -114,6 +114,8 @@ impl Keeper {
                 );
             }
             store.forget_before(self.window.oldest().unwrap_or(u64::MAX));
+        } else if let Some(Past { listings, .. }) = store.take_ended() {
+            self.window.outlive(listings, self.clock.now());
         }
         self.store = Some(store);
         self

@@ -41,7 +41,7 @@ pub use low_latency::LowLatency;
 pub use markers::Markers;
 pub use part::{Edge, Init, Part, PartList};
 pub use sequence::{Agreement, Before, Numbering, Placed, Refusal, Sequence};
-pub use store::{Discarded, Store};
+pub use store::{Discarded, Left, Past, Store};
 
 /// How a stream is cut, and how much of it is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -145,6 +145,19 @@ impl Window {
         }
     }
 
+    /// Lists nothing of what an earlier run listed, and serves it as long as it must be served: the list was another, and
+    /// this one begins anew.
+    pub(super) fn outlive(&mut self, listings: Vec<Listing>, now: Monotonic) {
+        let mut before = Self::new(&self.config, self.dates);
+        before.replay(listings);
+        while !before.listed.is_empty() {
+            before.retire_first(now);
+        }
+        before.expire(now);
+        self.shown.take();
+        (self.retired, self.retired_bytes) = (before.retired, before.retired_bytes);
+    }
+
     /// The newest segment's bytes lie elsewhere from now on.
     pub(super) fn replace_last(&mut self, moved: Segment) {
         if let Some(last) = self.listed.back_mut() {

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use outpost::base::{Clock, SimClock, Span, Sync};
 use outpost::container::ts::{Join, Record};
 use outpost::media::CutGrid;
-use outpost::segment::{Agreement, Ledger, Numbering, Segment, SegmentConfig, Snapshot, Store};
+use outpost::segment::{Agreement, Ledger, Left, Numbering, Segment, SegmentConfig, Snapshot, Store};
 use proptest::prelude::*;
 
 use crate::agreement::{TARGET, at, line, whole};
@@ -37,8 +37,7 @@ impl Run {
     ) -> Self {
         let names = ["radio/one", "radio/other"];
         let new = |name| Store::new(name, "terms").expect("memory");
-        let again =
-            |(kept, name)| Store::open(kept, name, "terms", clock.now()).expect("it is what was kept");
+        let again = |(kept, name)| opened(kept, name, clock);
         let stores: Vec<Store> = match kept.is_empty() {
             true => names.into_iter().map(new).collect(),
             false => kept.into_iter().zip(names).map(again).collect(),
@@ -57,6 +56,13 @@ impl Run {
     fn kill(self) -> (Vec<OwnedFd>, Vec<Arc<Snapshot>>) {
         let last = self.benches.iter().map(|it| it.shelf.last()).collect();
         (self.kept, last)
+    }
+}
+
+fn opened(kept: OwnedFd, name: &str, clock: &SimClock) -> Store {
+    match Store::open(kept, name, "terms", clock.now()) {
+        Ok(Left::Same(store)) => store,
+        other => panic!("not what was kept: {other:?}"),
     }
 }
 
@@ -243,7 +249,7 @@ proptest! {
         // Copies: the next run lets go of what the first would not use any more.
         let known = all(&before);
         drop(bench);
-        let store = Store::open(kept, "radio/one", "terms", clock.now()).expect("it is what was kept");
+        let store = opened(kept, "radio/one", &clock);
         let agreement = agree(&[&store]);
         let bench = Bench::stored(config, &clock, &agreement, Some(store));
         let after = bench.shelf.last();

@@ -11,7 +11,6 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::outpost_program::{fetch, free_address};
-use crate::tool::text;
 
 /// systemd's part, played by `tests/support/manager.py`, and the program; both end when dropped.
 pub(crate) struct Manager {
@@ -29,8 +28,10 @@ impl Manager {
         let (address, log) = (free_address(), place.join("log"));
         let mut child = Command::new("python3")
             .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/manager.py"))
-            .args([text(&place.join("notify")), &address.ip().to_string(), &address.port().to_string()])
-            .args([env!("CARGO_BIN_EXE_outpost"), "run", text(config), "--listen", &address.to_string()])
+            .arg(place.join("notify"))
+            .args([&address.ip().to_string(), &address.port().to_string()])
+            .args([env!("CARGO_BIN_EXE_outpost"), "run", "--listen", &address.to_string()])
+            .arg(config)
             .env("STATE_DIRECTORY", place.join("state"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -9,7 +9,7 @@ use super::rendition::longest_segment;
 use crate::app::config::StreamConfig;
 use crate::base::{Monotonic, Span};
 use crate::observe::service;
-use crate::segment::{Numbering, Store};
+use crate::segment::{Left, Numbering, Past, Store};
 use crate::source::video::Coding;
 
 /// Descriptors of windows are kept under this name and that of the rendition.
@@ -37,15 +37,30 @@ impl Kept {
         let terms = terms(stream, coding, numbering);
         let prefix = format!("{}/", stream.name);
         let own = self.0.extract_if(.., |rendition, _| rendition.starts_with(&prefix));
-        let open = |(rendition, kept): (String, OwnedFd)| match Store::open(kept, &rendition, &terms, now) {
-            Ok(store) => Some((rendition, store)),
-            Err(why) => {
-                tracing::warn!(rendition, "begins anew: what the run before has left is of no use: {why}");
-                service::forget(&name(&rendition));
-                None
+        let (mut open, mut ended) = (BTreeMap::new(), BTreeMap::new());
+        for (rendition, kept) in own {
+            match Store::open(kept, &rendition, &terms, now) {
+                Ok(Left::Same(store)) => {
+                    open.insert(rendition, store);
+                    continue;
+                }
+                Ok(Left::Changed { past, before }) => {
+                    tracing::warn!(
+                        rendition,
+                        "begins anew: the stream has changed: it was {before}, and is {terms}"
+                    );
+                    ended.extend(past.map(|past| (rendition.clone(), past)));
+                }
+                Err(why) => {
+                    tracing::warn!(
+                        rendition,
+                        "begins anew: what the run before has left is of no use: {why}"
+                    );
+                }
             }
-        };
-        Stores { open: RefCell::new(own.filter_map(open).collect()), taken: RefCell::default(), terms }
+            service::forget(&name(&rendition));
+        }
+        Stores { open: open.into(), ended: ended.into(), taken: RefCell::default(), terms }
     }
 
     /// All streams have theirs: what nobody goes on with takes memory for nothing. Not before, as a program that cannot
@@ -58,6 +73,8 @@ impl Kept {
 /// The windows of one stream.
 pub(super) struct Stores {
     open: RefCell<BTreeMap<String, Store>>,
+    /// What nobody goes on with, and can still be fetched.
+    ended: RefCell<BTreeMap<String, Past>>,
     taken: RefCell<Taken>,
     terms: String,
 }
@@ -88,7 +105,10 @@ impl Stores {
         let made = Store::new(rendition, &self.terms)
             .and_then(|store| Ok((store.descriptor().try_clone_to_owned()?, store)));
         match made {
-            Ok((descriptor, store)) => take(store, Some(descriptor)),
+            Ok((descriptor, store)) => {
+                let ended = self.ended.borrow_mut().remove(rendition);
+                take(store.beside(ended), Some(descriptor))
+            }
             Err(error) => {
                 lost(rendition, &error);
                 None

@@ -44,13 +44,29 @@ pub struct Store {
     /// What is to be said of the next segment.
     before: Option<(u64, Vec<Segment>)>,
     past: Option<Past>,
+    /// What stood in another store, and can still be fetched.
+    ended: Option<Past>,
     /// Whether the last segment had room: failures are told once.
     has_room: bool,
 }
 
+/// What an earlier run has left of a rendition.
+#[derive(Debug)]
+pub enum Left {
+    /// To be gone on with.
+    Same(Store),
+    /// The stream was configured otherwise since: nothing comes after it, but whoever was told of it may still ask.
+    Changed {
+        /// The window.
+        past: Option<Past>,
+        /// The terms then.
+        before: String,
+    },
+}
+
 /// A window as an earlier run has left it.
 #[derive(Clone, Debug)]
-pub(super) struct Past {
+pub struct Past {
     /// Oldest first; at least one.
     pub(super) listings: Vec<Listing>,
     /// The dates of all of them, and how long the machine had been suspended when that was written.
@@ -80,14 +96,6 @@ pub enum Discarded {
     /// It is another rendition's.
     #[error("it is that of {0}")]
     Other(String),
-    /// The stream was configured otherwise.
-    #[error("the stream has changed: it was {before}, and is {now}")]
-    Changed {
-        /// The terms then.
-        before: String,
-        /// The terms now.
-        now: String,
-    },
 }
 
 impl Store {
@@ -106,8 +114,8 @@ impl Store {
     /// What an earlier run has left of `rendition`, until `now`.
     ///
     /// # Errors
-    /// If it is not to be gone on with.
-    pub fn open(memory: OwnedFd, rendition: &str, terms: &str, now: Monotonic) -> Result<Self, Discarded> {
+    /// If it is of no use.
+    pub fn open(memory: OwnedFd, rendition: &str, terms: &str, now: Monotonic) -> Result<Left, Discarded> {
         let unreadable = |error: Unread| Discarded::Unreadable(error.to_string());
         let mut memory = Lasting::open(memory).map_err(|error| unreadable(error.into()))?;
         let Some((title, piece, _)) = record::read::<Title>(&mut memory).map_err(unreadable)? else {
@@ -116,18 +124,32 @@ impl Store {
         if title.rendition != rendition {
             return Err(Discarded::Other(title.rendition));
         }
-        if title.terms != terms {
-            return Err(Discarded::Changed { before: title.terms, now: terms.to_owned() });
-        }
         let mut store = Self::of(memory, piece);
         store
             .read(rendition, now)
             .map_err(|why| Discarded::Unreadable(format!("{why} (of {})", title.version)))?;
-        Ok(store)
+        if title.terms == terms {
+            Ok(Left::Same(store))
+        } else {
+            Ok(Left::Changed { past: store.past, before: title.terms })
+        }
+    }
+
+    /// The same, beside which what is left of another can still be fetched.
+    pub fn beside(self, ended: Option<Past>) -> Self {
+        Self { ended, ..self }
     }
 
     fn of(memory: Lasting, title: Piece) -> Self {
-        Self { memory, _title: title, held: VecDeque::new(), before: None, past: None, has_room: true }
+        Self {
+            memory,
+            _title: title,
+            held: VecDeque::new(),
+            before: None,
+            past: None,
+            ended: None,
+            has_room: true,
+        }
     }
 
     /// What keeps it, for whoever is to hold it meanwhile.
@@ -178,6 +200,11 @@ impl Store {
     /// The same, which is no longer kept for others.
     pub(super) fn take_past(&mut self) -> Option<Past> {
         self.past.take()
+    }
+
+    /// What is no longer listed and can still be fetched.
+    pub(super) fn take_ended(&mut self) -> Option<Past> {
+        self.ended.take()
     }
 
     /// What is listed before the next segment; so far `discontinuities` were told.

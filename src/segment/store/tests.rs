@@ -122,7 +122,10 @@ fn found(store: &Store) -> Vec<(String, u64)> {
 }
 
 fn open(descriptor: &OwnedFd) -> Result<Store, Discarded> {
-    Store::open(descriptor.try_clone().expect("a descriptor"), "radio/audio", "terms", NOW)
+    match Store::open(descriptor.try_clone().expect("a descriptor"), "radio/audio", "terms", NOW)? {
+        Left::Same(store) => Ok(store),
+        Left::Changed { before, .. } => panic!("nothing has changed since {before}"),
+    }
 }
 
 #[test]
@@ -134,7 +137,6 @@ fn what_does_not_fit_is_told_and_not_taken() {
     assert_eq!(open("radio/audio", "terms", NOW), Ok(()));
     for (rendition, terms, now, why) in [
         ("radio/video", "terms", NOW, "it is that of radio/audio"),
-        ("radio/audio", "others", NOW, "it was terms, and is others"),
         ("radio/audio", "terms", Monotonic::default(), "spoilt"),
     ] {
         let told = open(rendition, terms, now).expect_err(why);
@@ -142,6 +144,19 @@ fn what_does_not_fit_is_told_and_not_taken() {
     }
     let empty = Lasting::new().expect("memory").descriptor().try_clone_to_owned().expect("a descriptor");
     assert!(Store::open(empty, "radio/audio", "terms", NOW).is_err());
+}
+
+#[test]
+fn of_a_stream_that_has_changed_there_is_what_was_listed() {
+    let (descriptor, kept) = kept(segments(&[(0, true, vec![100], false, None)]), 9);
+    let Ok(Left::Changed { past: Some(past), before }) =
+        Store::open(descriptor, "radio/audio", "others", NOW)
+    else {
+        panic!("there is something left of what has changed");
+    };
+    assert_eq!(before, "terms");
+    let listed = |it: &Listing| told(it.gaps.iter().chain([&it.segment]));
+    assert_eq!(past.listings.iter().map(listed).collect::<Vec<_>>(), kept);
 }
 
 #[test]
