@@ -35,8 +35,8 @@ export "BINDGEN_EXTRA_CLANG_ARGS_$name=--sysroot=$root"
 
 cd "$here/.."
 began=$(date +%s)
-.ci/cargo build --release --target "$target" "$@"
-program=${CARGO_TARGET_DIR:-$PWD/target}/$target/release/outpost
+.ci/cargo build --profile dist --target "$target" "$@"
+program=${CARGO_TARGET_DIR:-$PWD/target}/$target/dist/outpost
 echo
 echo "$program"
 echo "    for $target, built in $(($(date +%s) - began)) s"

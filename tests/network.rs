@@ -311,18 +311,24 @@ fn the_documentation_names_every_key() {
 #[test]
 fn the_command_ends_well_whatever_it_is_given() {
     let place = Place::new("command");
-    let run = |file: &str| {
+    let run_with = |file: &str, filter: &str| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_outpost"));
         command.args(["network", file, "--root", "root"]).current_dir(&place.0).stdin(Stdio::null());
+        command.env("RUST_LOG", filter);
         let output = command.output().expect("outpost starts");
         assert_eq!((output.status.code(), &*output.stdout), (Some(0), &b""[..]), "{file}");
         let wired = fs::read_to_string(place.0.join("root/run").join(WIRED)).expect("a network by cable");
         assert_eq!(wired, DHCP);
         String::from_utf8(output.stderr).expect("text")
     };
+    let run = |file: &str| run_with(file, "");
     let missing = "cannot be read (No such file or directory (os error 2)); until then the network is by cable; put it \
                    on the card, beside outpost.toml\n";
     assert_eq!(run("network.toml"), format!("outpost: network.toml: {missing}"));
+    let told = run_with("network.toml", "outpost=loud");
+    let (filter, rest) = told.split_once('\n').expect("two lines");
+    assert!(filter.starts_with("outpost: RUST_LOG=\"outpost=loud\" is no log filter: "), "{told}");
+    assert_eq!(rest, format!("outpost: network.toml: {missing}"));
     assert!(run("/").contains("cannot be read (Is a directory"));
     assert!(run("/dev/zero").contains("cannot be read (it is longer than 64 KiB)"));
     // Where nothing can be written that is told, and the rest is written.

@@ -36,7 +36,8 @@ fn everything_the_page_names_is_here() {
             for rest in text.split(start).skip(1) {
                 let end = rest.find(['"', '\'', ')']).expect("a name ends");
                 let wanted = &rest[..end];
-                assert!(asset(wanted).is_file(), "{file} names {wanted}, which is not there");
+                let here = asset(wanted).is_file() || asset(&format!("{wanted}.gz")).is_file();
+                assert!(here, "{file} names {wanted}, which is not there");
                 named += 1;
             }
         }
@@ -72,10 +73,10 @@ fn the_page_stays_small_beside_its_player_library() {
     };
     let own = size(".js") + size(".css");
     assert!(own < 100_000, "our scripts and styles: {own} bytes");
-    let library = fs::metadata(asset("hls.light.min.js")).expect("hls.js").len();
-    assert!(library < 450_000, "hls.js: {library} bytes");
-    let library = fs::metadata(asset("hls.min.js")).expect("all of hls.js").len();
-    assert!(library < 650_000, "all of hls.js, for those who want low delay: {library} bytes");
+    let library = fs::metadata(asset("hls.light.min.js.gz")).expect("hls.js").len();
+    assert!(library < 130_000, "hls.js: {library} bytes");
+    let library = fs::metadata(asset("hls.min.js.gz")).expect("all of hls.js").len();
+    assert!(library < 200_000, "all of hls.js, for those who want low delay: {library} bytes");
     assert!(asset("hls.LICENSE").is_file(), "its licence lies beside hls.js");
 }
 

@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -200,8 +201,7 @@ pub fn main() -> ExitCode {
         Err(failure) => failure,
     };
     if !matches!(failure, Failure::Told) {
-        // If this cannot be told either, the status must do.
-        let _ = writeln!(io::stderr(), "outpost: {}", Chain(&failure));
+        complain(&Chain(&failure));
     }
     match failure {
         Failure::Config(_) | Failure::Logs(_) | Failure::Sign(_) | Failure::Run(RunError::Config(_)) => {
@@ -212,7 +212,12 @@ pub fn main() -> ExitCode {
 }
 
 fn obey(cli: Cli) -> Result<(), Failure> {
-    logs::init(if cli.verbose { Detail::Verbose } else { Detail::Usual })?;
+    let logs = logs::init(if cli.verbose { Detail::Verbose } else { Detail::Usual });
+    match (&cli.command, logs) {
+        // There must be a network all the same.
+        (Command::Network { .. }, Err(bad)) => complain(&bad),
+        (_, logs) => logs?,
+    }
     let mut out = io::stdout();
     match cli.command {
         Command::Run { config, unattended, serve } => {
@@ -262,12 +267,16 @@ fn obey(cli: Cli) -> Result<(), Failure> {
         }
         Command::Network { file, root } => {
             for problem in network::set_up(&file, &root) {
-                // Nobody hears it: there must be a network all the same.
-                let _ = writeln!(io::stderr(), "outpost: {problem}");
+                complain(&problem);
             }
         }
     }
     Ok(out.flush()?)
+}
+
+/// Says what is wrong. If even that cannot be told, what is done, or the status, must do.
+fn complain(what: &dyn Display) {
+    let _ = writeln!(io::stderr(), "outpost: {what}");
 }
 
 /// What `outpost run` goes by. Without a file that is named or lies where we look, nothing is configured.

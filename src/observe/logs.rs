@@ -11,9 +11,10 @@ use std::os::unix::fs::MetadataExt;
 
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{ParseError, Targets};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
+use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 
 /// How much is told, unless RUST_LOG says otherwise.
@@ -46,25 +47,24 @@ pub fn init(detail: Detail) -> Result<(), BadFilter> {
     Ok(())
 }
 
-fn filter(wish: Option<String>, detail: Detail) -> Result<EnvFilter, BadFilter> {
+fn filter(wish: Option<String>, detail: Detail) -> Result<Targets, BadFilter> {
     let usual = match detail {
         Detail::Usual => "warn,outpost=info",
         Detail::Verbose => "info,outpost=debug",
     };
     let text = wish.unwrap_or_else(|| usual.to_owned());
-    EnvFilter::try_new(&text).map_err(|error| BadFilter { reason: error.to_string(), text })
+    // An empty part would be a level by itself: the lowest.
+    let parts: Vec<_> = text.split(',').map(str::trim).filter(|part| !part.is_empty()).collect();
+    parts.join(",").parse().map_err(|error: ParseError| BadFilter { reason: error.to_string(), text })
 }
 
-fn subscriber<W>(filter: EnvFilter, reader: Reader, writer: W) -> impl Subscriber + Send + Sync
+fn subscriber<W>(filter: Targets, reader: Reader, writer: W) -> impl Subscriber + Send + Sync
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .log_internal_errors(false)
-        .with_writer(writer)
-        .event_format(reader)
-        .finish()
+    let lines =
+        tracing_subscriber::fmt::layer().log_internal_errors(false).with_writer(writer).event_format(reader);
+    tracing_subscriber::registry().with(filter).with(lines)
 }
 
 /// Who reads the lines.
@@ -186,7 +186,7 @@ mod tests {
     use super::*;
     use std::sync::{Arc, Mutex};
 
-    fn told(reader: Reader, filter: EnvFilter, tell: impl FnOnce()) -> String {
+    fn told(reader: Reader, filter: Targets, tell: impl FnOnce()) -> String {
         let text = Arc::new(Mutex::new(Vec::new()));
         tracing::subscriber::with_default(subscriber(filter, reader, Written(Arc::clone(&text))), tell);
         let text = text.lock().expect("nobody panicked").clone();
@@ -215,7 +215,7 @@ mod tests {
         }
     }
 
-    fn usual() -> EnvFilter {
+    fn usual() -> Targets {
         filter(None, Detail::Usual).expect("our own filter")
     }
 
@@ -261,6 +261,47 @@ mod tests {
         assert_eq!(told(Reader::Journal, wish, tell), detailed);
         let error = filter(Some("outpost=loud".to_owned()), Detail::Usual).expect_err("no level");
         assert!(error.to_string().starts_with("RUST_LOG=\"outpost=loud\" is no log filter: "), "{error}");
+    }
+
+    /// What of these comes through, in the order of their letters.
+    fn passes(wish: &str) -> String {
+        let filter = filter(Some(wish.to_owned()), Detail::Usual).expect(wish);
+        let text = told(Reader::Journal, filter, || {
+            tracing::error!(target: "rustls", "a");
+            tracing::warn!(target: "rustls", "b");
+            tracing::info!(target: "rustls", "c");
+            tracing::info!(target: "outpost::serve", "d");
+            tracing::debug!(target: "outpost::serve", "e");
+            tracing::debug!(target: "outpost::pump", "f");
+            tracing::trace!(target: "outpost::pump", "g");
+        });
+        text.lines().filter_map(|line| line.chars().last()).collect()
+    }
+
+    #[test]
+    fn a_wish_is_a_level_for_all_or_for_those_it_names() {
+        let table = [
+            ("off", ""),
+            ("error", "a"),
+            ("WARN", "ab"),
+            ("3", "abcd"),
+            ("debug", "abcdef"),
+            ("trace", "abcdefg"),
+            ("warn,outpost=info", "abd"),
+            ("info,outpost=debug", "abcdef"),
+            ("warn,outpost::pump=debug", "abf"),
+            ("outpost=trace,outpost::pump=off", "de"),
+            ("outpost::pump", "fg"),
+            ("rustls=info", "abc"),
+            (" warn, outpost=debug ,", "abdef"),
+            (",", "a"),
+        ];
+        for (wish, expected) in table {
+            assert_eq!(passes(wish), expected, "{wish:?}");
+        }
+        for wish in ["outpost=loud", "outpost=info=debug", "outpost[{a}=debug"] {
+            assert!(filter(Some(wish.to_owned()), Detail::Usual).is_err(), "{wish}");
+        }
     }
 
     #[test]

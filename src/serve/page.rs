@@ -6,6 +6,7 @@ use std::sync::{LazyLock, OnceLock};
 use bytes::Bytes;
 use hyper::header::HeaderValue;
 
+use super::negotiate::Coding;
 use super::text::Text;
 
 /// One file of the page.
@@ -14,13 +15,15 @@ pub(super) struct Asset {
     /// Its media type.
     pub(super) kind: HeaderValue,
     bytes: &'static [u8],
+    /// How it is embedded.
+    coding: Coding,
     text: OnceLock<Text>,
 }
 
 impl Asset {
-    /// What is in it; compressed when somebody first asks for it, which not everybody does for all of them.
+    /// What is in it.
     pub(super) fn text(&self) -> &Text {
-        self.text.get_or_init(|| Text::new(Bytes::from_static(self.bytes)))
+        self.text.get_or_init(|| Text::coded(Bytes::from_static(self.bytes), self.coding))
     }
 }
 
@@ -42,8 +45,8 @@ static ASSETS: LazyLock<[Asset; 20]> = LazyLock::new(|| {
         asset("player.js", SCRIPT, include_bytes!("page/player.js")),
         asset("timeline.js", SCRIPT, include_bytes!("page/timeline.js")),
         asset("words.js", SCRIPT, include_bytes!("page/words.js")),
-        asset("hls.light.min.js", SCRIPT, include_bytes!("page/hls.light.min.js")),
-        asset("hls.min.js", SCRIPT, include_bytes!("page/hls.min.js")),
+        packed("hls.light.min.js", SCRIPT, include_bytes!("page/hls.light.min.js.gz")),
+        packed("hls.min.js", SCRIPT, include_bytes!("page/hls.min.js.gz")),
         asset("hls.LICENSE", "text/plain; charset=utf-8", include_bytes!("page/hls.LICENSE")),
         asset("style.css", "text/css; charset=utf-8", include_bytes!("page/style.css")),
         asset("icon.svg", "image/svg+xml", include_bytes!("page/icon.svg")),
@@ -58,7 +61,18 @@ static ASSETS: LazyLock<[Asset; 20]> = LazyLock::new(|| {
 });
 
 fn asset(name: &'static str, kind: &'static str, bytes: &'static [u8]) -> Asset {
-    Asset { name, kind: HeaderValue::from_static(kind), bytes, text: OnceLock::new() }
+    Asset {
+        name,
+        kind: HeaderValue::from_static(kind),
+        bytes,
+        coding: Coding::Identity,
+        text: OnceLock::new(),
+    }
+}
+
+/// One that lies in the repository as gzip made it: what is large and not ours.
+fn packed(name: &'static str, kind: &'static str, bytes: &'static [u8]) -> Asset {
+    Asset { coding: Coding::Gzip, ..asset(name, kind, bytes) }
 }
 
 /// The page itself.
@@ -96,7 +110,6 @@ fn origin(address: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::serve::negotiate::Coding;
 
     #[test]
     fn everything_the_page_asks_for_is_there() {
@@ -137,8 +150,9 @@ mod tests {
         let files =
             std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/serve/page")).expect("the folder");
         for file in files {
-            let name = file.expect("an entry").file_name().into_string().expect("a plain name");
-            assert!(name == "index.html" || find(&name).is_some(), "{name} is not embedded");
+            let file = file.expect("an entry").file_name().into_string().expect("a plain name");
+            let name = file.strip_suffix(".gz").unwrap_or(&file);
+            assert!(name == "index.html" || find(name).is_some(), "{name} is not embedded");
         }
     }
 }

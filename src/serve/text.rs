@@ -1,10 +1,13 @@
-//! A text made once and served often: as it is and, once somebody wants it so, compressed; each with its entity tag.
+//! A text made once and served often: as it is and compressed, each with its entity tag; the form in which it was not
+//! given is made once somebody wants it so.
 
 use std::cell::RefCell;
 use std::hash::{DefaultHasher, Hasher};
+use std::io::Read;
 use std::sync::OnceLock;
 
 use bytes::Bytes;
+use flate2::read::GzDecoder;
 use flate2::{Compress, Compression, FlushCompress, Status};
 use hyper::header::HeaderValue;
 
@@ -13,11 +16,13 @@ use super::negotiate::Coding;
 /// The window of deflate, as large as it gets: 2^15 bytes (RFC 1951, 2).
 const MAX_WINDOW_BITS: u8 = 15;
 
-/// Both forms of a text.
+/// Both forms of a text: the one it was given in, and the other, made of it.
 #[derive(Debug)]
 pub(super) struct Text {
-    identity: Bytes,
-    gzip: OnceLock<Bytes>,
+    given: Bytes,
+    /// The form of `given`.
+    coding: Coding,
+    other: OnceLock<Bytes>,
     identity_tag: HeaderValue,
     gzip_tag: HeaderValue,
 }
@@ -25,13 +30,19 @@ pub(super) struct Text {
 impl Text {
     /// Tags it.
     pub(super) fn new(text: Bytes) -> Self {
-        let hash = hash(&text);
+        Self::coded(text, Coding::Identity)
+    }
+
+    /// The same for what is, perhaps, compressed already: by ourselves, so that it can be unpacked.
+    pub(super) fn coded(given: Bytes, coding: Coding) -> Self {
+        let hash = hash(&given);
         let tag = |text: String| {
             HeaderValue::try_from(text).expect("hexadecimal digits within quotes are a field value")
         };
         Self {
-            gzip: OnceLock::new(),
-            identity: text,
+            given,
+            coding,
+            other: OnceLock::new(),
             identity_tag: tag(format!("\"{hash:016x}\"")),
             // Different bytes need a different strong tag (RFC 9110, 8.8.3.3).
             gzip_tag: tag(format!("\"{hash:016x}-gzip\"")),
@@ -40,20 +51,23 @@ impl Text {
 
     /// The bytes in this coding.
     pub(super) fn bytes(&self, coding: Coding) -> &Bytes {
-        match coding {
-            Coding::Identity => &self.identity,
-            Coding::Gzip => self.gzip.get_or_init(|| gzip(&self.identity)),
+        if coding == self.coding {
+            return &self.given;
         }
+        self.other.get_or_init(|| match coding {
+            Coding::Identity => plain(&self.given),
+            Coding::Gzip => gzip(&self.given),
+        })
     }
 
     /// Whether these bytes are made.
     pub(super) fn has(&self, coding: Coding) -> bool {
-        coding == Coding::Identity || self.gzip.get().is_some()
+        coding == self.coding || self.other.get().is_some()
     }
 
     /// Bytes it takes.
     pub(super) fn len(&self) -> usize {
-        self.identity.len() + self.gzip.get().map_or(0, Bytes::len)
+        self.given.len() + self.other.get().map_or(0, Bytes::len)
     }
 
     /// Their entity tag.
@@ -95,12 +109,16 @@ fn gzip(text: &[u8]) -> Bytes {
     })
 }
 
+fn plain(packed: &[u8]) -> Bytes {
+    let mut text = Vec::new();
+    GzDecoder::new(packed).read_to_end(&mut text).expect("we compressed it ourselves");
+    Bytes::from(text)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use flate2::read::GzDecoder;
     use proptest::prelude::*;
-    use std::io::Read;
 
     proptest! {
         #[test]
@@ -109,7 +127,9 @@ mod tests {
                 let packed = Text::new(Bytes::from(text.clone().into_bytes()));
                 let mut unpacked = String::new();
                 GzDecoder::new(&packed.bytes(Coding::Gzip)[..]).read_to_string(&mut unpacked)?;
-                prop_assert_eq!(unpacked, text);
+                prop_assert_eq!(&unpacked, &text);
+                let given_packed = Text::coded(packed.bytes(Coding::Gzip).clone(), Coding::Gzip);
+                prop_assert_eq!(given_packed.bytes(Coding::Identity), &text);
             }
         }
     }

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::chromium::Browser;
 use crate::outpost_program::Outpost;
+use crate::tool;
 
 /// The files Chromium asked for are those the page is made of, and each arrives as it lies in the repository:
 /// with its type, compressed where asked, and not a second time where it is known.
@@ -20,7 +21,11 @@ pub(crate) async fn everything_loaded(browser: &Browser, outpost: &Outpost) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/serve/page");
     for file in fs::read_dir(folder).expect("the page's folder") {
         let file = file.expect("a file of the page").path();
-        let name = file.file_name().and_then(|name| name.to_str()).expect("a plain name");
+        let lies = file.file_name().and_then(|name| name.to_str()).expect("a plain name");
+        let (name, content) = match lies.strip_suffix(".gz") {
+            Some(name) => (name, tool::run("gzip", &["-dc", tool::text(&file)])),
+            None => (lies, fs::read(&file).expect("readable")),
+        };
         let url = outpost.url(&match name {
             "index.html" => "/".to_owned(),
             _ => format!("/assets/{name}"),
@@ -29,7 +34,7 @@ pub(crate) async fn everything_loaded(browser: &Browser, outpost: &Outpost) {
         if name != "hls.min.js" && (name.ends_with(".js") || name.ends_with(".css")) {
             assert!(asked.contains(format!("/assets/{name}").as_str()), "{name} was not loaded: {asked:?}");
         }
-        arrives(&url, name, &fs::read(&file).expect("readable"));
+        arrives(&url, name, &content);
     }
 }
 
@@ -56,6 +61,12 @@ fn arrives(url: &str, name: &str, content: &[u8]) {
              base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
         );
     }
+    let (head_of_plain, body) = curl(url, &[]);
+    assert_eq!(
+        (body.as_slice(), head_of_plain.get("content-encoding")),
+        (content, None),
+        "{name}, to who takes no gzip"
+    );
     let known = format!("If-None-Match: {}", head["etag"]);
     let (head, body) = curl(url, &["--compressed", "--header", &known]);
     assert_eq!((head["status"].as_str(), body.len()), ("HTTP/1.1 304 Not Modified", 0), "{name}");

@@ -88,13 +88,11 @@ impl Wrong {
     }
 
     /// A key or value that serde refused, in a file that can have the keys `all`.
-    pub(in crate::app) fn value(error: &serde_path_to_error::Error<toml::de::Error>, all: &[String]) -> Self {
-        let keys = error.path().iter().filter_map(|step| match step {
-            serde_path_to_error::Segment::Map { key } => Some(key.as_str()),
-            _ => None,
-        });
-        let mut key = keys.collect::<Vec<_>>();
-        let message = error.inner().message();
+    pub(in crate::app) fn value(error: &toml::de::Error, all: &[String]) -> Self {
+        let message = error.message();
+        let whole = error.to_string();
+        let mut key: Vec<&str> =
+            path(&whole, message).map(|path| path.split('.').collect()).unwrap_or_default();
         let names: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
         let what = match names.split_first() {
             Some((name, known)) if message.starts_with("unknown field") => {
@@ -110,7 +108,7 @@ impl Wrong {
             _ if key.iter().copied().any(redact::is_secretive) => plain(&redact::message(message)),
             _ => plain(message),
         };
-        Self { key: key.join("."), what, span: error.inner().span() }
+        Self { key: key.join("."), what, span: error.span() }
     }
 
     /// Where in the text it is, in bytes, if that is known.
@@ -124,6 +122,12 @@ impl Wrong {
         let place = self.span.and_then(|span| Place::of(&span, text, secretive));
         Fault { file: file.to_owned(), key: self.key, what: self.what, place }
     }
+}
+
+/// The keys that lead to what is wrong. `toml` has them nowhere but at the end of the text of an error without input:
+/// the message, and below it "in `stream.audio.rate`".
+fn path<'a>(whole: &'a str, message: &str) -> Option<&'a str> {
+    whole.strip_prefix(message)?.trim_end().strip_prefix("\nin `")?.strip_suffix('`')
 }
 
 /// What the parser says, in words for a person.

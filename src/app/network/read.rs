@@ -164,7 +164,7 @@ fn known<'i>(entry: &Spanned<DeTable<'i>>) -> Option<Spanned<DeTable<'i>>> {
 
 impl Network {
     fn take(&mut self, entry: &Spanned<DeTable<'_>>) -> Result<(), Wrong> {
-        let read: Entry = serde_path_to_error::deserialize(toml::Deserializer::from(entry.clone()))
+        let read = Entry::deserialize(toml::Deserializer::from(entry.clone()))
             .map_err(|error| Wrong::value(&error, &all_keys()))?;
         let wrong = |key: &str, what: &str| Wrong::at(key, what.to_owned(), entry);
         let Entry { hostname, ssh_key, country, wifi, wired } = read;

@@ -168,7 +168,7 @@ pub(super) fn all_keys() -> Vec<String> {
 pub(super) fn read(text: &str) -> Result<Config, Wrong> {
     let root = DeTable::parse(text).map_err(|error| Wrong::syntax(&error))?;
     refuse_old_tables(&root)?;
-    let file: File = serde_path_to_error::deserialize(toml::Deserializer::from(root.clone()))
+    let file = File::deserialize(toml::Deserializer::from(root.clone()))
         .map_err(|error| Wrong::value(&error, &all_keys()))?;
     if file.state_dir.as_os_str().is_empty() {
         let what = "empty; name a directory, or leave the key out";
