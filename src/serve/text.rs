@@ -1,7 +1,7 @@
 //! A text made once and served often: as it is and, once somebody wants it so, compressed; each with its entity tag.
 
 use std::cell::RefCell;
-use std::hash::{DefaultHasher, Hasher};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::OnceLock;
 
 use bytes::Bytes;
@@ -23,9 +23,14 @@ pub(super) struct Text {
 }
 
 impl Text {
-    /// Tags it.
+    /// Tags it by its bytes.
     pub(super) fn new(text: Bytes) -> Self {
-        let hash = hash(&text);
+        let hash = hash(&text[..]);
+        Self::tagged(text, hash)
+    }
+
+    /// The same where another number differs whenever the bytes do.
+    pub(super) fn tagged(text: Bytes, hash: u64) -> Self {
         let tag = |text: String| {
             HeaderValue::try_from(text).expect("hexadecimal digits within quotes are a field value")
         };
@@ -65,10 +70,10 @@ impl Text {
     }
 }
 
-/// What an entity tag is made of. It only has to differ where the bytes differ: SipHash with a fixed key does.
-pub(super) fn hash(bytes: &[u8]) -> u64 {
+/// What an entity tag is made of. It only has to differ where what is hashed differs: SipHash with a fixed key does.
+pub(super) fn hash(what: impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
-    hasher.write(bytes);
+    what.hash(&mut hasher);
     hasher.finish()
 }
 
