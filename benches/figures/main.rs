@@ -1,6 +1,6 @@
 //! The figures we promise, each beside the peer that needs the same for the same work in the same run.
 //!
-//! Ratios matter, seconds do not: they are the machine's. It takes about ten minutes, uses loopback and
+//! Ratios matter, seconds do not: they are the machine's. It takes about twelve minutes, uses loopback and
 //! /dev/shm only, and leaves nothing behind.
 
 mod begin;
@@ -29,6 +29,7 @@ mod rest;
 mod screen;
 mod segments;
 mod table;
+mod tap;
 mod waiters;
 
 use std::error::Error;
@@ -62,7 +63,7 @@ const WINDOW_BYTES: &str = "outpost_window_bytes";
 type Measure = fn(&Path) -> Result<Vec<Row>, Box<dyn Error>>;
 
 /// What is measured, in this order; words on the command line choose among them.
-const GROUPS: [(&str, Measure); 13] = [
+const GROUPS: [(&str, Measure); 14] = [
     ("mux", lines::mux),
     ("playlist", lines::playlist),
     ("detect", detect::rows),
@@ -76,6 +77,7 @@ const GROUPS: [(&str, Measure); 13] = [
     ("live", live),
     ("crowd", crowd::rows),
     ("screen", screen::rows),
+    ("tap", tap::rows),
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -84,6 +86,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         && word == segments::ORIGIN
     {
         return segments::serve(address.parse()?);
+    }
+    if let [_, word, configuration] = arguments.as_slice()
+        && word == tap::PAST
+    {
+        return tap::serve(configuration.into());
     }
     let wanted: Vec<&str> =
         arguments.iter().skip(1).map(String::as_str).filter(|word| *word != "--bench").collect();

@@ -143,6 +143,7 @@ fn read_reply(client: &mut TcpStream) -> io::Result<()> {
             let body =
                 text.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse::<usize>().ok());
             length = body.filter(|_| text.starts_with("http/1.1 200")).map(|len| head + len);
+            heard.reserve(length.unwrap_or_default());
             if length.is_none() {
                 return Err(io::Error::other(String::from_utf8_lossy(&heard).into_owned()));
             }

@@ -232,7 +232,8 @@ fn obey(cli: Cli) -> Result<(), Failure> {
         Command::Demo { serve } => {
             let config = demo::config(serve.listen.unwrap_or(Listen::everywhere(8080)));
             let read = Arc::new(move || Ok(config.clone()));
-            wire::run(&Orders { read, hangup: Hangup::Ends, unattended: None }, &|serving| {
+            let clock = Arc::new(RealClock);
+            wire::run(&Orders { read, clock, hangup: Hangup::Ends, unattended: None }, &|serving| {
                 let (reach, secured) = serving.reached();
                 let banner = demo::banner(&reach, secured.as_ref(), Screen::ours());
                 // Nobody reads it: the demo goes on all the same.
@@ -291,6 +292,7 @@ fn orders(named: Option<PathBuf>, unattended: bool, listen: Option<Listen>) -> O
     };
     Orders {
         read: Arc::new(read),
+        clock: Arc::new(RealClock),
         // Of a terminal it means that whoever started the program has gone.
         hangup: if io::stdin().is_terminal() { Hangup::Ends } else { Hangup::Rereads },
         unattended: unattended.then(|| Unattended { file, fallback: at(Config::nothing()) }),

@@ -23,7 +23,6 @@ use super::watch::{News, Watch};
 use crate::base::Clock;
 use crate::observe;
 use crate::serve::{BindError, ServeConfig, ServeStats, Server, Site, Writers};
-use crate::sys::clock::RealClock;
 use crate::sys::handed::{self, Handed};
 use crate::sys::memory;
 
@@ -81,6 +80,8 @@ pub type Reread = Arc<dyn Fn() -> Result<Config, ConfigError> + Send + Sync>;
 pub struct Orders {
     /// Gives the configuration.
     pub read: Reread,
+    /// What the streams go by.
+    pub clock: Arc<dyn Clock>,
     /// What SIGHUP means.
     pub hangup: Hangup,
     /// What holds where nobody is there to mend a configuration that cannot be; else it ends the program.
@@ -132,7 +133,7 @@ impl Orders {
 /// If it cannot start, or if what it stands on fails for good.
 pub fn run(orders: &Orders, serving: &dyn Fn(Serving)) -> Result<(), RunError> {
     allow_many_descriptors();
-    let clock: Arc<dyn Clock> = Arc::new(RealClock);
+    let clock = Arc::clone(&orders.clock);
     let serve = Arc::new(ServeStats::default());
     let report = Arc::new(BoxReport::new(serve.clone(), clock.clone()));
     let mut config = (orders.read)().or_else(|error| orders.instead(error.into(), &report))?;

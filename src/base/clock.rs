@@ -9,7 +9,7 @@ use super::stop::Stop;
 use super::time::{Monotonic, WallTime};
 
 /// Whether the kernel believes its civil time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Sync {
     /// A time service (NTP, PTP, GPS) holds the clock.
     Synchronised,

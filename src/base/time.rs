@@ -19,6 +19,8 @@ pub const TICKS_PER_SECOND: i64 = 90_000;
 const WIRE_BITS: u32 = 33;
 const WIRE_MODULUS: i64 = 1 << WIRE_BITS;
 const NANOS_PER_SECOND: i64 = 1_000_000_000;
+/// A tick in nanoseconds, in its lowest terms: with these, 64 bits are enough for thirty years.
+const TICK: [i64; 2] = [100_000, 9];
 
 /// An instant of CLOCK_MONOTONIC, in nanoseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -36,8 +38,12 @@ pub struct Span(i64);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WallTime(i64);
 
-/// `value × numerator / denominator`, rounded to the nearest, computed in 128 bits.
+/// `value × numerator / denominator`, rounded to the nearest, computed in 128 bits where 64 are too few.
+#[inline]
 fn scale(value: i64, numerator: i64, denominator: i64) -> i64 {
+    if let Some(sum) = value.checked_mul(numerator).and_then(|it| it.checked_add(denominator / 2)) {
+        return sum.div_euclid(denominator);
+    }
     let product = i128::from(value) * i128::from(numerator);
     let denominator = i128::from(denominator);
     (product + denominator / 2).div_euclid(denominator) as i64
@@ -56,7 +62,7 @@ impl Monotonic {
 
     /// The same instant on the media clock, to the nearest tick.
     pub fn to_pts(self) -> Pts {
-        Pts(scale(self.0, TICKS_PER_SECOND, NANOS_PER_SECOND))
+        Pts(scale(self.0, TICK[1], TICK[0]))
     }
 
     /// Time passed since `earlier`; zero if it lies in the future.
@@ -97,7 +103,7 @@ impl Pts {
 
     /// The same instant on CLOCK_MONOTONIC, to the nearest nanosecond.
     pub fn to_monotonic(self) -> Monotonic {
-        Monotonic(scale(self.0, NANOS_PER_SECOND, TICKS_PER_SECOND))
+        Monotonic(scale(self.0, TICK[0], TICK[1]))
     }
 
     /// The 33 bits that go on the wire (ISO/IEC 13818-1, 2.4.3.7).
@@ -151,7 +157,7 @@ impl Span {
 
     /// The same length as a [`Duration`]; zero if negative.
     pub fn to_duration(self) -> Duration {
-        let nanos = scale(self.0, NANOS_PER_SECOND, TICKS_PER_SECOND);
+        let nanos = scale(self.0, TICK[0], TICK[1]);
         Duration::from_nanos(u64::try_from(nanos).unwrap_or(0))
     }
 
@@ -164,11 +170,7 @@ impl Span {
 impl From<Duration> for Span {
     /// To the nearest tick.
     fn from(duration: Duration) -> Self {
-        Self(scale(
-            i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX),
-            TICKS_PER_SECOND,
-            NANOS_PER_SECOND,
-        ))
+        Self(scale(i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX), TICK[1], TICK[0]))
     }
 }
 

@@ -9,11 +9,14 @@ use super::style::{Extent, Format, Latency, Report, Skip, Style};
 use super::tag::{Hold, PartName, Tag};
 use crate::base::{Pts, Span, WallTime};
 use crate::container::ts::Join;
+use crate::media::marker::Marker;
 use crate::segment::{Edge, Init, Key, PartList, Presence, Segment, Snapshot};
 
 /// Room for the tags before the first segment, and for a segment's EXTINF and URI.
 const HEAD_LEN: usize = 512;
 const SEGMENT_LEN: usize = 48;
+/// For a date range without a label.
+const RANGE_LEN: usize = 160;
 /// And for what stands at the live edge of a low-latency playlist.
 const EDGE_LEN: usize = 8192;
 
@@ -182,8 +185,10 @@ impl<'a> Writer<'a> {
         }
         self.line(Tag::DiscontinuitySequence(self.snapshot.discontinuity_sequence))?;
         self.line(Tag::IndependentSegments)?;
-        if let Some(first) = listed.first() {
-            self.date_ranges(first.start, None, known)?;
+        match (listed.first(), known) {
+            (Some(first), Known::Told) => self.date_ranges(|| markers.told(first.start, None))?,
+            (Some(first), Known::LeftOut) => self.date_ranges(|| markers.news(first.start))?,
+            (None, _) => {}
         }
         if shown.start > 0 {
             let removed = (known == Known::LeftOut).then(|| markers.removed());
@@ -211,6 +216,7 @@ impl<'a> Writer<'a> {
 
     fn finished(&mut self, shown: Range<usize>) -> fmt::Result {
         let [retired, listed] = self.snapshot.kept();
+        let markers = &self.snapshot.markers;
         let kept = || retired.iter().chain(listed);
         let segments = || kept().skip(shown.start).take(shown.len());
         // Counted back from the first listed to the oldest kept, and on from there to the first shown.
@@ -222,7 +228,8 @@ impl<'a> Writer<'a> {
         self.line(Tag::DiscontinuitySequence(oldest + breaks(kept().take(shown.start))))?;
         self.line(Tag::IndependentSegments)?;
         if let (Some(first), Some(last)) = (segments().next(), segments().last()) {
-            self.date_ranges(first.start, Some(last.start + last.duration), Known::Told)?;
+            let end = last.start + last.duration;
+            self.date_ranges(|| markers.told(first.start, Some(end)))?;
         }
         for segment in segments() {
             self.segment(segment, None)?;
@@ -230,12 +237,12 @@ impl<'a> Writer<'a> {
         self.line(Tag::EndList)
     }
 
-    /// What happened from `from` on, where the first of the segments told of begins (rfc8216bis, 6.2.1), up to `to`, if
-    /// no more will come.
-    fn date_ranges(&mut self, from: Pts, to: Option<Pts>, known: Known) -> fmt::Result {
-        let Snapshot { markers, dates, .. } = self.snapshot;
-        let told = markers.told(from, to).filter(|it| known == Known::Told || !markers.is_known(it));
-        told.into_iter().try_for_each(|marker| self.line(Tag::DateRange { marker, dates }))
+    /// What happened from where the first of the segments told of begins (rfc8216bis, 6.2.1). There may be ten thousand:
+    /// room is made for all of them at once.
+    fn date_ranges<'m, M: Iterator<Item = &'m Arc<Marker>>>(&mut self, told: impl Fn() -> M) -> fmt::Result {
+        self.text.reserve(RANGE_LEN * told().count());
+        let dates = &self.snapshot.dates;
+        told().try_for_each(|marker| self.line(Tag::DateRange { marker, dates }))
     }
 
     fn head(&mut self, version: u8) -> fmt::Result {

@@ -29,7 +29,7 @@ pub struct Awaited {
 }
 
 /// From when to when. An end that is not said is open.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Piece {
     /// `from`: nothing that ends before.
     pub from: Option<WallTime>,

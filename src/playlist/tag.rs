@@ -182,7 +182,7 @@ fn date_range(f: &mut Formatter<'_>, marker: &Marker, dates: &Dates) -> fmt::Res
         write!(f, ",DURATION={}", Seconds(nanos / 1000))?;
     }
     if let Some(level) = level {
-        write!(f, ",X-OUTPOST-LEVEL=\"{level:.1}\"")?;
+        write!(f, ",X-OUTPOST-LEVEL=\"{}\"", Tenths(*level))?;
     }
     label.as_ref().map_or(Ok(()), |label| write!(f, ",X-OUTPOST-LABEL={}", Quoted(label.as_str())))
 }
@@ -225,6 +225,18 @@ impl Display for Seconds {
             }
         }
         f.write_str(std::str::from_utf8(&text[at..]).map_err(|_| fmt::Error)?)
+    }
+}
+
+/// A number with one digit behind the point.
+struct Tenths(f32);
+
+impl Display for Tenths {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        // As whole numbers: floating point is written exactly and then rounded, which takes its time.
+        let tenths = (self.0 * 10.0).round() as i32;
+        let sign = if tenths < 0 { "-" } else { "" };
+        write!(f, "{sign}{}.{}", tenths.unsigned_abs() / 10, tenths.unsigned_abs() % 10)
     }
 }
 
@@ -368,6 +380,9 @@ mod tests {
         ];
         for (tag, line) in table {
             assert_eq!(tag.to_string(), line);
+        }
+        for (level, text) in [(-20.46, "-20.5"), (-0.04, "0.0"), (-0.06, "-0.1"), (3.0, "3.0")] {
+            assert_eq!(Tenths(level).to_string(), text);
         }
     }
 

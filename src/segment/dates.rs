@@ -20,7 +20,7 @@ const REMEMBERED: usize = 8;
 /// corrects every date and moves no media.
 ///
 /// The media clock stands still while the machine is suspended: what was captured before keeps its dates.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Dates {
     offset_nanos: i64,
     /// Suspensions, the newest first.
@@ -30,7 +30,7 @@ pub struct Dates {
 }
 
 /// A stretch of civil time that is not in the media.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 struct Pause {
     /// Where the media go on after it.
     until: Pts,

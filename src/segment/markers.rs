@@ -34,11 +34,30 @@ impl Told {
         self.from.is_some_and(|from| reaches(marker, from))
     }
 
-    /// The marker of this name in playlists, if that was told.
-    fn find(&self, wanted: &Marker) -> Option<&Arc<Marker>> {
-        let place = self.markers.binary_search_by_key(&wanted.place(), |it| it.place()).ok()?;
-        Some(&self.markers[place]).filter(|it| self.tells(it) && it.edition == wanted.edition)
+    /// Those that were told, but not in `later`, under the names they have in playlists.
+    fn gone_from<'a>(&'a self, later: &'a Self) -> impl Iterator<Item = &'a Arc<Marker>> {
+        let same = |it: &Marker, other: &Marker| it.edition == other.edition && later.tells(other);
+        let beside = beside(self.markers.iter(), &later.markers);
+        let gone =
+            beside.filter(move |(it, other)| self.tells(it) && !other.is_some_and(|other| same(it, other)));
+        gone.map(|(it, _)| it)
     }
+}
+
+/// Each of `these` with the one that stands at the same place among `others`; both in order of their places.
+fn beside<'a>(
+    these: impl Iterator<Item = &'a Arc<Marker>>,
+    others: &'a [Arc<Marker>],
+) -> impl Iterator<Item = (&'a Arc<Marker>, Option<&'a Arc<Marker>>)> {
+    let mut others = others.iter().peekable();
+    these.map(move |it| {
+        // From one moment to the next nearly all are the very same: for that they need not be looked into.
+        let same = others.next_if(|other| Arc::ptr_eq(other, it)).or_else(|| {
+            while others.next_if(|other| other.place() < it.place()).is_some() {}
+            others.next_if(|other| other.place() == it.place())
+        });
+        (it, same)
+    })
 }
 
 /// Whether a playlist whose first segment begins at `from` tells of it (rfc8216bis, 6.2.1).
@@ -58,9 +77,11 @@ impl Markers {
         self.all.iter().filter(move |it| reaches(it, from) && to.is_none_or(|to| it.from < to))
     }
 
-    /// Whether all who may ask for a delta have heard of `marker` as it is now.
-    pub fn is_known(&self, marker: &Arc<Marker>) -> bool {
-        self.known.find(marker).is_some_and(|it| Arc::ptr_eq(it, marker))
+    /// The same without those of which all who may ask for a delta have heard as they are now.
+    pub fn news(&self, from: Pts) -> impl Iterator<Item = &Arc<Marker>> {
+        let heard = |it: &Arc<Marker>, known: &Arc<Marker>| Arc::ptr_eq(it, known) && self.known.tells(known);
+        let beside = beside(self.told(from, None), &self.known.markers);
+        beside.filter(move |(it, known)| !known.is_some_and(|known| heard(it, known))).map(|(it, _)| it)
     }
 
     /// Those that were told and are not any more, of which some who ask for a delta may not have heard.
@@ -94,8 +115,7 @@ impl Memory {
         let mut gone = Vec::new();
         if changed {
             let told = Told { markers: Arc::clone(&all), from };
-            let heard = last.iter().flat_map(|last| last.markers.iter().filter(|it| last.tells(it)));
-            gone.extend(heard.filter(|it| told.find(it).is_none()).map(|it| (now, Arc::clone(it))));
+            gone.extend(last.iter().flat_map(|last| last.gone_from(&told)).map(|it| (now, Arc::clone(it))));
             self.told.push_back((now, told));
         }
         self.remove(gone, now);
@@ -142,23 +162,28 @@ mod tests {
         markers.iter().map(|it| it.range().to_string()).collect()
     }
 
+    /// Those a delta tells of that begins at so many seconds.
+    fn news(markers: &Markers, from: i64) -> Vec<String> {
+        markers.news(at(from)).map(|it| it.range().to_string()).collect()
+    }
+
     #[test]
     fn what_everybody_has_heard_of_is_known_and_what_is_gone_is_named_for_a_while() {
         let mut memory = Memory::new(Duration::from_secs(12));
         let now = |seconds: i64| Monotonic::from_nanos(seconds * 1_000_000_000);
         let (first, second) = (marker(1, 2, Some(4)), marker(2, 10, None));
-        let all: Arc<[_]> = Arc::new([Arc::clone(&first), Arc::clone(&second)]);
+        let all: Arc<[_]> = Arc::new([Arc::clone(&first), second]);
         let told = memory.tell(Arc::clone(&all), Some(at(0)), now(10));
-        assert!(!told.is_known(&first) && !told.is_known(&second));
+        assert_eq!(news(&told, 0), ["1-1", "1-2"]);
         // It ends, and the other leaves the window.
         let ended = marker(2, 10, Some(14));
-        let all: Arc<[_]> = Arc::new([first, Arc::clone(&ended)]);
+        let all: Arc<[_]> = Arc::new([first, ended]);
         let told = memory.tell(Arc::clone(&all), Some(at(5)), now(15));
-        assert_eq!((told.is_known(&ended), names(told.removed())), (false, vec!["1-1".to_owned()]));
+        assert_eq!((news(&told, 5), names(told.removed())), (vec!["1-2".to_owned()], vec!["1-1".to_owned()]));
         let told = memory.tell(Arc::clone(&all), Some(at(5)), now(26));
-        assert_eq!((told.is_known(&ended), told.removed().len()), (false, 1));
+        assert_eq!((news(&told, 5).len(), told.removed().len()), (1, 1));
         let told = memory.tell(Arc::clone(&all), Some(at(5)), now(28));
-        assert_eq!((told.is_known(&ended), told.removed().len()), (true, 0));
+        assert_eq!((news(&told, 5).len(), told.removed().len()), (0, 0));
         let told = memory.tell(Arc::default(), Some(at(5)), now(29));
         assert_eq!(names(told.removed()), ["1-2"]);
     }
@@ -208,7 +233,7 @@ mod tests {
                         for gone in markers.removed() {
                             reader.remove(&gone.range().to_string());
                         }
-                        for news in told.iter().filter(|it| !markers.is_known(it)) {
+                        for news in markers.news(at(front)) {
                             let before = reader.insert(news.range().to_string(), news.to).flatten();
                             prop_assert!(before.is_none_or(|end| news.to == Some(end)), "told otherwise");
                         }

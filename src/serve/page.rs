@@ -23,7 +23,11 @@ pub(super) struct Asset {
 impl Asset {
     /// What is in it.
     pub(super) fn text(&self) -> &Text {
-        self.text.get_or_init(|| Text::coded(Bytes::from_static(self.bytes), self.coding))
+        let bytes = Bytes::from_static(self.bytes);
+        self.text.get_or_init(|| match self.coding {
+            Coding::Identity => Text::new(bytes),
+            Coding::Gzip => Text::packed(bytes),
+        })
     }
 }
 

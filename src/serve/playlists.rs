@@ -7,6 +7,7 @@ use hyper::HeaderMap;
 use super::access::Pass;
 use super::handler::Asked;
 use super::hold::{Change, Wait};
+use super::negotiate;
 use super::rendition::Rendition;
 use super::reply::{self, Lasting, Reply, unknown};
 use super::station::Lineup;
@@ -77,7 +78,8 @@ pub(super) fn media_playlist(
     }
     // Where no key is named, everybody's playlist is the same.
     let wanted = Wanted { scope, pass: pass.filter(|_| shown.is_enciphered()) };
-    match texts::playlist(rendition, &shown, wanted, || lineup.reports(rendition)) {
+    let coding = negotiate::coding(asked.headers);
+    match texts::playlist(rendition, &shown, wanted, coding, || lineup.reports(rendition)) {
         Ok(text) => Ok(reply::playlist(asked.headers, rendition, &shown, &text, lasting)),
         Err(draft) => Err(Wait::Writing(Arc::new(draft), lasting)),
     }
@@ -85,7 +87,7 @@ pub(super) fn media_playlist(
 
 /// A long one, once it is written on another thread.
 pub(super) async fn written(draft: &Arc<Draft>, desk: &Desk, headers: &HeaderMap, lasting: Lasting) -> Reply {
-    match draft.written(desk).await {
+    match draft.written(desk, negotiate::coding(headers)).await {
         Some(text) => reply::playlist(headers, &draft.rendition, &draft.shown, &text, lasting),
         None => reply::not_yet(UNWRITTEN, draft.rendition.retry_after()),
     }

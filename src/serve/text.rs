@@ -2,7 +2,7 @@
 //! given is made once somebody wants it so.
 
 use std::cell::RefCell;
-use std::hash::{DefaultHasher, Hasher};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Read;
 use std::sync::OnceLock;
 
@@ -28,14 +28,24 @@ pub(super) struct Text {
 }
 
 impl Text {
-    /// Tags it.
+    /// Tags it by its bytes.
     pub(super) fn new(text: Bytes) -> Self {
-        Self::coded(text, Coding::Identity)
+        let hash = hash(&text[..]);
+        Self::tagged(text, hash)
     }
 
-    /// The same for what is, perhaps, compressed already: by ourselves, so that it can be unpacked.
-    pub(super) fn coded(given: Bytes, coding: Coding) -> Self {
-        let hash = hash(&given);
+    /// The same where another number differs whenever the bytes do.
+    pub(super) fn tagged(text: Bytes, hash: u64) -> Self {
+        Self::of(text, Coding::Identity, hash)
+    }
+
+    /// The same for what is compressed already: by ourselves, so that it can be unpacked.
+    pub(super) fn packed(given: Bytes) -> Self {
+        let hash = hash(&given[..]);
+        Self::of(given, Coding::Gzip, hash)
+    }
+
+    fn of(given: Bytes, coding: Coding, hash: u64) -> Self {
         let tag = |text: String| {
             HeaderValue::try_from(text).expect("hexadecimal digits within quotes are a field value")
         };
@@ -79,10 +89,10 @@ impl Text {
     }
 }
 
-/// What an entity tag is made of. It only has to differ where the bytes differ: SipHash with a fixed key does.
-pub(super) fn hash(bytes: &[u8]) -> u64 {
+/// What an entity tag is made of. It only has to differ where what is hashed differs: SipHash with a fixed key does.
+pub(super) fn hash(what: impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
-    hasher.write(bytes);
+    what.hash(&mut hasher);
     hasher.finish()
 }
 
@@ -128,7 +138,7 @@ mod tests {
                 let mut unpacked = String::new();
                 GzDecoder::new(&packed.bytes(Coding::Gzip)[..]).read_to_string(&mut unpacked)?;
                 prop_assert_eq!(&unpacked, &text);
-                let given_packed = Text::coded(packed.bytes(Coding::Gzip).clone(), Coding::Gzip);
+                let given_packed = Text::packed(packed.bytes(Coding::Gzip).clone());
                 prop_assert_eq!(given_packed.bytes(Coding::Identity), &text);
             }
         }

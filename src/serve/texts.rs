@@ -119,27 +119,29 @@ pub(super) struct Draft {
     slot: Slot,
 }
 
-/// The playlist that is wanted of what is shown, if it is written or short; `reports` tells of the other renditions.
+/// The playlist that is wanted of what is shown, if it is short or has been brought into that `coding`; `reports` tells of
+/// the other renditions.
 pub(super) fn playlist(
     rendition: &Arc<Rendition>,
     shown: &Arc<Shown>,
     wanted: Wanted,
+    coding: Coding,
     reports: impl FnOnce() -> Vec<Report>,
 ) -> Result<Arc<Text>, Draft> {
-    let slot = shown.texts.slot(&wanted);
-    if let Some(text) = slot.get() {
-        return Ok(text.clone());
-    }
     let segments = match &wanted.scope {
         Scope::Live(Extent::Whole) => shown.snapshot.listed.len(),
         // Never more than the last few.
         Scope::Live(Extent::Delta(_)) => 0,
         Scope::Recording(listed) => listed.len(),
     };
-    let count = segments + shown.snapshot.markers.all.len();
+    let short = segments + shown.snapshot.markers.all.len() <= SHORT;
+    let slot = shown.texts.slot(&wanted);
+    if let Some(text) = slot.get().filter(|text| short || text.has(coding)) {
+        return Ok(text.clone());
+    }
     let (rendition, shown, reports) = (rendition.clone(), shown.clone(), reports());
     let draft = Draft { rendition, shown, wanted, reports, slot };
-    if count > SHORT {
+    if !short {
         return Err(draft);
     }
     let text = Arc::new(draft.write());
@@ -165,22 +167,30 @@ impl Draft {
         Text::new(Bytes::from(text))
     }
 
-    /// The text, written and compressed on another thread when it is its turn, or by then by somebody else's;
-    /// `None` if that takes too long.
-    pub(super) async fn written(self: &Arc<Self>, desk: &Desk) -> Option<Arc<Text>> {
+    /// The text in this coding; `None` if that takes too long.
+    pub(super) async fn written(self: &Arc<Self>, desk: &Desk, coding: Coding) -> Option<Arc<Text>> {
         let desk = if self.wanted.is_common() { &desk.common } else { &desk.few };
-        let write = || {
-            let draft = self.clone();
-            move || {
-                let text = draft.write();
-                text.bytes(Coding::Gzip);
-                Arc::new(text)
-            }
-        };
-        let written = self.slot.get_or_try_init(|| async { desk.done(write()).await.ok_or(()) });
-        let written = tokio::time::timeout(self.rendition.patience(), written).await;
-        written.ok()?.ok().cloned()
+        let draft = self.clone();
+        let made = made(&self.slot, desk, coding, move || draft.write());
+        tokio::time::timeout(self.rendition.patience(), made).await.ok()?
     }
+}
+
+/// The text of a slot in this coding, on another thread when it is its turn, or by then by somebody else's. Packing takes
+/// far longer than writing: only who wants it so waits for it.
+pub(super) async fn made(
+    slot: &Slot,
+    desk: &Aside,
+    coding: Coding,
+    write: impl FnOnce() -> Text + Send + 'static,
+) -> Option<Arc<Text>> {
+    let written = async || desk.done(|| Arc::new(write())).await.ok_or(());
+    let text = slot.get_or_try_init(written).await.ok()?.clone();
+    if !text.has(coding) {
+        let text = text.clone();
+        desk.done(move || _ = text.bytes(coding)).await?;
+    }
+    Some(text)
 }
 
 #[cfg(test)]
@@ -207,7 +217,8 @@ mod tests {
     }
 
     fn written(rendition: &Arc<Rendition>, shown: &Arc<Shown>, wanted: Wanted) -> Arc<Text> {
-        playlist(rendition, shown, wanted, Vec::new).unwrap_or_else(|_| panic!("it is short"))
+        playlist(rendition, shown, wanted, Coding::Identity, Vec::new)
+            .unwrap_or_else(|_| panic!("it is short"))
     }
 
     fn names(text: &Text) -> Vec<String> {
@@ -279,24 +290,31 @@ mod tests {
     async fn long_ones_are_written_aside_once_for_all_who_wait() {
         let (rendition, shown) = listing(SHORT as u64 + 1);
         let desk = Desk::default();
-        let draft = || match playlist(&rendition, &shown, live(Extent::Whole), Vec::new) {
+        let draft = || match playlist(&rendition, &shown, live(Extent::Whole), Coding::Identity, Vec::new) {
             Err(draft) => Arc::new(draft),
             Ok(_) => panic!("it is long"),
         };
         let (one, two) = (draft(), draft());
         assert_eq!(rendition.renders.get(), 0);
-        let (one, two) = tokio::join!(one.written(&desk), two.written(&desk));
+        let (one, two) =
+            tokio::join!(one.written(&desk, Coding::Identity), two.written(&desk, Coding::Identity));
         let (one, two) = (one.expect("it is written"), two.expect("it is written"));
         assert!(
             Arc::ptr_eq(&one, &two) && Arc::ptr_eq(&one, &written(&rendition, &shown, live(Extent::Whole)))
         );
         assert_eq!((rendition.renders.get(), names(&one).len()), (1, SHORT + 1));
+        // Who wants it packed waits for that; who does not, does not.
+        let packed = || playlist(&rendition, &shown, live(Extent::Whole), Coding::Gzip, Vec::new);
+        let draft = Arc::new(packed().expect_err("it is not packed yet"));
+        draft.written(&desk, Coding::Gzip).await.expect("it is packed");
+        assert!(Arc::ptr_eq(&one, &packed().unwrap_or_else(|_| panic!("it is packed"))));
+        assert_eq!(rendition.renders.get(), 1);
         // Gone while it is written (or, where the other thread is quick, just after): the next has it, in turn.
-        let wanted = || playlist(&rendition, &shown, recording(0, SHORT + 1), Vec::new);
+        let wanted = || playlist(&rendition, &shown, recording(0, SHORT + 1), Coding::Identity, Vec::new);
         let gone = Arc::new(wanted().expect_err("it is long"));
-        tokio::select! { biased; _ = gone.written(&desk) => {} () = tokio::task::yield_now() => {} }
+        tokio::select! { biased; _ = gone.written(&desk, Coding::Identity) => {} () = tokio::task::yield_now() => {} }
         let next = match wanted() {
-            Err(draft) => Arc::new(draft).written(&desk).await.expect("it is written"),
+            Err(draft) => Arc::new(draft).written(&desk, Coding::Identity).await.expect("it is written"),
             Ok(written) => written,
         };
         assert_eq!(names(&next).len(), SHORT + 1);

@@ -1,19 +1,18 @@
 //! One instant, as each clock tells it.
 
+use std::io::Write;
 use std::sync::Arc;
 
-use serde::{Serialize, Serializer};
-
+use super::value;
 use crate::base::time::TICKS_PER_SECOND;
 use crate::base::{Monotonic, Pts, Span, WallTime};
 use crate::segment::{Dates, Segment, Snapshot};
 use crate::serve::station::Station;
 
 /// One instant in every clock there is.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub(super) struct Instant {
     /// RFC 3339, in UTC.
-    #[serde(serialize_with = "written")]
     wall: WallTime,
     /// Of the media clock, as in the stream's timestamps, not wrapped.
     media_seconds: f64,
@@ -23,12 +22,31 @@ pub(super) struct Instant {
     segment: Option<Place>,
 }
 
-fn written<S: Serializer>(wall: &WallTime, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(wall)
+impl Instant {
+    /// As JSON.
+    pub(super) fn put(&self, text: &mut Vec<u8>) {
+        // Writing to a vector cannot fail.
+        let _ = write!(text, "{{\"wall\":\"{}\",\"media_seconds\":", self.wall);
+        value(text, &self.media_seconds);
+        text.extend_from_slice(b",\"monotonic_ns\":");
+        value(text, &self.monotonic_ns);
+        text.extend_from_slice(b",\"segment\":");
+        match self.segment {
+            Some(Place { media_sequence, offset_seconds }) => {
+                text.extend_from_slice(b"{\"media_sequence\":");
+                value(text, &media_sequence);
+                text.extend_from_slice(b",\"offset_seconds\":");
+                value(text, &offset_seconds);
+                text.push(b'}');
+            }
+            None => value(text, &()),
+        }
+        text.push(b'}');
+    }
 }
 
 /// A place in the media.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 struct Place {
     media_sequence: u64,
     /// From the beginning of that segment.
@@ -85,7 +103,7 @@ pub(super) struct Clocks {
 }
 
 /// When clocks were looked at: at one moment all instants are told alike.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Hash)]
 pub(super) enum Moment {
     /// When these were the first segment and the last, whose numbers are never used again.
     Listed(Dates, [u64; 2]),
@@ -105,7 +123,7 @@ impl Clocks {
         clocks
     }
 
-    fn at(snapshot: &Snapshot) -> Self {
+    pub(super) fn at(snapshot: &Snapshot) -> Self {
         Self { dates: snapshot.dates, listed: snapshot.listed.clone() }
     }
 
@@ -127,14 +145,9 @@ impl Clocks {
         (!self.listed.is_empty()).then_some(self.dates)
     }
 
-    /// What they all say at `at`.
-    pub(super) fn tell(&self, at: Pts) -> Instant {
-        Instant {
-            wall: self.dates.at(at),
-            media_seconds: at.ticks() as f64 / TICKS_PER_SECOND as f64,
-            monotonic_ns: at.to_monotonic().as_nanos(),
-            segment: self.place(at),
-        }
+    /// Who tells what they all say at one instant after another.
+    pub(super) fn teller(&self) -> Teller<'_> {
+        Teller { clocks: self, near: 0 }
     }
 
     /// The instant of a reading.
@@ -155,10 +168,41 @@ impl Clocks {
         let far = (at - Pts::default()).abs() > FAR;
         (!far).then_some(at).ok_or(NoInstant::Far)
     }
+}
 
-    fn place(&self, at: Pts) -> Option<Place> {
-        let index = self.listed.partition_point(|it| it.start <= at).checked_sub(1)?;
-        let segment = &self.listed[index];
+/// Tells instants, most of which come soon after the one before.
+pub(super) struct Teller<'a> {
+    clocks: &'a Clocks,
+    /// Which segment had the last that was told.
+    near: usize,
+}
+
+impl Teller<'_> {
+    /// What all clocks say at `at`.
+    pub(super) fn tell(&mut self, at: Pts) -> Instant {
+        Instant {
+            wall: self.clocks.dates.at(at),
+            media_seconds: at.ticks() as f64 / TICKS_PER_SECOND as f64,
+            monotonic_ns: at.to_monotonic().as_nanos(),
+            segment: self.place(at),
+        }
+    }
+
+    fn place(&mut self, at: Pts) -> Option<Place> {
+        let listed = &self.clocks.listed;
+        let begins = |index: usize| listed.get(index).is_some_and(|it| it.start <= at);
+        // From where the last was found on, in growing steps: a search through all of six hours takes far longer.
+        let (mut from, mut end, mut step) = (0, self.near, 1);
+        if begins(self.near) {
+            (from, end) = (self.near, self.near + 1);
+            while begins(end) {
+                (from, end, step) = (end, end + step, step * 2);
+            }
+        }
+        let end = end.min(listed.len());
+        let begun = from + listed[from..end].partition_point(|it| it.start <= at);
+        self.near = begun.checked_sub(1)?;
+        let segment = &listed[self.near];
         let offset = at - segment.start;
         let within = (Span::ZERO..segment.duration).contains(&offset);
         within.then(|| Place { media_sequence: segment.sequence, offset_seconds: offset.as_secs_f64() })
@@ -194,11 +238,14 @@ mod tests {
         // Segments that are missing leave time out: a discontinuity.
         #[test]
         fn what_is_told_leads_back(
-            listed in proptest::collection::btree_set(0u64..30, 1..20), ticks in -900_000i64..7_000_000,
+            listed in proptest::collection::btree_set(0u64..30, 1..20),
+            before in -900_000i64..7_000_000, ticks in -900_000i64..7_000_000,
         ) {
             let clocks = Clocks::at(&snapshot(listed.iter().copied().map(segment).collect()));
             let at = Pts::from_ticks(ticks);
-            let told = clocks.tell(at);
+            let mut teller = clocks.teller();
+            teller.tell(Pts::from_ticks(before));
+            let told = teller.tell(at);
             prop_assert_eq!(clocks.find(Reading::media(told.media_seconds)), Ok(at));
             let nanos = Monotonic::from_nanos(told.monotonic_ns);
             prop_assert_eq!(clocks.find(Reading::Monotonic(nanos)), Ok(at));

@@ -111,13 +111,13 @@ impl Events {
         match &changes {
             Some(changes) => changes.iter().for_each(|(made, change)| match change {
                 Change::Set(marker) => write(&mut text, *made, "marker", &told::marker(marker, &clocks)),
-                Change::Removed(id) => write(&mut text, *made, "removed", &Gone { id: id.as_str() }),
+                Change::Removed(id) => write(&mut text, *made, "removed", &json(&Gone { id: id.as_str() })),
             }),
-            None if since.is_some() => write(&mut text, now, "reset", &At { revision: now.0 }),
+            None if since.is_some() => write(&mut text, now, "reset", &json(&At { revision: now.0 })),
             None => {}
         }
         if begins && full.is_none() {
-            write(&mut text, now, "revision", &At { revision: now.0 });
+            write(&mut text, now, "revision", &json(&At { revision: now.0 }));
         }
         text
     }
@@ -136,7 +136,7 @@ struct Gone<'a> {
 }
 
 /// An event as it is sent, with the revision it leads to.
-fn write(text: &mut String, revision: Revision, name: &str, data: &impl Serialize) {
+fn write(text: &mut String, revision: Revision, name: &str, data: &str) {
     // Writing to a String cannot fail; and JSON as we write it is one line.
-    let _ = write!(text, "event: {name}\nid: {}\ndata: {}\n\n", revision.0, json(data));
+    let _ = write!(text, "event: {name}\nid: {}\ndata: {data}\n\n", revision.0);
 }

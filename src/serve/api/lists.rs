@@ -7,15 +7,15 @@ use bytes::Bytes;
 use hyper::{HeaderMap, StatusCode};
 
 use super::clocks::{Clocks, Moment};
-use super::{Fault, json, told};
+use super::{Fault, told};
 use crate::media::marker::MarkerKind;
 use crate::playlist::{Piece, query};
 use crate::serve::aside::Aside;
 use crate::serve::negotiate::{self, Coding};
 use crate::serve::reply::{self, Reply};
 use crate::serve::station::Station;
-use crate::serve::text::Text;
-use crate::serve::texts::{Kept, SHORT, Slot};
+use crate::serve::text::{self, Text};
+use crate::serve::texts::{Kept, SHORT, Slot, made};
 use crate::timeline::{Revision, Shown};
 
 /// How long a list may take to be written, and in how many seconds it is worth asking again.
@@ -30,7 +30,7 @@ pub(in crate::serve) struct Lists {
 }
 
 /// Which list is wanted.
-#[derive(Clone, PartialEq)]
+#[derive(Clone, PartialEq, Hash)]
 struct Wanted {
     revision: Revision,
     moment: Moment,
@@ -89,23 +89,15 @@ impl Listing {
     }
 
     async fn written(self: &Arc<Self>, coding: Coding) -> Option<Arc<Text>> {
-        let desk = &self.station.lists().desk;
-        let write = || {
-            let listing = self.clone();
-            move || Arc::new(listing.write())
-        };
-        let text = self.slot.get_or_try_init(|| async { desk.done(write()).await.ok_or(()) }).await.ok()?;
-        // Packing takes far longer than writing: only who wants it so waits for it.
-        if !text.has(coding) {
-            let text = text.clone();
-            desk.done(move || _ = text.bytes(coding)).await?;
-        }
-        Some(text.clone())
+        let listing = self.clone();
+        made(&self.slot, &self.station.lists().desk, coding, move || listing.write()).await
     }
 
+    /// What is wanted says all that it tells: it is tagged by that.
     fn write(&self) -> Text {
         let Wanted { piece, kind, .. } = &self.wanted;
-        Text::new(Bytes::from(json(&told::list(&self.shown, &self.clocks, *piece, kind.as_ref()))))
+        let list = told::list(&self.shown, &self.clocks, *piece, kind.as_ref());
+        Text::tagged(Bytes::from(list), text::hash(&self.wanted))
     }
 }
 

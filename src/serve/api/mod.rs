@@ -119,7 +119,7 @@ fn one(station: &Station, id: &str) -> Result<String, Fault> {
     let shown = station.timeline().shown();
     let marker = shown.markers.iter().find(|it| it.id.as_str() == id);
     let marker = marker.ok_or_else(|| Refusal::Unknown(id.to_owned()))?;
-    Ok(json(&told::marker(marker, &Clocks::of(station))))
+    Ok(told::marker(marker, &Clocks::of(station)))
 }
 
 fn time(station: &Station, query: &str) -> Result<String, Fault> {
@@ -149,7 +149,9 @@ fn time(station: &Station, query: &str) -> Result<String, Fault> {
         NoInstant::Unlisted(_) => Fault::new(StatusCode::NOT_FOUND, why),
         NoInstant::Beyond(..) | NoInstant::Far => Fault::new(StatusCode::BAD_REQUEST, why),
     };
-    Ok(json(&clocks.tell(clocks.find(reading).map_err(status)?)))
+    let mut text = Vec::new();
+    clocks.teller().tell(clocks.find(reading).map_err(status)?).put(&mut text);
+    Ok(String::from_utf8(text).unwrap_or_default())
 }
 
 /// The field goes before the query: a browser that comes back asks with the same address, and tells in the field how far
@@ -159,6 +161,12 @@ fn events(station: &Arc<Station>, headers: &HeaderMap, query: &str) -> Result<Re
     let seen = headers.get(LAST_EVENT_ID).and_then(|id| id.to_str().ok()?.parse().ok());
     let since = seen.or(asked).map(Revision);
     Ok(reply::events(Body::Events(Box::new(Events::new(station, since)))))
+}
+
+/// Writes a value as JSON behind what is written already.
+fn value(text: &mut Vec<u8>, value: &impl Serialize) {
+    // A number or a string always has a JSON form, and writing to a vector cannot fail.
+    let _ = serde_json::to_writer(text, value);
 }
 
 fn json(value: &impl Serialize) -> String {

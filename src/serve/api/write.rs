@@ -12,9 +12,8 @@ use tokio::time::timeout;
 use super::asked::{Amendment, Level, NewMarker, Text, When, parse};
 use super::clocks::Clocks;
 use super::guard::{Sender, Writers};
-use super::{Fault, json, told};
+use super::{Fault, told};
 use crate::base::Pts;
-use crate::media::marker::Marker;
 use crate::serve::reply::{self, Reply};
 use crate::serve::route::About;
 use crate::serve::station::Station;
@@ -139,7 +138,7 @@ fn add(station: &Station, body: &[u8]) -> Result<Reply, Fault> {
     let draft = Draft { kind, from, to, level, label };
     let marker = station.timeline().write(|log| log.add(draft, extent))?;
     let place = format!("/api/v1/streams/{}/markers/{}", station.name(), marker.id);
-    Ok(reply::created(in_all_clocks(&marker, &clocks), &place))
+    Ok(reply::created(told::marker(&marker, &clocks), &place))
 }
 
 fn amend(station: &Station, id: &str, body: &[u8]) -> Result<Reply, Fault> {
@@ -154,7 +153,7 @@ fn amend(station: &Station, id: &str, body: &[u8]) -> Result<Reply, Fault> {
     let to = to.map(|it| instant(it, &clocks, extent)).transpose()?;
     let label = label.map(|Text(label)| label);
     let marker = station.timeline().write(|log| log.amend(id, to, label, extent))?;
-    Ok(reply::json(in_all_clocks(&marker, &clocks)))
+    Ok(reply::json(told::marker(&marker, &clocks)))
 }
 
 fn remove(station: &Station, id: &str) -> Result<Reply, Fault> {
@@ -168,10 +167,6 @@ fn instant(when: When, clocks: &Clocks, extent: Extent) -> Result<Pts, Fault> {
         When::Now => Ok(extent.now),
         When::At(reading) => clocks.find(reading).map_err(not_found),
     }
-}
-
-fn in_all_clocks(marker: &Marker, clocks: &Clocks) -> String {
-    json(&told::marker(marker, clocks))
 }
 
 impl From<Refusal> for Fault {
