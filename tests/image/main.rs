@@ -169,8 +169,8 @@ fn nothing_but_numbers_is_written(board: &mut Board) {
         let numbers: Vec<u64> = said.lines().map(|line| line.parse().expect("a number")).collect();
         (numbers[0], numbers[1], numbers[2])
     };
-    // What came of the start.
-    thread::sleep(Duration::from_secs(60));
+    // What came of the start; and the first reservations, which last a minute or less.
+    thread::sleep(Duration::from_secs(150));
     let (first, mut last) = (look(), look());
     let (mut reservations, mut quiet, mut strange) = (0, 0, 0);
     let begun = Instant::now();
@@ -278,7 +278,7 @@ fn it_ends(board: &mut Board, client: &Client) {
         let before = board.sh(pid);
         client.away();
         let begun = Instant::now();
-        board.sh_within(&command, Duration::from_secs(300));
+        board.sh_within(&command, Duration::from_secs(900));
         // Another process, and more of the stream.
         let mut after = board.sh(pid);
         while after == before || after == "0" {
