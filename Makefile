@@ -60,7 +60,9 @@ test:
 
 test-image:
 	@.ci/setup image
+	@rm -f $(TARGET)/tmp/image-figures
 	@$(STEP) 'Card images in emulation' $(CARGO) test --test image -- --nocapture --test-threads 1
+	@cat $(TARGET)/tmp/image-figures
 
 bench:
 	@.ci/setup bench

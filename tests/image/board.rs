@@ -15,9 +15,9 @@ use serde_json::Value;
 use crate::outpost_program::{fetch, free_address};
 
 /// From power on to something playable, in emulation on two busy processors.
-const START: Duration = Duration::from_secs(400);
+const START: Duration = Duration::from_secs(900);
 /// How long a command may take that has nothing to wait for.
-const PROMPT: Duration = Duration::from_secs(120);
+const PROMPT: Duration = Duration::from_secs(180);
 
 /// How a board is switched on.
 pub(crate) struct Switch<'a> {
@@ -27,6 +27,8 @@ pub(crate) struct Switch<'a> {
     pub(crate) files: &'a [&'a Path],
     /// More words for the kernel.
     pub(crate) append: &'a str,
+    /// What its clock says when it is switched on, if not the time it is.
+    pub(crate) rtc: Option<&'a str>,
 }
 
 /// A running board; its plug is pulled when it is dropped.
@@ -47,6 +49,9 @@ impl Board {
         emulate.args(["--machine", switch.machine, "--port", &address.port().to_string()]);
         emulate.arg("--card").arg(switch.card).arg("--console").arg(&console);
         emulate.args(["--append", switch.append]);
+        if let Some(rtc) = switch.rtc {
+            emulate.args(["--rtc", rtc]);
+        }
         for file in switch.files {
             emulate.arg("--put").arg(file);
         }

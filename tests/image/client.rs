@@ -1,6 +1,7 @@
 //! Somebody outside who plays all the time, and remembers what he was given.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,10 +24,30 @@ pub(crate) struct Seen {
     /// The last of the numbers listed.
     pub(crate) last: u64,
     pub(crate) discontinuities: u64,
+    away: Away,
+    wrong: Vec<String>,
+}
+
+/// What somebody who plays has to do without for some time.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Away {
     /// Lists that did not come.
     pub(crate) refused: u32,
-    pub(crate) longest_gap: Duration,
-    wrong: Vec<String>,
+    /// From an answer to the next.
+    pub(crate) silent: Duration,
+    /// From a new segment to the next.
+    pub(crate) still: Duration,
+}
+
+impl fmt::Display for Away {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (silent, still) = (self.silent.as_secs_f64(), self.still.as_secs_f64());
+        write!(
+            f,
+            "{} lists did not come; {silent:.1} s without an answer, {still:.1} s without a new segment",
+            self.refused
+        )
+    }
 }
 
 /// A client at work; `end` says what it saw.
@@ -42,9 +63,9 @@ impl Client {
         let (seen, stop) = (Arc::new(Mutex::new(Seen::default())), Arc::new(AtomicBool::new(false)));
         let (of_thread, stopped) = (Arc::clone(&seen), Arc::clone(&stop));
         let thread = thread::spawn(move || {
-            let mut moved = Instant::now();
+            let mut heard = Heard { answered: Instant::now(), moved: Instant::now() };
             while !stopped.load(Ordering::Relaxed) {
-                poll(&playlist, &of_thread, &mut moved);
+                heard.poll(&playlist, &of_thread);
                 thread::sleep(Duration::from_millis(500));
             }
         });
@@ -56,6 +77,11 @@ impl Client {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).last
     }
 
+    /// What it had to do without since it was last asked.
+    pub(crate) fn away(&self) -> Away {
+        std::mem::take(&mut self.seen.lock().unwrap_or_else(PoisonError::into_inner).away)
+    }
+
     /// What was seen, in which nothing may be wrong.
     pub(crate) fn end(mut self) -> Seen {
         self.stop.store(true, Ordering::Relaxed);
@@ -63,53 +89,61 @@ impl Client {
         thread.join().expect("a client does not panic");
         let seen = std::mem::take(&mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner));
         assert!(seen.wrong.is_empty(), "{:#?}", seen.wrong);
-        println!(
-            "    {} segments, none other than before; {} discontinuities, {} lists did not come, \
-             longest without a new segment {:.1} s",
+        tell!(
+            "{} segments, none other than before; {} discontinuities",
             seen.segments.len(),
-            seen.discontinuities,
-            seen.refused,
-            seen.longest_gap.as_secs_f64()
+            seen.discontinuities
         );
         seen
     }
 }
 
-fn poll(playlist: &str, seen: &Mutex<Seen>, moved: &mut Instant) {
-    let list = get(playlist);
-    let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-    let Some(list) = list else {
-        seen.refused += 1;
-        return;
-    };
-    let Ok(list) = m3u8_rs::parse_media_playlist_res(&list) else {
-        seen.wrong.push(format!("no playlist: {}", String::from_utf8_lossy(&list)));
-        return;
-    };
-    let last = list.media_sequence + list.segments.len() as u64;
-    if last < seen.last {
-        let before = seen.last;
-        seen.wrong.push(format!("the list ends before {last}, where it had ended before {before}"));
-    }
-    if last > seen.last {
-        if seen.last != 0 {
-            seen.longest_gap = seen.longest_gap.max(moved.elapsed());
+/// When it was given something.
+struct Heard {
+    answered: Instant,
+    moved: Instant,
+}
+
+impl Heard {
+    fn poll(&mut self, playlist: &str, seen: &Mutex<Seen>) {
+        let list = get(playlist);
+        let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(list) = list else {
+            seen.away.refused += 1;
+            return;
+        };
+        seen.away.silent = seen.away.silent.max(self.answered.elapsed());
+        self.answered = Instant::now();
+        let Ok(list) = m3u8_rs::parse_media_playlist_res(&list) else {
+            seen.wrong.push(format!("no playlist: {}", String::from_utf8_lossy(&list)));
+            return;
+        };
+        let last = list.media_sequence + list.segments.len() as u64;
+        if last < seen.last {
+            let before = seen.last;
+            seen.wrong.push(format!("the list ends before {last}, where it had ended before {before}"));
         }
-        *moved = Instant::now();
-        seen.last = last;
-    }
-    let breaks = list.segments.iter().filter(|it| it.discontinuity).count() as u64;
-    seen.discontinuities = list.discontinuity_sequence + breaks;
-    let folder = playlist.rsplit_once('/').map_or("", |(folder, _)| folder);
-    // The newest, and one that was given before: it must still be the same.
-    let old = list.segments.iter().find(|it| seen.segments.contains_key(&it.uri)).map(|it| it.uri.clone());
-    let new = list.segments.iter().rev().take(3).map(|it| it.uri.clone());
-    for uri in old.into_iter().chain(new) {
-        // It may be gone by now.
-        let Some(bytes) = get(&format!("{folder}/{uri}")) else { continue };
-        let first = seen.segments.entry(uri.clone()).or_insert_with(|| bytes.clone());
-        if *first != bytes {
-            seen.wrong.push(format!("{uri} is another one than before"));
+        if last > seen.last {
+            if seen.last != 0 {
+                seen.away.still = seen.away.still.max(self.moved.elapsed());
+            }
+            self.moved = Instant::now();
+            seen.last = last;
+        }
+        let breaks = list.segments.iter().filter(|it| it.discontinuity).count() as u64;
+        seen.discontinuities = list.discontinuity_sequence + breaks;
+        let folder = playlist.rsplit_once('/').map_or("", |(folder, _)| folder);
+        // The newest, and one that was given before: it must still be the same.
+        let old =
+            list.segments.iter().find(|it| seen.segments.contains_key(&it.uri)).map(|it| it.uri.clone());
+        let new = list.segments.iter().rev().take(3).map(|it| it.uri.clone());
+        for uri in old.into_iter().chain(new) {
+            // It may be gone by now.
+            let Some(bytes) = get(&format!("{folder}/{uri}")) else { continue };
+            let first = seen.segments.entry(uri.clone()).or_insert_with(|| bytes.clone());
+            if *first != bytes {
+                seen.wrong.push(format!("{uri} is another one than before"));
+            }
         }
     }
 }
