@@ -61,7 +61,7 @@ impl Run {
 
 fn opened(kept: OwnedFd, name: &str, clock: &SimClock) -> Store {
     match Store::open(kept, name, "terms", clock.now()) {
-        Ok(Left::Same(store)) => store,
+        Ok(Left::Same(store)) => *store,
         other => panic!("not what was kept: {other:?}"),
     }
 }

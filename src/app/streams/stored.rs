@@ -41,7 +41,7 @@ impl Kept {
         for (rendition, kept) in own {
             match Store::open(kept, &rendition, &terms, now) {
                 Ok(Left::Same(store)) => {
-                    open.insert(rendition, store);
+                    open.insert(rendition, *store);
                     continue;
                 }
                 Ok(Left::Changed { past, before }) => {

@@ -54,7 +54,7 @@ pub struct Store {
 #[derive(Debug)]
 pub enum Left {
     /// To be gone on with.
-    Same(Store),
+    Same(Box<Store>),
     /// The stream was configured otherwise since: nothing comes after it, but whoever was told of it may still ask.
     Changed {
         /// The window.
@@ -129,7 +129,7 @@ impl Store {
             .read(rendition, now)
             .map_err(|why| Discarded::Unreadable(format!("{why} (of {})", title.version)))?;
         if title.terms == terms {
-            Ok(Left::Same(store))
+            Ok(Left::Same(Box::new(store)))
         } else {
             Ok(Left::Changed { past: store.past, before: title.terms })
         }

@@ -123,7 +123,7 @@ fn found(store: &Store) -> Vec<(String, u64)> {
 
 fn open(descriptor: &OwnedFd) -> Result<Store, Discarded> {
     match Store::open(descriptor.try_clone().expect("a descriptor"), "radio/audio", "terms", NOW)? {
-        Left::Same(store) => Ok(store),
+        Left::Same(store) => Ok(*store),
         Left::Changed { before, .. } => panic!("nothing has changed since {before}"),
     }
 }
