@@ -130,12 +130,21 @@ impl Window {
 
     /// Lists again what an earlier run listed, when it did.
     pub(super) fn replay(&mut self, listings: Vec<Listing>) {
+        let mut began = None;
         for Listing { discontinuities, gaps, segment, listed, front } in listings {
             let first = gaps.first().unwrap_or(&segment).sequence;
             let follows = self.last().is_some_and(|last| last.sequence.checked_add(1) == Some(first));
-            let before = if follows { Before::Gaps(gaps) } else { Before::Anew { discontinuities, gaps } };
-            self.prepare(before, listed);
-            let list = front.map_or(Span::ZERO, |(_, start)| segment.start + segment.duration - start);
+            if follows {
+                // The list they came to began where that before them did, of which not all may still be here.
+                for gap in gaps {
+                    let list = began.map_or(Span::ZERO, |began| gap.start + gap.duration - began);
+                    self.push_to(gap, listed, list);
+                }
+            } else {
+                self.prepare(Before::Anew { discontinuities, gaps }, listed);
+            }
+            began = front.map(|(_, start)| start);
+            let list = began.map_or(Span::ZERO, |began| segment.start + segment.duration - began);
             self.push_to(segment, listed, list);
             // What had left the list does not come back, though what it left for may be gone.
             while self.front().zip(front).is_some_and(|((known, _), (front, _))| known < front) {
@@ -326,11 +335,14 @@ impl Window {
         self.retired.push_back(Retired { segment, until });
     }
 
-    /// Lets go of segments whose time is over. One that lists longer than its successor keeps it waiting.
+    /// Lets go of segments whose time is over, though one before them has time left: it was in a longer list.
     fn expire(&mut self, now: Monotonic) {
-        while let Some(oldest) = self.retired.pop_front_if(|it| it.until <= now) {
-            self.retired_bytes -= oldest.segment.body.len;
-        }
+        let bytes = &mut self.retired_bytes;
+        self.retired.retain(|it| {
+            let stays = it.until > now;
+            *bytes -= if stays { 0 } else { it.segment.body.len };
+            stays
+        });
     }
 
     /// RFC 8216, 4.3.4.2: runs of 0.5 to 1.5 target durations count, those with gaps say nothing; those that end
