@@ -6,7 +6,6 @@ use std::sync::{LazyLock, OnceLock};
 use bytes::Bytes;
 use hyper::header::HeaderValue;
 
-use super::negotiate::Coding;
 use super::text::Text;
 
 /// One file of the page.
@@ -15,19 +14,15 @@ pub(super) struct Asset {
     /// Its media type.
     pub(super) kind: HeaderValue,
     bytes: &'static [u8],
-    /// How it is embedded.
-    coding: Coding,
+    /// What it is made into, by how it is embedded.
+    make: fn(Bytes) -> Text,
     text: OnceLock<Text>,
 }
 
 impl Asset {
     /// What is in it.
     pub(super) fn text(&self) -> &Text {
-        let bytes = Bytes::from_static(self.bytes);
-        self.text.get_or_init(|| match self.coding {
-            Coding::Identity => Text::new(bytes),
-            Coding::Gzip => Text::packed(bytes),
-        })
+        self.text.get_or_init(|| (self.make)(Bytes::from_static(self.bytes)))
     }
 }
 
@@ -65,18 +60,12 @@ static ASSETS: LazyLock<[Asset; 20]> = LazyLock::new(|| {
 });
 
 fn asset(name: &'static str, kind: &'static str, bytes: &'static [u8]) -> Asset {
-    Asset {
-        name,
-        kind: HeaderValue::from_static(kind),
-        bytes,
-        coding: Coding::Identity,
-        text: OnceLock::new(),
-    }
+    Asset { name, kind: HeaderValue::from_static(kind), bytes, make: Text::new, text: OnceLock::new() }
 }
 
 /// One that lies in the repository as gzip made it: what is large and not ours.
 fn packed(name: &'static str, kind: &'static str, bytes: &'static [u8]) -> Asset {
-    Asset { coding: Coding::Gzip, ..asset(name, kind, bytes) }
+    Asset { make: Text::packed, ..asset(name, kind, bytes) }
 }
 
 /// The page itself.
@@ -114,6 +103,7 @@ fn origin(address: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::serve::negotiate::Coding;
 
     #[test]
     fn everything_the_page_asks_for_is_there() {
