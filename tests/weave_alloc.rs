@@ -210,7 +210,7 @@ fn a_part_takes_what_a_part_is_however_long_the_window() {
     let length = Span::from_millis(1_200_000);
     let config = SegmentConfig { target: Span::from_millis(2000), length, bytes: 1 << 30 };
     let folder = std::env::temp_dir().join(format!("outpost-part-alloc-{}", std::process::id()));
-    let ledger = Ledger::open(folder.join("sequence"));
+    let ledger = Ledger::open(folder.join("sequence"), None);
     let numbering = Numbering::Aligned(CutGrid::new(config.target));
     let agreement = Agreement::new(&ledger, "s", numbering, &config, &clock.wall(), Span::ZERO, &[]);
     let costs = Arc::new(Costs::default());

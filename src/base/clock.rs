@@ -38,6 +38,11 @@ impl WallReading {
         )
     }
 
+    /// What both clocks showed, or will show, at `instant`.
+    pub fn moved_to(&self, instant: Monotonic) -> Self {
+        Self { monotonic: instant, wall: self.at(instant), ..*self }
+    }
+
     /// Whether somebody has ever set the clock since the board was switched on, be it right or not.
     pub fn is_set(&self) -> bool {
         self.wall >= WallTime::EARLIEST

@@ -36,7 +36,7 @@ pub use crypt::{Keyring, Seal, Vault, VaultError};
 pub use dates::{Correction, Dates};
 pub use driver::{Records, Segmenter};
 pub use keeper::{Keeper, WindowStats};
-pub use ledger::Ledger;
+pub use ledger::{Boot, Ledger};
 pub use low_latency::LowLatency;
 pub use markers::Markers;
 pub use part::{Edge, Init, Part, PartList};

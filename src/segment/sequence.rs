@@ -160,11 +160,11 @@ impl Agreement {
         let (origin, counted) = match numbering {
             Numbering::Aligned(grid) => {
                 let cell = grid.cell(reading.monotonic.to_pts() - delay);
-                (cell, reading.at(grid.instant(cell).to_monotonic()))
+                (cell, reading.moved_to(grid.instant(cell).to_monotonic()))
             }
             Numbering::Counted => (0, counted_at(reading, delay)),
         };
-        let stock = ledger.stock(stream, counted);
+        let stock = ledger.stock(stream, &counted);
         // Every run begins with a discontinuity.
         let breaks = Breaks::after(stock.first.discontinuity + 1);
         Beginning { origin, stock, breaks, decided: i64::MIN, dates: Dates::of(reading) }
@@ -379,7 +379,7 @@ impl Sequence {
     /// What should be reserved now, if half of the last reservation is used up.
     pub fn restock(&mut self) -> Option<Reservation> {
         let state = &mut *self.agreement.state();
-        state.stock.restock(state.next)
+        state.stock.restock(state.next, state.looked)
     }
 
     fn number(&self, state: &State, cell: i64) -> u64 {

@@ -40,7 +40,7 @@ fn agreed(
 ) -> (Arc<SimClock>, Vec<Bench>, Arc<Agreement>) {
     let clock = clock();
     let numbering = Numbering::Aligned(CutGrid::new(Span::from_millis(TARGET)));
-    let ledger = Ledger::open(scratch.file());
+    let ledger = Ledger::open(scratch.file(), None);
     let agreement = Agreement::new(&ledger, "radio", numbering, &config, &clock.wall(), Span::ZERO, &[]);
     let benches = (0..count).map(|_| Bench::with(config, &clock, &agreement)).collect();
     (clock, benches, agreement)
@@ -73,7 +73,7 @@ fn who_gets_no_place_is_told_why() {
     let scratch = Scratch::new("refusals");
     let (clock, config) = (clock(), SegmentConfig::default());
     let numbering = Numbering::Aligned(CutGrid::new(Span::from_millis(TARGET)));
-    let ledger = Ledger::open(scratch.file());
+    let ledger = Ledger::open(scratch.file(), None);
     let agreement = Agreement::new(&ledger, "radio", numbering, &config, &clock.wall(), Span::ZERO, &[]);
     let (mut one, mut other) = (agreement.sequence("radio/one"), agreement.sequence("radio/other"));
     assert_eq!(one.place(at(-500), Continuous, None).err(), Some(Refusal::TooEarly));
@@ -335,7 +335,7 @@ impl Told {
 #[test]
 fn sound_that_is_listed_before_the_pictures_tells_where_they_broke() {
     let scratch = Scratch::new("told");
-    let ledger = Ledger::open(scratch.file());
+    let ledger = Ledger::open(scratch.file(), None);
     let (config, now) = (SegmentConfig::default(), clock().wall());
     let agreement = Agreement::new(&ledger, "camera", Numbering::Counted, &config, &now, Span::ZERO, &[]);
     let [mut pictures, mut sound] = std::array::from_fn(|_| Told::new(&agreement));
@@ -367,7 +367,7 @@ proptest! {
         let scratch = Scratch::new("counted");
         let config = SegmentConfig { target: Span::from_millis(4000), ..SegmentConfig::default() };
         let clock = clock();
-        let ledger = Ledger::open(scratch.file());
+        let ledger = Ledger::open(scratch.file(), None);
         let agreement =
             Agreement::new(&ledger, "camera", Numbering::Counted, &config, &clock.wall(), Span::ZERO, &[]);
         let breaks: Vec<i64> = breaks.into_iter().collect();

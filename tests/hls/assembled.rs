@@ -60,7 +60,7 @@ fn shown_to(
     let grid = CutGrid::new(GRID);
     let foreseen = (numbering != Numbering::Counted).then_some(grid);
     let config = SegmentConfig { target: GRID, length: Span::from_millis(30_000), bytes: 64 << 20 };
-    let ledger = Ledger::open(scratch.file());
+    let ledger = Ledger::open(scratch.file(), None);
     let agreement = Agreement::new(&ledger, "s", numbering, &config, &clock.wall(), Span::ZERO, &[]);
 
     let (track, program) = match kind {

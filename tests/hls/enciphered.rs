@@ -47,7 +47,7 @@ fn what_is_listed_is_enciphered_and_what_is_streamed_is_not() {
     let scratch = Scratch::new("enciphered");
     let (config, clock) = (SegmentConfig::default(), clock());
     let numbering = Numbering::Aligned(CutGrid::new(config.target));
-    let ledger = Ledger::open(scratch.file());
+    let ledger = Ledger::open(scratch.file(), None);
     let agreement = Agreement::new(&ledger, "radio", numbering, &config, &clock.wall(), Span::ZERO, &[]);
     let bench = Bench::with(config, &clock, &agreement);
     let keys = Vault::of([7; 32]).keys("radio", NonZeroU64::new(2).expect("two"));

@@ -209,7 +209,8 @@ fn a_discontinuity_enters_moves_through_and_leaves() {
 #[test]
 fn setting_the_clock_corrects_dates_and_nothing_else() {
     let (mut story, scratch) = (Story::new(), Scratch::new("dates"));
-    let (ledger, config, now) = (Ledger::open(scratch.file()), SegmentConfig::default(), story.clock.wall());
+    let (ledger, config, now) =
+        (Ledger::open(scratch.file(), None), SegmentConfig::default(), story.clock.wall());
     let agreement = Agreement::new(&ledger, "radio", Numbering::Counted, &config, &now, Span::ZERO, &[]);
     story.clock.set_wall(WallTime::from_unix_nanos(0), Sync::Unsynchronised);
     let correction = story.look(&agreement).expect("the clock was set");
@@ -241,7 +242,8 @@ fn setting_the_clock_corrects_dates_and_nothing_else() {
 #[test]
 fn what_follows_a_suspension_is_dated_though_it_runs_on() {
     let (mut story, scratch) = (Story::bounded(60_000, 1 << 20), Scratch::new("asleep"));
-    let (ledger, config, now) = (Ledger::open(scratch.file()), SegmentConfig::default(), story.clock.wall());
+    let (ledger, config, now) =
+        (Ledger::open(scratch.file(), None), SegmentConfig::default(), story.clock.wall());
     let agreement = Agreement::new(&ledger, "camera", Numbering::Counted, &config, &now, Span::ZERO, &[]);
     let mut sequence = agreement.sequence("camera/video");
     let mut segment = |story: &mut Story, join| {

@@ -188,7 +188,7 @@ fn assert_tails_grow(tails: &[Tail], seen: &HashMap<u64, Arc<Segment>>) -> Resul
 
 fn play(config: SegmentConfig, turns: &[Turn]) -> Result<Bench, TestCaseError> {
     let scratch = Scratch::new("properties");
-    let mut bench = Bench::new(config, &Ledger::open(scratch.file()));
+    let mut bench = Bench::new(config, &Ledger::open(scratch.file(), None));
     let first_discontinuity = 323; // days of 2025 before NOON
     bench.play(batches(turns));
     let tight = bench.stats.evictions.get() > 0;
@@ -233,7 +233,7 @@ fn two_days_of_two_second_segments() {
     let started = Instant::now();
     let config = SegmentConfig { length: Span::from_millis(60_000), ..SegmentConfig::default() };
     let scratch = Scratch::new("two-days");
-    let mut bench = Bench::new(config, &Ledger::open(scratch.file()));
+    let mut bench = Bench::new(config, &Ledger::open(scratch.file(), None));
     let count = 2 * 86_400 / 2;
     let wait = Duration::from_secs(2);
     let target = Span::from_millis(2000);

@@ -8,7 +8,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use outpost::base::{Pts, Span, Sync, WallReading, WallTime};
 use outpost::container::ts::Join;
-use outpost::segment::{Agreement, Before, Ledger, Numbering, Placed, SegmentConfig, Sequence};
+use outpost::segment::{Agreement, Before, Boot, Ledger, Numbering, Placed, SegmentConfig, Sequence};
 use proptest::prelude::*;
 
 use crate::script::{BOOT_HOUR, Bench, NOON, Scratch, playlist, segment};
@@ -16,6 +16,15 @@ use crate::script::{BOOT_HOUR, Bench, NOON, Scratch, playlist, segment};
 const NOON_SECONDS: u64 = 1_763_640_000;
 /// 2025-11-20 in days since 2025-01-01.
 const NOON_DAYS: u64 = 323;
+
+/// The start of the machine all is about, if nothing else is said.
+fn boot() -> Option<Boot> {
+    Some(Boot::new("the first"))
+}
+
+fn reading(wall: WallTime) -> WallReading {
+    WallReading { monotonic: BOOT_HOUR, wall, sync: Sync::Synchronised, suspended: Duration::ZERO }
+}
 
 /// The numbers of a run of one rendition, and of the segments it would number next.
 struct Numbers {
@@ -27,8 +36,10 @@ struct Numbers {
 
 impl Numbers {
     fn of(ledger: &Arc<Ledger>, stream: &str, wall: WallTime) -> Self {
-        let (monotonic, sync, suspended) = (BOOT_HOUR, Sync::Synchronised, Duration::ZERO);
-        let now = WallReading { monotonic, wall, sync, suspended };
+        Self::at(ledger, stream, reading(wall))
+    }
+
+    fn at(ledger: &Arc<Ledger>, stream: &str, now: WallReading) -> Self {
         let config = SegmentConfig::default();
         let agreement = Agreement::new(ledger, stream, Numbering::Counted, &config, &now, Span::ZERO, &[]);
         // What another rendition learns: this one's first segment is not begun yet.
@@ -49,9 +60,9 @@ impl Numbers {
 }
 
 /// A run of the program that numbers `count` segments, every tenth after a break, and then loses power.
-/// Gives it as it is then, the first number, and the first discontinuity number.
+/// Gives it as it is then, the first number, and the first discontinuity number. All that takes no time.
 fn run(path: &Path, count: u64, wall: WallTime) -> (Numbers, u64, u64) {
-    let mut numbers = Numbers::of(&Ledger::open(path), "radio", wall);
+    let mut numbers = Numbers::of(&Ledger::open(path, boot()), "radio", wall);
     let (media, discontinuity) = (numbers.media, numbers.discontinuity);
     for n in 0..count {
         numbers.take(if n % 10 == 0 { Join::Broken } else { Join::Continuous });
@@ -178,7 +189,7 @@ fn a_directory_that_is_missing_is_made() {
 #[test]
 fn streams_have_numbers_of_their_own_in_one_file() {
     let scratch = Scratch::new("streams");
-    let ledger = Ledger::open(scratch.file());
+    let ledger = Ledger::open(scratch.file(), boot());
     let mut tower = Numbers::of(&ledger, "tower", NOON);
     let ground = Numbers::of(&ledger, "ground", NOON);
     for _ in 0..1000 {
@@ -186,7 +197,7 @@ fn streams_have_numbers_of_their_own_in_one_file() {
         tower.sequence.restock().into_iter().for_each(|it| it.write());
     }
     drop(ledger);
-    let ledger = Ledger::open(scratch.file());
+    let ledger = Ledger::open(scratch.file(), boot());
     assert!(Numbers::of(&ledger, "tower", NOON).media >= tower.media);
     assert_eq!(Numbers::of(&ledger, "ground", NOON).media, ground.media + 32);
 }
@@ -197,24 +208,68 @@ fn a_stream_goes_on_above_what_its_renditions_had_reserved_for_themselves() {
     let old = r#"{"tower/audio":{"media":70,"discontinuity":9},"tower/video":{"media":80,"discontinuity":3},
                   "tower2":{"media":500,"discontinuity":50}}"#;
     fs::write(scratch.file(), old).expect("writable");
-    let numbers = Numbers::of(&Ledger::open(scratch.file()), "tower", NOON);
+    let numbers = Numbers::of(&Ledger::open(scratch.file(), boot()), "tower", NOON);
     assert_eq!((numbers.media, numbers.discontinuity), (80, 9));
     let kept: serde_json::Value =
         serde_json::from_slice(&fs::read(scratch.file()).expect("written")).expect("JSON");
-    let expected = r#"{"tower":{"media":112,"discontinuity":17},"tower2":{"media":500,"discontinuity":50}}"#;
+    let expected = r#"{"tower":{"media":7280,"discontinuity":17,
+                                "near":{"boot":"the first","uptime":3600,"media":112}},
+                       "tower2":{"media":500,"discontinuity":50}}"#;
     assert_eq!(kept, serde_json::from_str::<serde_json::Value>(expected).expect("JSON"));
 }
 
-#[test]
-fn a_day_of_segments_is_a_handful_of_writes() {
-    let scratch = Scratch::new("writes");
-    let mut numbers = Numbers::of(&Ledger::open(scratch.file()), "radio", NOON);
-    let mut writes = 1;
-    for _ in 0..10 * 43_200 {
-        numbers.take(Join::Continuous);
-        writes += u32::from(numbers.sequence.restock().is_some());
+/// A run that numbers `count` segments of a second, begun at `now`, every tenth after a break if `breaks`. Gives the
+/// first number, the next one, how often it wrote, and when it ended.
+fn run_in_time(
+    path: &Path,
+    boot: Option<Boot>,
+    mut now: WallReading,
+    count: u64,
+    breaks: bool,
+) -> (u64, u64, usize, WallReading) {
+    let mut numbers = Numbers::at(&Ledger::open(path, boot), "radio", now);
+    let (first, mut writes) = (numbers.media, 1);
+    for n in 0..count {
+        numbers.take(if breaks && n % 10 == 0 { Join::Broken } else { Join::Continuous });
+        now = now.moved_to(now.monotonic + Duration::from_secs(1));
+        numbers.sequence.agreement().look(&now);
+        if let Some(reservation) = numbers.sequence.restock() {
+            reservation.write();
+            writes += 1;
+        }
     }
-    assert!(writes < 70, "{writes} writes in ten days");
+    (first, numbers.media, writes, now)
+}
+
+#[test]
+fn an_hour_of_segments_is_written_at_its_start_and_a_day_is_a_handful_of_writes() {
+    let scratch = Scratch::new("writes");
+    for (hours, expected) in [(1, 1..=1), (24, 8..=12)] {
+        for boot in [boot(), None] {
+            let path = scratch.0.join(format!("{hours}-{}", boot.is_some()));
+            let (.., writes, _) = run_in_time(&path, boot, reading(NOON), hours * 3600, false);
+            assert!(expected.contains(&writes), "{writes} writes in {hours} h");
+        }
+    }
+}
+
+#[test]
+fn a_leap_is_small_until_the_machine_is_started_anew() {
+    let scratch = Scratch::new("leaps");
+    let mut now = reading(NOON);
+    let mut used = NOON_SECONDS;
+    for _ in 0..20 {
+        let (first, next, _, end) = run_in_time(&scratch.file(), boot(), now, 100, false);
+        assert!((used..=used + 32).contains(&first), "{first} after {used}");
+        (used, now) = (next, end);
+    }
+    // A machine that is started anew begins to count its seconds anew, and may have lost its clock.
+    let booted = reading(WallTime::default()).moved_to(Default::default());
+    let (first, next, ..) = run_in_time(&scratch.file(), Some(Boot::new("the second")), booted, 10, false);
+    assert!((used..=used + 2 * 7_200).contains(&first), "{first} after {used}");
+    // Seconds before those the file was written in are not this machine's, whatever it calls its start.
+    let (first, ..) = run_in_time(&scratch.file(), boot(), booted, 10, false);
+    assert!(first >= next, "{first} after {next}");
 }
 
 proptest! {
@@ -233,13 +288,28 @@ proptest! {
             used += count;
         }
     }
+
+    #[test]
+    fn no_number_comes_twice_over_any_starts_of_the_machine(
+        runs in proptest::collection::vec((0u64..3000, 0u64..100, any::<bool>(), any::<bool>()), 1..8),
+    ) {
+        let scratch = Scratch::new("any-boots");
+        let (mut now, mut used) = (reading(NOON), 0);
+        for (nth, (count, pause, breaks, anew)) in runs.into_iter().enumerate() {
+            now = now.moved_to(now.monotonic + Duration::from_secs(pause));
+            let boot = if anew { Boot::new(nth.to_string()) } else { Boot::new("one") };
+            let (first, next, _, end) = run_in_time(&scratch.file(), Some(boot), now, count, breaks);
+            prop_assert!(first >= used, "{first}, though {used} is the next one");
+            (now, used) = (end, next);
+        }
+    }
 }
 
 #[test]
 fn after_a_restart_the_playlist_begins_with_a_discontinuity_and_higher_numbers() {
     let scratch = Scratch::new("playlists");
     let play = || {
-        let mut bench = Bench::new(SegmentConfig::default(), &Ledger::open(scratch.file()));
+        let mut bench = Bench::new(SegmentConfig::default(), &Ledger::open(scratch.file(), boot()));
         bench.play((0..3).map(|n| {
             let at = BOOT_HOUR.to_pts() + Span::from_millis(n * 2000);
             (Duration::from_secs(2), segment(at, Span::from_millis(2000), 8, Join::Continuous))
@@ -271,7 +341,7 @@ fn after_a_restart_the_playlist_begins_with_a_discontinuity_and_higher_numbers()
 #[test]
 fn a_clock_set_while_the_stream_runs_corrects_the_list_within_a_second() {
     let scratch = Scratch::new("clock-set");
-    let mut bench = Bench::new(SegmentConfig::default(), &Ledger::open(scratch.file()));
+    let mut bench = Bench::new(SegmentConfig::default(), &Ledger::open(scratch.file(), boot()));
     let at = |n: i64| BOOT_HOUR.to_pts() + Span::from_millis(n * 2000);
     let whole = |n| (Duration::from_secs(2), segment(at(n), Span::from_millis(2000), 8, Join::Continuous));
     bench.play([whole(0), whole(1)]);

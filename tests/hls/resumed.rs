@@ -44,7 +44,7 @@ impl Run {
         };
         let kept =
             stores.iter().map(|it| it.descriptor().try_clone_to_owned().expect("a descriptor")).collect();
-        let ledger = Ledger::open(scratch.file());
+        let ledger = Ledger::open(scratch.file(), None);
         let them: Vec<&Store> = stores.iter().collect();
         let agreement =
             Agreement::new(&ledger, "radio", numbering, &configs[0], &clock.wall(), Span::ZERO, &them);
@@ -225,7 +225,7 @@ proptest! {
     ) {
         let config = SegmentConfig { length: Span::from_millis(20_000), bytes: memory, ..SegmentConfig::default() };
         let (scratch, clock) = (Scratch::new("resumed-any"), clock());
-        let ledger = Ledger::open(scratch.file());
+        let ledger = Ledger::open(scratch.file(), None);
         let agree = |stores: &[&Store]| {
             Agreement::new(&ledger, "radio", aligned(), &config, &clock.wall(), Span::ZERO, stores)
         };

@@ -16,7 +16,7 @@ fn at(millis: i64) -> Pts {
 #[test]
 fn packets_are_told_as_they_come_and_the_segment_as_soon_as_it_ends() {
     let scratch = Scratch::new("telling");
-    let mut bench = Bench::new(SegmentConfig::default(), &Ledger::open(scratch.file()));
+    let mut bench = Bench::new(SegmentConfig::default(), &Ledger::open(scratch.file(), None));
     let millis = Duration::from_millis;
     bench.play([
         (millis(500), vec![begin(at(0), Join::Continuous), Record::default()]),
@@ -48,7 +48,7 @@ fn packets_are_told_as_they_come_and_the_segment_as_soon_as_it_ends() {
 #[test]
 fn another_source_of_records_goes_on_in_the_same_playlist() {
     let scratch = Scratch::new("again");
-    let mut bench = Bench::new(SegmentConfig::default(), &Ledger::open(scratch.file()));
+    let mut bench = Bench::new(SegmentConfig::default(), &Ledger::open(scratch.file(), None));
     let whole =
         |n: i64| (Duration::from_secs(2), segment(at(n), Span::from_millis(2000), 8, Join::Continuous));
     bench.play([whole(0), whole(2000)]);
@@ -62,7 +62,7 @@ fn another_source_of_records_goes_on_in_the_same_playlist() {
 #[test]
 fn small_segments_share_memory_and_hold_little_of_it() {
     let scratch = Scratch::new("memory");
-    let mut bench = Bench::new(SegmentConfig::default(), &Ledger::open(scratch.file()));
+    let mut bench = Bench::new(SegmentConfig::default(), &Ledger::open(scratch.file(), None));
     // A minute of 64 kbit/s: 90 packets in 2 s.
     bench.play((0..30).map(|n| {
         (Duration::from_secs(2), segment(at(n * 2000), Span::from_millis(2000), 90, Join::Continuous))

@@ -19,7 +19,7 @@ use crate::base::Clock;
 use crate::detect::Event;
 use crate::encode::{EncodeError, VideoError};
 use crate::ring::Consumer;
-use crate::segment::{Ledger, Vault, VaultError};
+use crate::segment::{Boot, Ledger, Vault, VaultError};
 use crate::serve::Access;
 use crate::source::CaptureStats;
 use crate::source::capture::Capture;
@@ -153,7 +153,7 @@ pub(super) fn secret(streams: &[StreamConfig], state_dir: &Path) -> Option<PathB
 
 /// The ledger of all streams that keep their state there.
 pub(super) fn ledger(state_dir: &Path) -> Arc<Ledger> {
-    Ledger::open(state_dir.join(LEDGER))
+    Ledger::open(state_dir.join(LEDGER), Boot::current())
 }
 
 /// Builds the streams that do not run yet, and the sources that do not. A source that several streams name is opened
