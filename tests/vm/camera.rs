@@ -311,8 +311,10 @@ fn a_loopback_gives_what_is_fed_and_nothing_without() {
     for exclusive in ["exclusive_caps=1", "exclusive_caps=0"] {
         let _loopback = Module::load("v4l2loopback", &format!("video_nr=40 card_label=Pole {exclusive}"));
         let wanted = settings("card:Pole", "320x240", 10);
-        let error = open(&wanted).err();
-        println!("{exclusive}, without a writer: {}", error.map(|e| e.to_string()).unwrap_or_default());
+        let error = open(&wanted).err().expect("there is nothing to see");
+        println!("{exclusive}, without a writer: {error}");
+        assert!(error.problem.contains("takes pictures and gives none"), "{error}");
+        assert_eq!(error.signal, Signal::NoDevice);
         for round in 0..2 {
             let feeding = writer("-pix_fmt yuyv422");
             let mut input = until("an input", || open(&wanted).ok());

@@ -113,9 +113,23 @@ fn open_card(card: &str, roots: &Roots) -> Result<Opened, Trouble> {
 fn look(path: PathBuf, roots: &Roots) -> Result<(Role, Capabilities, Opened), Trouble> {
     let asked = Node::open(&path).and_then(|node| Ok((node.capabilities()?, node)));
     match asked {
-        Ok((capabilities, node)) => Ok((role(capabilities.flags), capabilities, Opened { node, path })),
+        Ok((capabilities, node)) => {
+            let role = if waits_for_a_writer(&capabilities, &node) {
+                Role::Output
+            } else {
+                role(capabilities.flags)
+            };
+            Ok((role, capabilities, Opened { node, path }))
+        }
         Err(error) => Err(opening(error, path, roots)),
     }
+}
+
+/// Whether it is a loopback that says it gives pictures and has none: it takes any format as yet. If we set one or
+/// asked for buffers, a program that comes at that moment to feed it would be refused its own.
+fn waits_for_a_writer(capabilities: &Capabilities, node: &Node) -> bool {
+    let takes = capabilities.flags & raw::V4L2_CAP_VIDEO_OUTPUT != 0;
+    takes && role(capabilities.flags) == Role::Camera && node.formats().len() > 1
 }
 
 fn opening(error: io::Error, path: PathBuf, roots: &Roots) -> Trouble {
