@@ -122,10 +122,15 @@ fn nobody_is_there_to_mend_a_configuration_and_it_serves_all_the_same() {
     let notice = "network.toml:3: wifi.password: too short; it has from 8 to 63 characters";
     fs::write(machine.file("run/outpost-network.problem"), format!("{notice}\n\n")).expect("a file");
     machine.configure("[[stream]]\nname = \"radio\"\naudio = { knid = \"synth\" }\n");
-    let outpost = machine.start(&["run", "--unattended", "outpost.toml"], &[]);
+    let filter = [("RUST_LOG", "outpost=loud".into())];
+    let outpost = machine.start(&["run", "--unattended", "outpost.toml"], &filter);
     let wrong = "outpost.toml:3: stream.audio.knid: unknown key; did you mean `kind`?";
     assert_eq!(problems(&outpost), [wrong, notice]);
     until("what is there is streamed", || streams(&outpost) == "sound-1-2 live");
+    let log = machine.log();
+    let (first, rest) = log.split_once('\n').expect("lines");
+    assert!(first.starts_with("outpost: RUST_LOG=\"outpost=loud\" is no log filter: "), "{log}");
+    assert!(rest.contains(" ERROR the configuration is not taken: "), "{log}");
 
     // Written, and wrong in another way: told, and nothing else.
     machine.configure("[[stream]]\nname = \"radio\"\naudio = { kind = \"synth\" }\naccess = { token_file = \"/nowhere\" }\nencryption = {}\n");

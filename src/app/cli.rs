@@ -214,8 +214,8 @@ pub fn main() -> ExitCode {
 fn obey(cli: Cli) -> Result<(), Failure> {
     let logs = logs::init(if cli.verbose { Detail::Verbose } else { Detail::Usual });
     match (&cli.command, logs) {
-        // There must be a network all the same.
-        (Command::Network { .. }, Err(bad)) => complain(&bad),
+        // There must be a network all the same, and streams where nobody is there to mend it.
+        (Command::Network { .. } | Command::Run { unattended: true, .. }, Err(bad)) => complain(&bad),
         (_, logs) => logs?,
     }
     let mut out = io::stdout();

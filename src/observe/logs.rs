@@ -37,14 +37,17 @@ pub struct BadFilter {
 /// Begins to write logs. To be called once, first of all.
 ///
 /// # Errors
-/// If the environment's RUST_LOG cannot be understood.
+/// If the environment's RUST_LOG cannot be understood; the usual is told then.
 pub fn init(detail: Detail) -> Result<(), BadFilter> {
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let filter = filter(variable("RUST_LOG"), detail)?;
+    let (filter, understood) = match filter(variable("RUST_LOG"), detail) {
+        Ok(filter) => (filter, Ok(())),
+        Err(bad) => (filter(None, detail)?, Err(bad)),
+    };
     let reader = Reader::of(std::io::stderr(), &variable);
     // It fails only if logs are being written already, and then nothing is amiss.
     let _ = tracing::subscriber::set_global_default(subscriber(filter, reader, std::io::stderr));
-    Ok(())
+    understood
 }
 
 fn filter(wish: Option<String>, detail: Detail) -> Result<Targets, BadFilter> {
