@@ -9,6 +9,9 @@ FOR   ?=
 # The board to make a card image for: make image BOARD=pi3
 BOARD ?=
 
+# What stands for boards with 32 bits.
+BITS32 := armv7-unknown-linux-gnueabihf
+
 TARGET = $(or $(CARGO_TARGET_DIR),target)
 
 .PHONY: help demo deb image test test-image bench
@@ -50,6 +53,9 @@ test:
 	@$(STEP) 'Without encoders' $(CARGO) check --no-default-features
 	@$(STEP) 'With fdk-aac alone' $(CARGO) check --no-default-features --features fdk-aac
 	@$(STEP) 'With x264 alone' $(CARGO) check --no-default-features --features x264
+	@if command -v rustup >/dev/null; then \
+	    $(STEP) 'For boards with 32 bits' sh -c 'rustup -q target add $(BITS32) && cross/build.sh --check $(BITS32)'; \
+	else echo 'For boards with 32 bits: not checked, rustup has Rust for them, and is not there.'; fi
 	@$(STEP) 'Tests' $(CARGO) test
 	@$(STEP) 'The ring, all interleavings (loom)' env RUSTFLAGS='--cfg loom' \
 	    $(CARGO) test --release --manifest-path tests/ring/Cargo.toml
