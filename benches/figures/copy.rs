@@ -72,7 +72,7 @@ fn serve(
     let config = SegmentConfig::default();
     let numbering = Numbering::Aligned(CutGrid::new(config.target));
     let agreement =
-        Agreement::new(&Ledger::open(ledger), "copy", numbering, &config, &clock.wall(), Span::ZERO, &[]);
+        Agreement::new(&Ledger::open(ledger, None), "copy", numbering, &config, &clock.wall(), Span::ZERO, &[]);
     let style = Style { format: Format::TransportStream, latency: Latency::Ordinary, keys: String::new() };
     let shelf = Rendition::new("audio", TargetDuration::of(config.target), style);
     let pulse = Arc::new(Pulse::new(clock.now()));
