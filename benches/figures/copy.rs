@@ -71,8 +71,15 @@ fn serve(
 ) -> Result<Duration, Box<dyn Error>> {
     let config = SegmentConfig::default();
     let numbering = Numbering::Aligned(CutGrid::new(config.target));
-    let agreement =
-        Agreement::new(&Ledger::open(ledger, None), "copy", numbering, &config, &clock.wall(), Span::ZERO, &[]);
+    let agreement = Agreement::new(
+        &Ledger::open(ledger, None),
+        "copy",
+        numbering,
+        &config,
+        &clock.wall(),
+        Span::ZERO,
+        &[],
+    );
     let style = Style { format: Format::TransportStream, latency: Latency::Ordinary, keys: String::new() };
     let shelf = Rendition::new("audio", TargetDuration::of(config.target), style);
     let pulse = Arc::new(Pulse::new(clock.now()));

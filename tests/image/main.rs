@@ -271,6 +271,26 @@ fn it_ends(board: &mut Board, client: &Client) {
 }
 
 #[test]
+fn a_system_that_hangs_is_started_anew_by_the_boards_watchdog() {
+    let (_place, card, config) = place("watchdog", SOUND);
+    let files: [&Path; 1] = [&config];
+    let mut board = Board::start(image(), &virt(&card, &files));
+    board.until_playable(RADIO);
+    board.until_told();
+    let before = playlist(&board, RADIO);
+    // Process 1 stands still once it has crashed, and nobody feeds the watchdog (systemd-system.conf(5), CrashAction=).
+    board.sh("kill -SEGV 1");
+    let (url, begun) = (board.url(RADIO), Instant::now());
+    // Another start of the machine is told by its numbers, which leap by thousands.
+    let leap = |list: &m3u8_rs::MediaPlaylist| list.media_sequence > before.media_sequence + 3600;
+    board.until("another start", || {
+        let list = fetch(&url).ok()?;
+        m3u8_rs::parse_media_playlist_res(list.as_bytes()).ok().filter(leap)
+    });
+    tell!("a system that hung can be played again after {:.1} s", begun.elapsed().as_secs_f64());
+}
+
+#[test]
 fn the_power_may_go_at_any_moment() {
     let (_place, card, config) = place("cut", &format!("{SOUND}[https]\n"));
     let card = Card { path: card };
