@@ -24,7 +24,7 @@ help:
 	@echo '  make deb     a Debian package of it, in $(TARGET)/deb; make deb FOR=arm64   for a Raspberry Pi, on a PC'
 	@echo '  make image BOARD=pi3   a card for a board left alone, in $(TARGET)/image: zero2, pi3, pi4, pi5, arm64 (docs/board.md)'
 	@echo '  make test    every test: formatting, lints, units, players, browser, the ring'"'"'s interleavings'
-	@echo '  make test-image   that card, started, killed and cut off in emulation; long, and no part of make test'
+	@echo '  make test-image   that card, started, killed and cut off in emulation: 45 minutes, and no part of make test'
 	@echo '  make bench   the figures, beside ffmpeg and nginx in the same run'
 	@echo
 	@echo 'Each installs the Debian packages it is missing (as root or with sudo) and says which.'
