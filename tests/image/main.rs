@@ -171,6 +171,19 @@ fn nothing_is_written(board: &mut Board) {
 }
 
 #[test]
+fn with_nothing_configured_it_streams_what_is_there() {
+    let (_place, card, _) = place("found", "");
+    let append = format!("{DEVICES} vivid.n_devs=1 vivid.node_types=0x1");
+    let mut board = Board::start(image(), &Switch { append: &append, ..virt(&card, &[]) });
+    for (stream, codec) in [("/sound-loopback/audio", "aac"), ("/camera-vivid-0/video", "h264")] {
+        let list = format!("{stream}/index.m3u8");
+        let took = board.until_playable(&list);
+        judge(&board.url(&list), codec);
+        tell!("{stream}, found by itself, can be played after {:.1} s", took.as_secs_f64());
+    }
+}
+
+#[test]
 fn a_raspberry_pi_3_starts_from_the_card_and_serves() {
     let (_place, card, config) = place("pi3", "[[stream]]\nname = \"radio\"\naudio = { kind = \"synth\" }\n");
     let switch = Switch { machine: "raspi3b", card: &card, files: &[&config], append: "", rtc: None };
