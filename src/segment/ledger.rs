@@ -315,9 +315,9 @@ impl Stock {
     pub(super) fn restock(&mut self, next: Numbers, now: Monotonic) -> Option<Reservation> {
         let (used, uptime) = (next.media.saturating_sub(self.first.media), uptime(now));
         let (more, near) = (used.clamp(FEWEST, MOST), used.clamp(FEWEST_NEAR, FEWEST));
-        let near_end = self.reserved.near.as_ref().map(|it| it.at(uptime).unwrap_or(0));
+        let ends = |it: &Near| it.at(uptime).is_none_or(|end| next.media + FEWEST_NEAR / 2 > end);
         let low = next.media + more / 2 > self.reserved.media
-            || near_end.is_some_and(|end| next.media + FEWEST_NEAR / 2 > end)
+            || self.reserved.near.as_ref().is_some_and(ends)
             || next.discontinuity + DISCONTINUITIES / 2 > self.reserved.discontinuity;
         low.then(|| {
             self.reserved = self.reserved.with(&self.ledger.ahead(next, uptime, more, near));

@@ -254,6 +254,18 @@ fn an_hour_of_segments_is_written_at_its_start_and_a_day_is_a_handful_of_writes(
 }
 
 #[test]
+fn ten_days_of_segments_of_two_seconds_are_a_handful_of_writes_too() {
+    let scratch = Scratch::new("days");
+    let mut numbers = Numbers::of(&Ledger::open(scratch.file(), None), "radio", NOON);
+    let mut writes = 1;
+    for _ in 0..10 * 43_200 {
+        numbers.take(Join::Continuous);
+        writes += u32::from(numbers.sequence.restock().is_some());
+    }
+    assert!(writes < 70, "{writes} writes in ten days");
+}
+
+#[test]
 fn a_leap_is_small_until_the_machine_is_started_anew() {
     let scratch = Scratch::new("leaps");
     let mut now = reading(NOON);
